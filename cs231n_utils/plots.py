@@ -1,0 +1,279 @@
+"""Figures that the notebooks draw more than once. Every figure carries a text alternative.
+
+Colours are Okabe and Ito's palette ("Color Universal Design", 2008), which readers with any form
+of colour vision can tell apart; classes differ by marker as well. Importing this module sets
+Matplotlib's defaults to the series' style.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SEQUENTIAL = "cividis"
+DIVERGING = "PuOr"
+mpl.rcParams.update(
+    {
+        "font.size": 13,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "axes.prop_cycle": cycler(color=COLORS),
+        "lines.linewidth": 2,
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+    }
+)
+
+
+class DescribedFigure(Figure):
+    """A Matplotlib figure that notebooks show together with a text alternative.
+
+    End a cell with `fig.described("...")` to show it. It belongs to no global list of figures, so
+    nothing needs to be closed.
+    """
+
+    alt: str = ""
+
+    def described(self, alt: str) -> "DescribedFigure":
+        """Set the text alternative: what a reader who cannot see the figure must know."""
+        self.alt = alt
+        return self
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """PNG with alt text for notebooks; the alt text alone where no image can be shown."""
+        if not self.alt:
+            raise ValueError('this figure has no text alternative: end with fig.described("...")')
+        png = io.BytesIO()
+        self.savefig(png, format="png", dpi=100, bbox_inches="tight")
+        return (
+            {
+                "image/png": base64.b64encode(png.getvalue()).decode("ascii"),
+                "text/plain": f"Figure: {self.alt}",
+            },
+            {"image/png": {"alt": self.alt}},
+        )
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float] | None = None, **options: Any
+) -> tuple[DescribedFigure, Any]:
+    """Make a figure that can be `described`, and its axes, as `matplotlib.pyplot.subplots` does.
+
+    figsize : width and height in inches; by default 6 by 4 for each of the axes.
+    options : as in `matplotlib.figure.Figure.subplots`, for example sharey=True.
+    """
+    size = figsize or (6 * columns, 4 * rows)
+    fig = DescribedFigure(figsize=size, layout="constrained")
+    return fig, fig.subplots(rows, columns, **options)
+
+
+def image_grid(
+    X: np.ndarray,
+    image_shape: Sequence[int],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 10,
+    alt: str | None = None,
+) -> DescribedFigure:
+    """Draw rows of X as images, in reading order.
+
+    X : array of shape (N, D) with values from 0 to 1, D the product of image_shape.
+    image_shape : (height, width) for grey images, (height, width, 3) for colour.
+    titles : N strings, written above the images.
+    alt : text alternative; by default the count, the size and the titles.
+    """
+    X = np.asarray(X)
+    if X.ndim != 2 or X.shape[1] != np.prod(image_shape):
+        raise ValueError(
+            f"X must have shape (N, {np.prod(image_shape)}) for images of shape "
+            f"{tuple(image_shape)}, not {X.shape}"
+        )
+    if titles is not None and len(titles) != len(X):
+        raise ValueError(f"{len(X)} images need {len(X)} titles, not {len(titles)}")
+    rows = -(-len(X) // columns)
+    height = 1.35 if titles is not None else 1.0
+    fig, axes = subplots(rows, columns, figsize=(columns, height * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for n, (ax, row) in enumerate(zip(axes.flat, X, strict=False)):
+        ax.imshow(row.reshape(image_shape), cmap="gray_r", vmin=0, vmax=1)
+        if titles is not None:
+            ax.set_title(titles[n], fontsize=11)
+    size = "x".join(map(str, image_shape[:2]))
+    named = f", titled {', '.join(titles)}" if titles is not None else ""
+    return fig.described(alt or f"{len(X)} images of {size} pixels{named}.")
+
+
+def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
+    """Draw the loss of every iteration, and the accuracies of every epoch, side by side.
+
+    history : loss_history (one number an iteration), train_acc_history and val_acc_history
+        (one number an epoch, from 0 to 1), as `train` returns them.
+    """
+    losses = history["loss_history"]
+    accuracies = {
+        "training": history["train_acc_history"],
+        "validation": history["val_acc_history"],
+    }
+    fig, (left, right) = subplots(1, 2, figsize=(11, 4))
+    left.plot(np.arange(1, len(losses) + 1), losses, linewidth=1)
+    left.set(xlabel="iteration", ylabel="minibatch loss", ylim=(0, None))
+    for (name, values), marker in zip(accuracies.items(), MARKERS, strict=False):
+        epochs = np.arange(1, len(values) + 1)
+        right.plot(epochs, values, label=name, marker=marker, markevery=max(1, len(values) // 10))
+    right.set(xlabel="epoch", ylabel="accuracy")
+    right.legend()
+    return fig.described(
+        f"Two panels. Left: the minibatch loss over {len(losses):,} iterations, from "
+        f"{losses[0]:.1f} to {losses[-1]:.1f}. Right: accuracy over {len(accuracies['training'])} "
+        f"epochs, at the end {accuracies['training'][-1]:.0%} on training and "
+        f"{accuracies['validation'][-1]:.0%} on validation examples."
+    )
+
+
+def decision_regions(
+    predictors: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    X: np.ndarray,
+    y: np.ndarray,
+    class_names: Sequence[str],
+) -> DescribedFigure:
+    """Colour the plane by predicted class, one panel for each predictor, and draw the examples.
+
+    predictors : panel title -> function from points (M, 2) to labels (M,).
+    X, y : examples of shape (N, 2) and their labels (N,), drawn with a marker for each class.
+    class_names : C names, C at most 8.
+    """
+    if np.ndim(X) != 2 or np.shape(X)[1] != 2:
+        raise ValueError(f"X must have shape (N, 2), points of the plane, not {np.shape(X)}")
+    fig, axes = subplots(
+        1, len(predictors), figsize=(5.5 * len(predictors), 5), squeeze=False, sharey=True
+    )
+    for ax, (title, predict) in zip(axes.flat, predictors.items(), strict=True):
+        draw_regions(ax, predict, X, y, class_names)
+        ax.set_title(title)
+    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    scores = "; ".join(
+        f"{title}: {np.mean(predict(X) == y):.0%} of the points drawn lie in their class's region"
+        for title, predict in predictors.items()
+    )
+    return fig.described(
+        f"Decision regions for {len(class_names)} classes with {len(X)} points. {scores}."
+    )
+
+
+def draw_regions(
+    ax: Axes,
+    predict: Callable[[np.ndarray], np.ndarray],
+    X: np.ndarray,
+    y: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Draw one panel of `decision_regions` on existing axes."""
+    num_classes = len(class_names)
+    margin = 1.1 * np.abs(X).max()
+    ticks = np.linspace(-margin, margin, 250)
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)  # (250, 250, 2)
+    regions = predict(grid.reshape(-1, 2)).reshape(grid.shape[:2])
+    ax.imshow(
+        regions,
+        extent=(-margin, margin, -margin, margin),
+        origin="lower",
+        cmap=ListedColormap(COLORS[:num_classes]),
+        vmin=-0.5,
+        vmax=num_classes - 0.5,
+        alpha=0.35,
+        interpolation="nearest",
+    )
+    for label, name in enumerate(class_names):
+        ax.scatter(
+            X[y == label, 0],
+            X[y == label, 1],
+            s=18,
+            c=COLORS[label],
+            marker=MARKERS[label],
+            edgecolors="black",
+            linewidths=0.4,
+            label=name,
+        )
+    ax.set(xlabel="feature 0", ylabel="feature 1", aspect="equal")
+    ax.locator_params(nbins=5)
+    ax.grid(False)
+
+
+def weight_templates(
+    W: np.ndarray,
+    image_shape: Sequence[int],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 10,
+    alt: str | None = None,
+) -> DescribedFigure:
+    """Draw columns of W as images on one diverging scale: orange below 0, white 0, purple above.
+
+    W : array of shape (D, M), D the product of image_shape; each column is one template.
+    image_shape : (height, width).
+    titles : M strings, written above the templates.
+    alt : text alternative; by default the count, the size and the titles.
+    """
+    W = np.asarray(W)
+    if W.ndim != 2 or W.shape[0] != np.prod(image_shape):
+        raise ValueError(
+            f"W must have shape ({np.prod(image_shape)}, M) for templates of shape "
+            f"{tuple(image_shape)}, not {W.shape}"
+        )
+    limit = np.abs(W).max()
+    rows = -(-W.shape[1] // columns)
+    height = 1.35 if titles is not None else 1.1
+    fig, axes = subplots(rows, columns, figsize=(columns + 1, height * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for m, (ax, template) in enumerate(zip(axes.flat, W.T, strict=False)):
+        ax.imshow(template.reshape(image_shape), cmap=DIVERGING, vmin=-limit, vmax=limit)
+        if titles is not None:
+            ax.set_title(titles[m], fontsize=11)
+    fig.colorbar(axes[0, 0].images[0], ax=axes, label="weight", fraction=0.03)
+    size = "x".join(map(str, image_shape))
+    named = f", titled {', '.join(titles)}" if titles is not None else ""
+    return fig.described(
+        alt
+        or f"{W.shape[1]} weight templates of {size} pixels{named}; "
+        "orange is negative, purple positive."
+    )
+
+
+def confusion_matrix(
+    y: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]
+) -> DescribedFigure:
+    """Draw how many examples of each true class (row) were given each predicted class (column).
+
+    y, y_pred : labels of shape (N,), true and predicted.
+    class_names : C names.
+    """
+    num_classes = len(class_names)
+    counts = np.zeros((num_classes, num_classes), dtype=int)
+    np.add.at(counts, (y, y_pred), 1)
+    fig, ax = subplots(figsize=(6.5, 5.5))
+    image = ax.imshow(counts, cmap=SEQUENTIAL)
+    for (i, j), count in np.ndenumerate(counts):
+        dark = count < counts.max() / 2
+        ax.text(j, i, str(count), ha="center", va="center", color="white" if dark else "black")
+    ticks = range(num_classes)
+    ax.set_xticks(ticks, class_names)
+    ax.set_yticks(ticks, class_names)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.grid(False)
+    fig.colorbar(image, label="examples")
+    right = int(np.trace(counts))
+    return fig.described(
+        f"Confusion matrix of {num_classes} classes: {right} of {counts.sum()} examples on the "
+        f"diagonal, {counts.sum() - right} off it."
+    )

@@ -1,0 +1,137 @@
+"""Execute the series without a browser.
+
+    python publish/run.py               HTML pages under build/; the notebooks stay as they are
+    python publish/run.py --in-place    write the outputs into the notebooks, normalised
+
+Prints one line a notebook: code cells, seconds, the budget that the notebook states, and the
+headline result, which is the output of the cell tagged `headline`.
+"""
+
+import argparse
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "build"
+CELL_TIMEOUT = 120  # seconds
+
+
+def main() -> int:
+    """Execute the notebooks named on the command line, or all; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--in-place", action="store_true", help="update the notebooks themselves")
+    parser.add_argument("names", nargs="*", help="notebooks, for example 05; all by default")
+    options = parser.parse_args()
+    paths = [
+        path
+        for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+        if not options.names or path.name.startswith(tuple(options.names))
+    ]
+    notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
+    total = sum(len(code_cells(notebook)) for notebook in notebooks.values())
+    print(f"{'notebook':28}{'cells':>6}{'seconds':>9}{'budget':>8}  headline")
+    with tqdm(total=total, unit="cell", leave=False) as progress:
+        for path, notebook in notebooks.items():
+            progress.set_description(path.stem)
+            seconds = execute(notebook, progress)
+            if options.in_place:
+                nbformat.write(notebook, path)
+            else:
+                write_page(notebook, path.stem)
+            progress.write(
+                f"{path.stem:28}{len(code_cells(notebook)):>6}{seconds:>9.1f}{budget(notebook):>8}"
+                f"  {headline(notebook)}"
+            )
+    if options.in_place:
+        normalise(paths)
+    else:
+        print(f"pages: {BUILD.relative_to(ROOT)}{'/'}index.html")
+        write_index(paths)
+    return 0
+
+
+def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
+    """Run every cell in a fresh kernel; the seconds it took. A failing cell raises."""
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        on_cell_executed=lambda **_: progress.update(),
+    )
+    start = time.perf_counter()
+    client.execute()
+    return time.perf_counter() - start
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The notebook's code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def budget(notebook: NotebookNode) -> int:
+    """The seconds that the notebook's opening cell allows itself."""
+    match = re.search(r"at most (\d+) seconds to run", notebook.cells[0].source)
+    if match is None:
+        raise ValueError("the opening cell must say 'at most N seconds to run'")
+    return int(match[1])
+
+
+def headline(notebook: NotebookNode) -> str:
+    """What the cell tagged `headline` printed, on one line."""
+    printed = [
+        output.text
+        for cell in code_cells(notebook)
+        if "headline" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if output.output_type == "stream"
+    ]
+    return " ".join("".join(printed).split())
+
+
+def normalise(paths: list[Path]) -> None:
+    """Remove what depends on the machine and keep outputs, counts, ids and tags."""
+    noise = "metadata.language_info metadata.widgets cell.metadata.execution"
+    keep = ["--keep-output", "--keep-count", "--keep-id", "--extra-keys", noise]
+    subprocess.run(
+        [sys.executable, "-m", "nbstripout", *keep, *map(str, paths)], check=True, cwd=ROOT
+    )
+
+
+def write_page(notebook: NotebookNode, name: str) -> None:
+    """Write build/<name>.html; its equations need no network."""
+    templates = Path(__file__).parent / "templates"
+    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(templates)])
+    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / f"{name}.html").write_text(page, encoding="utf-8")
+
+
+def write_index(paths: list[Path]) -> None:
+    """Write build/index.html and the MathJax files that the pages load."""
+    items = "\n".join(f'<li><a href="{p.stem}.html">{p.stem}</a></li>' for p in paths)
+    (BUILD / "index.html").write_text(
+        '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>The series</title>\n'
+        f"<h1>The series</h1>\n<ol>\n{items}\n</ol>\n</html>\n",
+        encoding="utf-8",
+    )
+    package = importlib.metadata.distribution("sphinx-mathjax-offline")
+    mathjax = package.locate_file("sphinx-mathjax-offline/static/mathjax")
+    shutil.copytree(str(mathjax), BUILD / "mathjax", dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
