@@ -1,0 +1,34 @@
+"""Taught in notebooks/02_softmax_cross_entropy.ipynb: edit it there, then `make export`."""
+
+import numpy as np
+
+
+def softmax(S: np.ndarray) -> np.ndarray:
+    """Probabilities P (N, C) of scores S (N, C), each row on its own."""
+    E = np.exp(S - S.max(axis=1, keepdims=True))  # the largest exponent in a row is 0
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarray:
+    """Return y as an array (N,) of labels 0..C-1, or raise ValueError or TypeError."""
+    y = np.asarray(y)
+    if y.shape != (num_examples,) or num_examples == 0:
+        raise ValueError(
+            f"y must hold one label for each of {num_examples} examples (at least one), "
+            f"but its shape is {y.shape}"
+        )
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, not {y.dtype}: convert them with y.astype(int)")
+    if y.min() < 0 or y.max() >= num_classes:
+        raise ValueError(
+            f"labels must lie in 0..{num_classes - 1}, but y runs from {y.min()} to {y.max()}"
+        )
+    return y
+
+
+def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
+    """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
+    y = check_labels(y, *S.shape)
+    shifted = S - S.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))  # (N,)
+    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))

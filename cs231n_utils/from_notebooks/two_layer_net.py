@@ -1,0 +1,81 @@
+"""Taught in notebooks/06_two_layer_net.ipynb: edit it there, then `make export`."""
+
+from typing import Any
+
+import numpy as np
+
+from cs231n_utils.from_notebooks import training
+from cs231n_utils.from_notebooks.backpropagation import relu
+from cs231n_utils.from_notebooks.linear_scores import check_inputs, predict_labels
+from cs231n_utils.from_notebooks.softmax_gradient import l2_penalty, softmax_loss
+
+Params = dict[str, np.ndarray]
+
+
+def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -> Params:
+    """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1, b2 of zero.
+
+    sizes : (D, H, C). Raises ValueError for a size below 1, a negative std or another dtype than
+    float64 and float32.
+    """
+    if min(sizes) < 1 or not 0 <= std < np.inf or dtype not in (np.float64, np.float32):
+        raise ValueError(
+            f"sizes must be at least 1, std finite and at least 0, dtype float64 or float32; "
+            f"got {sizes}, {std} and {dtype}"
+        )
+    D, H, C = sizes
+    rng = np.random.default_rng(rng)
+    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))
+    params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
+    return {name: value.astype(dtype) for name, value in params.items()}
+
+
+def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pre-activations Z (N, H), activations A (N, H) and scores S (N, C) of inputs X (N, D)."""
+    Z = X @ params["W1"] + params["b1"]
+    A = relu(Z)
+    S = A @ params["W2"] + params["b2"]
+    return Z, A, S
+
+
+def backward(
+    params: Params, X: np.ndarray, Z: np.ndarray, A: np.ndarray, dS: np.ndarray, reg: float
+) -> Params:
+    """Gradient of the loss for every parameter, from dS (N, C) and the arrays of `forward`."""
+    W1, W2 = params["W1"], params["W2"]
+    dA = dS @ W2.T
+    dZ = dA * (Z > 0)
+    return {
+        "W1": X.T @ dZ + reg * W1,
+        "b1": dZ.sum(axis=0),
+        "W2": A.T @ dS + reg * W2,
+        "b2": dS.sum(axis=0),
+    }
+
+
+class TwoLayerNet:
+    """Affine, ReLU, affine, softmax. params: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
+
+    std : standard deviation of the initial weights. rng : a NumPy Generator or a seed.
+    dtype : float64, or float32 for speed. ValueError for sizes below 1 or a negative std.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
+                 rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
+        self.params = init_params((input_size, hidden_size, output_size), std, rng, dtype)
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
+        """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
+        X = check_inputs(X, len(self.params["W1"]))
+        Z, A, S = forward(self.params, X)
+        if y is None:
+            return S
+        loss, dS = softmax_loss(S, y)
+        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])
+        return loss, backward(self.params, X, Z, A, dS, reg)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (N,) of inputs X (N, D): the class with the largest score."""
+        return predict_labels(self.loss(X))
+
+    train = training.train  # the loop of 07_training, as a method
