@@ -51,4 +51,4 @@ clean:
 	  || { echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): install Python 3.11 or newer, or name one with 'make $(MAKECMDGOALS) PYTHON=python3.12'."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) lacks its venv module: install it (on Debian and Ubuntu: sudo apt install python3-venv) and run make again."; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

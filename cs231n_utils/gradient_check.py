@@ -228,10 +228,10 @@ def _require_step(h: float) -> None:
 
 def _number(value: float) -> float:
     """The value of f as a float; refuse arrays and non-finite numbers."""
-    if np.ndim(value) != 0:
+    if not isinstance(value, float | int | np.number) and getattr(value, "shape", None) != ():
         raise ValueError(
-            f"f must return one number, but it returned an array of shape {np.shape(value)}; "
-            "a function (loss, grads) needs a lambda that keeps the loss"
+            f"f must return one number, but it returned a {type(value).__name__}; "
+            "where it returns (loss, grads), pass a lambda that keeps the loss alone"
         )
     if not np.isfinite(value):
         raise ValueError(f"f returned {value}: it must be finite at x and within h of x")

@@ -1,0 +1,75 @@
+"""Pytest's part of the notebooks: a budget test for each of them, and a table at the end of a run.
+
+nbval makes a test of every code cell. Here each notebook gets one more, which fails when its cells
+together took longer than its opening cell allows.
+"""
+
+import re
+from collections import defaultdict
+
+import nbformat
+import pytest
+from nbval.plugin import IPyNbFile
+
+seconds = defaultdict(float)  # notebook's node id -> seconds its cells have taken
+
+
+class OverBudgetError(Exception):
+    """A notebook took longer than its opening cell says."""
+
+
+class BudgetItem(pytest.Item):
+    """Compares the seconds of a notebook's cells with the budget that it states."""
+
+    def runtest(self):
+        """Fail when the cells took longer than the notebook says."""
+        notebook = nbformat.read(self.path, as_version=4)
+        stated = re.search(r"at most (\d+) seconds to run", notebook.cells[0].source)
+        if stated is None:
+            raise OverBudgetError("the opening cell must say 'at most N seconds to run'")
+        taken = seconds[self.parent.nodeid]
+        if taken > int(stated[1]):
+            raise OverBudgetError(f"took {taken:.1f} s, but the opening cell allows {stated[1]} s")
+
+    def repr_failure(self, excinfo):
+        """The sentence alone: a traceback through pytest would tell nothing."""
+        return f"{self.path.name}: {excinfo.value}"
+
+    def reportinfo(self):
+        """Where pytest says that this test stands."""
+        return self.path, None, f"{self.path.name}: budget"
+
+
+def pytest_collection_modifyitems(items):
+    """Put each notebook's budget test behind its last cell."""
+    last = {
+        item.parent: index for index, item in enumerate(items) if isinstance(item.parent, IPyNbFile)
+    }
+    for notebook, index in sorted(last.items(), key=lambda pair: -pair[1]):
+        items.insert(index + 1, BudgetItem.from_parent(notebook, name="budget"))
+
+
+def pytest_runtest_logreport(report):
+    """Add up the seconds of a notebook's cells, its kernel's start included."""
+    notebook, _, _ = report.nodeid.partition("::")
+    if notebook.endswith(".ipynb"):
+        seconds[notebook] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print what each notebook holds and took: the figures that README.md speaks of."""
+    if not seconds:
+        return
+    terminalreporter.section("notebooks")
+    terminalreporter.line(
+        f"{'notebook':40}{'cells':>6}{'compared':>10}{'equations':>11}{'seconds':>9}"
+    )
+    for name, taken in sorted(seconds.items()):
+        cells = nbformat.read(config.rootpath / name, as_version=4).cells
+        code = [cell for cell in cells if cell.cell_type == "code"]
+        ignored = sum("nbval-ignore-output" in cell.metadata.get("tags", []) for cell in code)
+        compared = 1 - ignored / len(code)
+        equations = sum(len(re.findall(r"\\tag\{", cell.source)) for cell in cells)
+        terminalreporter.line(
+            f"{name:40}{len(code):>6}{compared:>10.0%}{equations:>11}{taken:>9.1f}"
+        )

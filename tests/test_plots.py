@@ -1,0 +1,84 @@
+"""Every figure has a text alternative, draws without a display and refuses data that do not fit."""
+
+import base64
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from cs231n_utils import plots
+
+rng = np.random.default_rng(0)
+HISTORY = {
+    "loss_history": [2.3, 1.0, 0.5],
+    "train_acc_history": [0.5, 0.9],
+    "val_acc_history": [0.4, 0.8],
+}
+FIGURES = {
+    "image_grid": lambda: plots.image_grid(rng.uniform(size=(12, 64)), (8, 8)),
+    "titles": lambda: plots.image_grid(rng.uniform(size=(2, 12)), (2, 2, 3), ["cat", "dog"]),
+    "history": lambda: plots.training_history(HISTORY),
+    "regions": lambda: plots.decision_regions(
+        {"left or right": lambda X: (X[:, 0] > 0).astype(int)},
+        rng.standard_normal((30, 2)),
+        rng.integers(0, 2, 30),
+        ["a", "b"],
+    ),
+    "templates": lambda: plots.weight_templates(rng.standard_normal((64, 3)), (8, 8)),
+    "confusion": lambda: plots.confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), "ab"),
+}
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES.keys())
+def test_figure_is_shown_with_its_text_alternative(draw):
+    data, metadata = draw()._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert len(metadata["image/png"]["alt"]) >= 20
+    assert data["text/plain"] == f"Figure: {metadata['image/png']['alt']}"
+
+
+def test_a_figure_without_text_alternative_is_refused():
+    fig, _ = plots.subplots()
+    with pytest.raises(ValueError, match="no text alternative"):
+        fig._repr_mimebundle_()
+
+
+def test_nothing_is_left_open():
+    for draw in FIGURES.values():
+        draw()
+    assert "matplotlib.pyplot" not in globals()
+    assert mpl._pylab_helpers.Gcf.get_num_fig_managers() == 0
+
+
+def test_texts_say_what_the_figures_show():
+    assert "2 of 3 examples on the diagonal, 1 off it" in FIGURES["confusion"]().alt
+    assert "from 2.3 to 0.5" in FIGURES["history"]().alt
+    assert "titled cat, dog" in FIGURES["titles"]().alt
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.image_grid(np.zeros((3, 63)), (8, 8)),
+        lambda: plots.image_grid(np.zeros((3, 64)), (8, 8), ["one title"]),
+        lambda: plots.weight_templates(np.zeros((10, 64)), (8, 8)),
+        lambda: plots.decision_regions({}, np.zeros((3, 5)), np.zeros(3), ["a"]),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(draw):
+    with pytest.raises(ValueError, match=r"must have shape|titles"):
+        draw()
+
+
+def contrast(color):
+    """Contrast of a colour against white, as WCAG 2 defines it."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in mpl.colors.to_rgb(color)
+    ]
+    return 1.05 / (np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
+
+
+def test_the_first_line_colours_are_readable_on_white():
+    assert contrast(plots.COLORS[0]) >= 4.5
+    assert all(contrast(color) >= 1.2 for color in plots.COLORS)

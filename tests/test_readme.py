@@ -1,0 +1,38 @@
+"""README.md says of the notebooks what they say of themselves."""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_notebooks_agrees_with_their_contracts():
+    stated = {
+        name: (int(minutes), int(seconds))
+        for name, minutes, seconds in re.findall(
+            r"^\| \[(\w+)\]\(notebooks/\1\.ipynb\) \|.*\| (\d+) min \| (\d+) s \|$", README, re.M
+        )
+    }
+    contracts = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        opening = nbformat.read(path, as_version=4).cells[0].source
+        times = re.search(r"about (\d+) minutes to read, at most (\d+) seconds to run", opening)
+        contracts[path.stem] = (int(times[1]), int(times[2]))
+    assert stated == contracts
+
+
+def test_its_links_and_images_lead_somewhere():
+    for page in ["README.md", "CONTRIBUTING.md", "data/README.md"]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not target.startswith("http"):
+                assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_make_target_is_explained():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split()
+    assert all(f"make {target}" in README for target in targets)
