@@ -41,8 +41,11 @@ def relative_error(a: np.ndarray | float, b: np.ndarray | float) -> float:
         max|a - b| / max(max|a|, max|b|)
 
     0/0 counts as 0. A NaN or an infinity anywhere gives inf, so that it never passes a check.
-    Raises ValueError when the shapes differ: broadcasting would hide the mistake.
+    Raises ValueError when the shapes differ, because broadcasting would hide the mistake, and
+    TypeError for complex numbers.
     """
+    if np.iscomplexobj(a) or np.iscomplexobj(b):
+        raise TypeError("a and b must be real: the gradient of a real loss has no imaginary part")
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"a and b must have one shape, not {a.shape} and {b.shape}")
@@ -68,14 +71,19 @@ def numerical_gradient(
 
     Returns an array of x's shape. Costs two evaluations of f for each entry.
 
-    Raises TypeError when x is not a float64 array, ValueError when f returns anything but one
-    finite number.
+    Raises TypeError when x is not a float64 array. Raises ValueError when f returns anything but
+    one finite number or writes into x, and when an entry of x is so large that x + h equals x.
     """
     _require_float64(x, "x")
     _require_step(h)
+    before = x.copy()
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         original = x[index]
+        if original + h == original:
+            raise ValueError(
+                f"x holds {original:g}, to which a step of {h:g} adds nothing: rescale x"
+            )
         try:
             x[index] = original + h
             f_plus = _number(f(x))
@@ -84,6 +92,9 @@ def numerical_gradient(
         finally:
             x[index] = original
         gradient[index] = (f_plus - f_minus) / (2 * h)
+    if not np.array_equal(x, before):
+        x[...] = before
+        raise ValueError("f writes into its argument x: let it work on a copy")
     return gradient
 
 
@@ -112,6 +123,8 @@ def check_gradient(
             f"{name} has shape {gradient.shape}, but x has shape {x.shape}: "
             "a gradient has the shape of what it is taken with respect to"
         )
+    if x.size == 0:
+        raise ValueError("x is empty: there is nothing to check")
     numerical = numerical_gradient(f, x, h)
     error = relative_error(gradient, numerical)
     if not error <= tolerance:
@@ -151,6 +164,8 @@ def check_directions(
     keys or shapes differ; every parameter is restored exactly.
     """
     _require_step(h)
+    if not params:
+        raise ValueError("params is empty: there is nothing to check")
     if num_directions < 1:
         raise ValueError(f"num_directions must be at least 1, not {num_directions}")
     if params.keys() != grads.keys():
@@ -175,7 +190,7 @@ def check_directions(
         direction = {key: v / length for key, v in direction.items()}
         slope = sum(float(np.sum(grads[key] * v)) for key, v in direction.items())
         difference = abs(slope - _slope(f, params, direction, h))
-        error = 0.0 if difference == 0 else difference / max(expected, np.finfo(float).tiny)
+        error = 0.0 if difference == 0 else np.inf if expected == 0 else difference / expected
         worst = max(worst, error if np.isfinite(error) else np.inf)
     if not worst <= tolerance:
         raise GradientCheckError(
@@ -212,11 +227,13 @@ def _require_float64(x: np.ndarray, name: str) -> None:
             f"{name} is an array of {x.dtype}: x + h would be cut back to a whole number, and "
             "every difference would be 0 or wrong; convert it with x.astype(np.float64)"
         )
-    if x.dtype != np.float64:
+    if x.dtype in (np.float32, np.float16):
         raise TypeError(
             f"{name} is an array of {x.dtype}: a step of 1e-5 drowns in its rounding error; check "
             "the gradient in float64 (x.astype(np.float64)) and train in any precision"
         )
+    if x.dtype != np.float64 or not x.dtype.isnative:
+        raise TypeError(f"{name} is an array of {x.dtype}: convert it with x.astype(np.float64)")
     if not x.flags.writeable:
         raise ValueError(f"{name} is read-only, but its entries must be perturbed: pass a copy")
 
@@ -230,7 +247,7 @@ def _number(value: float) -> float:
     """The value of f as a float; refuse arrays and non-finite numbers."""
     if not isinstance(value, float | int | np.number) and getattr(value, "shape", None) != ():
         raise ValueError(
-            f"f must return one number, but it returned a {type(value).__name__}; "
+            f"f must return one number, but it returned {_description(value)}; "
             "where it returns (loss, grads), pass a lambda that keeps the loss alone"
         )
     if not np.isfinite(value):
@@ -238,10 +255,17 @@ def _number(value: float) -> float:
     return float(value)
 
 
+def _description(value: object) -> str:
+    """What a value is, for an error message."""
+    shape = getattr(value, "shape", None)
+    return f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
+
+
 def _disagreement(
     name: str, gradient: np.ndarray, numerical: np.ndarray, error: float, tolerance: float
 ) -> str:
     """The message of a failed check: the error and the entries that differ most."""
+    gradient, numerical = np.atleast_1d(gradient), np.atleast_1d(numerical)
     difference = np.abs(gradient - numerical)
     difference[~np.isfinite(difference)] = np.inf
     worst = np.argsort(difference, axis=None)[::-1][:3]

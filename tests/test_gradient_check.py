@@ -33,7 +33,7 @@ def test_views_and_other_layouts_work(x):
 
 
 def test_x_is_restored_exactly(x):
-    x[0, 0], x[0, 1] = 1e-30, 1e30
+    x[0, 0], x[0, 1] = 1e-30, 1e9
     before = x.tobytes()
     numerical_gradient(lambda x: float(np.sum(np.tanh(x))), x)
     assert x.tobytes() == before
@@ -74,6 +74,38 @@ def test_lists_and_read_only_arrays_are_refused(x):
     x.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         numerical_gradient(cubic, x)
+
+
+def test_other_types_are_refused_too(x):
+    for other in [x.astype(complex), x.astype(">f8"), x.astype(np.longdouble)]:
+        with pytest.raises(TypeError, match=r"convert it with x\.astype"):
+            numerical_gradient(cubic, other)
+    with pytest.raises(TypeError, match="must be real"):
+        check_gradient(cubic, x, 3 * x**2 + 1j)
+
+
+def test_a_step_that_adds_nothing_is_refused():
+    with pytest.raises(ValueError, match="a step of 1e-05 adds nothing"):
+        check_gradient(lambda x: float(x.sum()), np.array([1.0, 1e12]), np.zeros(2))
+
+
+def test_an_f_that_writes_into_x_is_refused(x):
+    before = x.copy()
+
+    def centring(x):
+        x -= x.max()
+        return cubic(x)
+
+    with pytest.raises(ValueError, match="f writes into its argument"):
+        numerical_gradient(centring, x)
+    assert np.array_equal(x, before)
+
+
+def test_nothing_to_check_is_refused():
+    with pytest.raises(ValueError, match="nothing to check"):
+        check_gradient(cubic, np.zeros((0, 3)), np.zeros((0, 3)))
+    with pytest.raises(ValueError, match="nothing to check"):
+        check_directions(squares, {}, {})
 
 
 @pytest.mark.parametrize("h", [0, -1e-5, np.nan, np.inf])
@@ -141,6 +173,13 @@ def test_check_gradient_passes_the_right_gradient(x):
 def test_check_gradient_fails_wrong_gradients(x, fault):
     with pytest.raises(GradientCheckError):
         check_gradient(cubic, x, fault(3 * x**2))
+
+
+def test_check_gradient_of_one_number():
+    x = np.array(2.0)
+    check_gradient(cubic, x, np.array(12.0))
+    with pytest.raises(GradientCheckError, match=r"analytic 11, numerical 12"):
+        check_gradient(cubic, x, np.array(11.0))
 
 
 def test_failure_names_the_worst_entries(x):
