@@ -4,12 +4,16 @@ nbval makes a test of every code cell. Here each notebook gets one more, which f
 together took longer than its opening cell allows.
 """
 
+import os
 import re
 from collections import defaultdict
 
 import nbformat
 import pytest
 from nbval.plugin import IPyNbFile
+
+# Two workers share the cores: with more threads each, small products wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 seconds = defaultdict(float)  # notebook's node id -> seconds its cells have taken
 

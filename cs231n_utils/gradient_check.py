@@ -78,23 +78,23 @@ def numerical_gradient(
     _require_step(h)
     before = x.copy()
     gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        original = x[index]
-        if original + h == original:
-            raise ValueError(
-                f"x holds {original:g}, to which a step of {h:g} adds nothing: rescale x"
-            )
-        try:
+    try:
+        for index in np.ndindex(x.shape):
+            original = before[index]
+            if original + h == original:
+                raise ValueError(
+                    f"x holds {original:g}, to which a step of {h:g} adds nothing: rescale x"
+                )
             x[index] = original + h
             f_plus = _number(f(x))
             x[index] = original - h
             f_minus = _number(f(x))
-        finally:
             x[index] = original
-        gradient[index] = (f_plus - f_minus) / (2 * h)
-    if not np.array_equal(x, before):
+            gradient[index] = (f_plus - f_minus) / (2 * h)
+        if not np.array_equal(x, before, equal_nan=True):
+            raise ValueError("f writes into its argument x: let it work on a copy")
+    finally:
         x[...] = before
-        raise ValueError("f writes into its argument x: let it work on a copy")
     return gradient
 
 

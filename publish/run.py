@@ -9,6 +9,7 @@ headline result, which is the output of the cell tagged `headline`.
 
 import argparse
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
 CELL_TIMEOUT = 120  # seconds
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
 
 
 def main() -> int:
@@ -69,6 +72,7 @@ def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        store_widget_state=False,  # a page with it would load scripts from elsewhere
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         on_cell_executed=lambda **_: progress.update(),
     )

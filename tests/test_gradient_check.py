@@ -100,6 +100,14 @@ def test_an_f_that_writes_into_x_is_refused(x):
         numerical_gradient(centring, x)
     assert np.array_equal(x, before)
 
+    def failing(x):
+        x[...] = 7.0
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        numerical_gradient(failing, x)
+    assert np.array_equal(x, before)
+
 
 def test_nothing_to_check_is_refused():
     with pytest.raises(ValueError, match="nothing to check"):

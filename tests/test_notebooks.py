@@ -158,6 +158,8 @@ def test_headings_skip_no_level(text):
 def test_has_two_to_four_exercises_with_solutions_and_checks(cells):
     exercises = [i for i, cell in enumerate(cells) if cell.source.startswith("### Exercise")]
     assert 2 <= len(exercises) <= 4
+    headings = re.findall(r"^### Exercise", "\n".join(cell.source for cell in cells), re.M)
+    assert len(headings) == len(exercises), "an exercise starts a cell of its own"
     for i in exercises:
         solution, check = cells[i + 1], cells[i + 2]
         assert "### BEGIN SOLUTION" in solution.source

@@ -83,11 +83,14 @@ def test_verbose_prints_and_silent_does_not(capsys):
     assert "loss" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("batch_size", [200, 10**4])  # with the second every step is an epoch
 @pytest.mark.parametrize("learning_rate", [1e3, 1e10, 1e200])
-def test_divergence_warns_names_the_cause_and_stops(learning_rate):
+def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     net = TwoLayerNet(2, 10, 3, std=1.0)
     with pytest.warns(RuntimeWarning, match="learning rate .* is the likely cause") as warnings:
-        history = net.train(*SPLITS, learning_rate=learning_rate, num_iters=200)
+        history = net.train(
+            *SPLITS, learning_rate=learning_rate, num_iters=200, batch_size=batch_size
+        )
     assert len(warnings) == 1, "one warning, and none of NumPy's"
     assert warnings[0].filename == __file__
     assert len(history["loss_history"]) < 200

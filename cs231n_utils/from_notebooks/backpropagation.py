@@ -7,17 +7,17 @@ def affine_backward(
     dZ: np.ndarray, X: np.ndarray, W: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dX (N, D), dW (D, H) and db (H,) of Z = X W + b, from dZ (N, H)."""
-    dX = dZ @ W.T
-    dW = X.T @ dZ
-    db = dZ.sum(axis=0)
+    dX = dZ @ W.T  # (5.17)
+    dW = X.T @ dZ  # (5.16)
+    db = dZ.sum(axis=0)  # (5.18)
     return dX, dW, db
 
 
 def relu(Z: np.ndarray) -> np.ndarray:
     """max(Z, 0), entry by entry."""
-    return np.maximum(Z, 0)
+    return np.maximum(Z, 0)  # (5.21)
 
 
 def relu_backward(dA: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Gradient dZ of A = relu(Z), from dA; arrays of one shape. At the kink, Z = 0, it is 0."""
-    return dA * (Z > 0)
+    return dA * (Z > 0)  # (5.23)

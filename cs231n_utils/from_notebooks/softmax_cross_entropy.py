@@ -5,8 +5,8 @@ import numpy as np
 
 def softmax(S: np.ndarray) -> np.ndarray:
     """Probabilities P (N, C) of scores S (N, C), each row on its own."""
-    E = np.exp(S - S.max(axis=1, keepdims=True))  # the largest exponent in a row is 0
-    return E / E.sum(axis=1, keepdims=True)
+    E = np.exp(S - S.max(axis=1, keepdims=True))  # (2.4) the largest exponent in a row is 0
+    return E / E.sum(axis=1, keepdims=True)  # (2.5)
 
 
 def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarray:
@@ -29,6 +29,6 @@ def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarr
 def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
     """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
     y = check_labels(y, *S.shape)
-    shifted = S - S.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))  # (N,)
-    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))
+    shifted = S - S.max(axis=1, keepdims=True)  # (2.16) shape (N, C)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))  # (2.17) shape (N,)
+    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))  # (2.18)

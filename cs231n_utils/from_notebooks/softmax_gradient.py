@@ -11,9 +11,9 @@ from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, sof
 def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean cross-entropy of scores S (N, C) for labels y (N,), and its gradient dS (N, C)."""
     loss = cross_entropy(S, y)
-    dS = softmax(S)
+    dS = softmax(S)  # a new array: P, about to become P - Y
     dS[np.arange(len(y)), y] -= 1
-    return loss, dS / len(y)
+    return loss, dS / len(y)  # (4.5)
 
 
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:
@@ -23,7 +23,7 @@ def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """
     if not 0 <= reg < np.inf:
         raise ValueError(f"reg must be a finite number, at least 0, not {reg}")
-    return 0.5 * reg * sum(float(np.sum(W * W)) for W in weights)
+    return 0.5 * reg * sum(float(np.sum(W * W)) for W in weights)  # (4.10)
 
 
 class SoftmaxClassifier:
@@ -37,16 +37,15 @@ class SoftmaxClassifier:
         self.params = {"W": W, "b": b}
 
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
-        """Scores (N, C) when y is None; otherwise the loss and a dict with dW and db."""
-        W, b = self.params["W"], self.params["b"]
-        X = check_inputs(X, len(W))
-        S = linear_scores(X, W, b)
+        """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
+        X = check_inputs(X, len(self.params["W"]))
+        S = linear_scores(X, **self.params)  # W=..., b=...
         if y is None:
             return S
         loss, dS = softmax_loss(S, y)
-        grads = {"W": X.T @ dS + reg * W, "b": dS.sum(axis=0)}
-        return loss + l2_penalty(reg, W), grads
+        grads = {"W": X.T @ dS + reg * self.params["W"], "b": dS.sum(axis=0)}  # (4.12)
+        return loss + l2_penalty(reg, self.params["W"]), grads  # (4.11)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (N,) with the largest score."""
+        """Labels (N,) of inputs X (N, D): the class with the largest score."""
         return predict_labels(self.loss(X))

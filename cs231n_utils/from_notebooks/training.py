@@ -15,6 +15,12 @@ Params = dict[str, np.ndarray]
 Split = tuple[np.ndarray, np.ndarray]
 
 
+def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
+    """Move every parameter one step down its gradient, in place."""
+    for name in params:
+        params[name] -= learning_rate * grads[name]  # (7.2)
+
+
 def minibatches(N: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the indices of one minibatch after another, without end.
 
@@ -24,25 +30,6 @@ def minibatches(N: int, batch_size: int, rng: np.random.Generator) -> Iterator[n
         order = rng.permutation(N)
         for start in range(0, N, batch_size):
             yield order[start : start + batch_size]
-
-
-def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
-    """Move every parameter one step down its gradient, in place."""
-    for name in params:
-        params[name] -= learning_rate * grads[name]
-
-
-def stop_when_diverged(losses: list[float], params: Params, learning_rate: float) -> bool:
-    """True, with a warning, when the loss has grown a hundredfold or a number is not finite."""
-    finite = np.isfinite(losses[-1]) and all(np.isfinite(value).all() for value in params.values())
-    diverged = not finite or losses[-1] > 100 * max(losses[0], 1.0)
-    if diverged:
-        warnings.warn(
-            f"training diverged at step {len(losses)} (loss {losses[-1]:.3g}) and stopped: the "
-            f"learning rate {learning_rate:g} is the likely cause, try {learning_rate / 10:g}",
-            RuntimeWarning, stacklevel=4,
-        )
-    return diverged
 
 
 def check_split(model: Any, X: np.ndarray, y: np.ndarray) -> Split:
@@ -62,41 +49,56 @@ def check_options(rates: dict[str, float], counts: dict[str, int]) -> None:
             raise ValueError(f"{name} must be a whole number, at least 1, not {count}")
 
 
-def record_accuracies(history: History, model: Any, train: Split, val: Split) -> None:
-    """Append the model's accuracy on both (X, y) pairs to the history."""
+def record_accuracies(history: History, model: Any, train: Split, val: Split,
+                      verbose: bool = False) -> None:
+    """Append the model's accuracy on both (X, y) pairs to the history; print it if verbose."""
     for name, (X, y) in {"train_acc_history": train, "val_acc_history": val}.items():
         history[name].append(accuracy(model.predict(X), y))
+    if verbose:
+        latest = ", ".join(f"{name} {values[-1]:.3f}" for name, values in history.items())
+        print(f"step {len(history['loss_history'])}: {latest}")
+
+
+def stop_when_diverged(losses: list[float], params: Params, learning_rate: float) -> bool:
+    """True, with a warning, when the loss has grown a hundredfold or numbers are not finite."""
+    squares = [float(np.vdot(value, value)) for value in params.values()]
+    finite = np.isfinite([losses[-1], *squares]).all()
+    diverged = not finite or losses[-1] > 100 * max(losses[0], 1.0)
+    if diverged:
+        warnings.warn(
+            f"training diverged at step {len(losses)} (loss {losses[-1]:.3g}) and stopped: the "
+            f"learning rate {learning_rate:g} is the likely cause, try {learning_rate / 10:g}",
+            RuntimeWarning, stacklevel=4,
+        )
+    return diverged
 
 
 @np.errstate(over="ignore", invalid="ignore")  # divergence gets one warning of its own
-def train(model: Any, X_train: np.ndarray, y_train: np.ndarray,
-          X_val: np.ndarray, y_val: np.ndarray, learning_rate: float = 1e-4,
-          learning_rate_decay: float = 0.95, reg: float = 5e-6, num_iters: int = 10000,
-          batch_size: int = 200, verbose: bool = False, *,
-          rng: np.random.Generator | int = 0) -> History:
-    """Minimise model.loss by minibatch SGD, in place; return the losses and accuracies on the way.
+def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray,
+          y_val: np.ndarray, learning_rate: float = 1e-4, learning_rate_decay: float = 0.95,
+          reg: float = 5e-6, num_iters: int = 10000, batch_size: int = 200,
+          verbose: bool = False, *, rng: np.random.Generator | int = 0) -> History:
+    """Minimise model.loss by minibatch SGD, in place; return losses and accuracies on the way.
 
     X_*, y_* : inputs (N, D), labels (N,). batch_size may exceed N. rng : a Generator or a seed.
     Every epoch, and at the end, accuracies are recorded and the learning rate is multiplied by
     learning_rate_decay. Bad input raises ValueError or TypeError; divergence stops with a warning.
     """
-    X_train, y_train = check_split(model, X_train, y_train)
-    X_val, y_val = check_split(model, X_val, y_val)
     check_options({"learning_rate": learning_rate, "learning_rate_decay": learning_rate_decay},
                   {"num_iters": num_iters, "batch_size": batch_size})
-    rng, N = np.random.default_rng(rng), len(X_train)
-    sample = rng.permutation(N)[: len(X_val)]  # for the training accuracy
+    X, y = check_split(model, X_train, y_train)
+    val = check_split(model, X_val, y_val)
+    rng, N = np.random.default_rng(rng), len(X)
+    sample = rng.permutation(N)[: len(y_val)]  # for the training accuracy
     history: History = {"loss_history": [], "train_acc_history": [], "val_acc_history": []}
-    steps_per_epoch = -(-N // batch_size)
+    steps_per_epoch = -(-N // batch_size)  # (7.10)
     for step, batch in enumerate(islice(minibatches(N, batch_size, rng), num_iters), start=1):
-        loss, grads = model.loss(X_train[batch], y_train[batch], reg)
+        loss, grads = model.loss(X[batch], y[batch], reg)
         sgd_step(model.params, grads, learning_rate)
         history["loss_history"].append(loss)
         if stop_when_diverged(history["loss_history"], model.params, learning_rate):
             break
         if step % steps_per_epoch == 0 or step == num_iters:
-            record_accuracies(history, model, (X_train[sample], y_train[sample]), (X_val, y_val))
-            if verbose:
-                print(f"step {step}:", {name: round(v[-1], 3) for name, v in history.items()})
-            learning_rate *= learning_rate_decay  # (7.x)
+            record_accuracies(history, model, (X[sample], y[sample]), val, verbose)
+            learning_rate *= learning_rate_decay  # (7.12)
     return history

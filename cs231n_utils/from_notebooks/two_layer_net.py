@@ -12,11 +12,19 @@ from cs231n_utils.from_notebooks.softmax_gradient import l2_penalty, softmax_los
 Params = dict[str, np.ndarray]
 
 
+def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pre-activations Z (N, H), activations A (N, H) and scores S (N, C) of inputs X (N, D)."""
+    Z = X @ params["W1"] + params["b1"]  # (6.5)
+    A = relu(Z)  # (6.6)
+    S = A @ params["W2"] + params["b2"]  # (6.7)
+    return Z, A, S
+
+
 def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -> Params:
     """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1, b2 of zero.
 
-    sizes : (D, H, C). Raises ValueError for a size below 1, a negative std or another dtype than
-    float64 and float32.
+    sizes : (D, H, C). Raises ValueError for a size below 1, a std that is negative or not finite,
+    or another dtype than float64 and float32.
     """
     if min(sizes) < 1 or not 0 <= std < np.inf or dtype not in (np.float64, np.float32):
         raise ValueError(
@@ -25,17 +33,9 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
         )
     D, H, C = sizes
     rng = np.random.default_rng(rng)
-    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))
+    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))  # (6.9)
     params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
     return {name: value.astype(dtype) for name, value in params.items()}
-
-
-def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pre-activations Z (N, H), activations A (N, H) and scores S (N, C) of inputs X (N, D)."""
-    Z = X @ params["W1"] + params["b1"]
-    A = relu(Z)
-    S = A @ params["W2"] + params["b2"]
-    return Z, A, S
 
 
 def backward(
@@ -43,21 +43,21 @@ def backward(
 ) -> Params:
     """Gradient of the loss for every parameter, from dS (N, C) and the arrays of `forward`."""
     W1, W2 = params["W1"], params["W2"]
-    dA = dS @ W2.T
-    dZ = dA * (Z > 0)
+    dA = dS @ W2.T  # (6.18) shape (N, H)
+    dZ = dA * (Z > 0)  # (6.19) shape (N, H)
     return {
-        "W1": X.T @ dZ + reg * W1,
-        "b1": dZ.sum(axis=0),
-        "W2": A.T @ dS + reg * W2,
-        "b2": dS.sum(axis=0),
+        "W1": X.T @ dZ + reg * W1,  # (6.20) shape (D, H)
+        "b1": dZ.sum(axis=0),  # (6.21) shape (H,)
+        "W2": A.T @ dS + reg * W2,  # (6.22) shape (H, C)
+        "b2": dS.sum(axis=0),  # (6.23) shape (C,)
     }
 
 
 class TwoLayerNet:
     """Affine, ReLU, affine, softmax. params: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
 
-    std : standard deviation of the initial weights. rng : a NumPy Generator or a seed.
-    dtype : float64, or float32 for speed. ValueError for sizes below 1 or a negative std.
+    std : spread of the initial weights. rng : a Generator or a seed. dtype : float64 or float32.
+    Raises ValueError for a size below 1, a std that is negative or not finite, or another dtype.
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
@@ -70,12 +70,11 @@ class TwoLayerNet:
         Z, A, S = forward(self.params, X)
         if y is None:
             return S
-        loss, dS = softmax_loss(S, y)
-        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])
-        return loss, backward(self.params, X, Z, A, dS, reg)
+        loss, dS = softmax_loss(S, y)  # (6.17)
+        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (6.10)
+        return loss, backward(self.params, X, Z, A, dS, float(reg))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (N,) of inputs X (N, D): the class with the largest score."""
         return predict_labels(self.loss(X))
-
     train = training.train  # the loop of 07_training, as a method
