@@ -72,6 +72,7 @@ def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
         store_widget_state=False,  # a page with it would load scripts from elsewhere
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         on_cell_executed=lambda **_: progress.update(),

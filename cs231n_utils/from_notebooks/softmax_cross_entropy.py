@@ -28,6 +28,8 @@ def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarr
 
 def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
     """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
+    if S.ndim != 2:
+        raise ValueError(f"S must have shape (N, C), not {S.shape}")
     y = check_labels(y, *S.shape)
     shifted = S - S.max(axis=1, keepdims=True)  # (2.16) shape (N, C)
     log_sum = np.log(np.exp(shifted).sum(axis=1))  # (2.17) shape (N,)

@@ -43,7 +43,7 @@ class SoftmaxClassifier:
         if y is None:
             return S
         loss, dS = softmax_loss(S, y)
-        grads = {"W": X.T @ dS + reg * self.params["W"], "b": dS.sum(axis=0)}  # (4.12)
+        grads = {"W": X.T @ dS + float(reg) * self.params["W"], "b": dS.sum(axis=0)}  # (4.12)
         return loss + l2_penalty(reg, self.params["W"]), grads  # (4.11)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
