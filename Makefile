@@ -9,8 +9,9 @@ BIN := .venv/bin
 lab: .venv/.student
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
 	  || { echo "Port $(PORT) is busy: close the JupyterLab that uses it, or choose another port with 'make lab PORT=8899'."; exit 1; }
-	$(BIN)/python -m jupyterlab --port=$(PORT) --ServerApp.port_retries=0 --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks/01_linear_scores.ipynb
+	$(BIN)/python -m jupyterlab --port=$(PORT) --ServerApp.port_retries=0 --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/notebooks/01_linear_scores.ipynb --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 test: .venv/.developer
 	$(BIN)/python -m pytest
