@@ -73,12 +73,13 @@ def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
         kernel_name="python3",
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
-        store_widget_state=False,  # a page with it would load scripts from elsewhere
+        coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         on_cell_executed=lambda **_: progress.update(),
     )
     start = time.perf_counter()
     client.execute()
+    notebook.metadata.pop("widgets", None)  # a page with widget state would load foreign scripts
     return time.perf_counter() - start
 
 
