@@ -3,16 +3,36 @@
 Derived in the notebook 03_gradient_checking.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from cs231n_utils import diagnosis
+from cs231n_utils.diagnosis import Hints
+
 Params = dict[str, np.ndarray]
+
+LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
+WIDER = 100  # times h: the step at which it is then measured again
+SHAPE_DIAGNOSIS_LIMIT = 10_000  # entries of x, beyond which a wrong shape is not examined
 
 
 class GradientCheckError(AssertionError):
-    """An analytic gradient disagrees with the numerical one."""
+    """An analytic gradient disagrees with the numerical one.
+
+    causes : short stable names of the explanations that fit, the most specific first; ("unknown",)
+        when none does. `check_directions` leaves it empty, or says ("not_deterministic",).
+    parameters : the keys that `check_directions` found at fault.
+    """
+
+    def __init__(
+        self, message: str, causes: tuple[str, ...] = (), parameters: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.causes = causes
+        self.parameters = parameters
 
 
 @dataclass(frozen=True)
@@ -106,31 +126,111 @@ def check_gradient(
     h: float = 1e-5,
     tolerance: float = 1e-7,
     name: str = "gradient",
+    shrink_h: bool = True,
+    batch_size: int | None = None,
+    reg: float | None = None,
+    pre_activations: np.ndarray | None = None,
 ) -> GradientReport:
     """Compare an analytic gradient of f at x with `numerical_gradient`, entry by entry.
 
     gradient : the analytic gradient, an array of x's shape.
     tolerance : the largest `relative_error` that passes.
     name : what the report calls the gradient, for example "dW1".
+    shrink_h : where the two disagree, measure again at h/10, h/100, ... before calling the
+        gradient wrong, because f may have a kink within h of x. An entry passes when the numerical
+        value settles at a smaller step, whatever the gradient, and the gradient agrees with it.
+        Where round-off hides more than `tolerance`, the report says the wider bound.
+    batch_size, reg, pre_activations : what you know about f, for the diagnosis: the number of
+        examples, the strength of the L2 term reg/2 * sum x^2, the hidden pre-activations Z (N, H).
 
-    Returns a report that prints as one line. Raises GradientCheckError with the worst entries when
-    the two disagree or their shapes differ; x and h as in `numerical_gradient`.
+    Returns a report that prints as one line. Raises GradientCheckError with the worst entries and
+    a diagnosis when the two disagree or their shapes differ; x and h as in `numerical_gradient`.
     """
+    Z = None if pre_activations is None else np.asarray(pre_activations)
+    hints = Hints(batch_size, reg, Z)
     _require_float64(x, "x")
     gradient = np.asarray(gradient)
     if gradient.shape != x.shape:
-        raise GradientCheckError(
+        message = (
             f"{name} has shape {gradient.shape}, but x has shape {x.shape}: "
             "a gradient has the shape of what it is taken with respect to"
         )
+        raise _wrong_shape(message, f, x, gradient, h, hints)
     if x.size == 0:
         raise ValueError("x is empty: there is nothing to check")
     numerical = numerical_gradient(f, x, h)
     error = relative_error(gradient, numerical)
     if not error <= tolerance:
-        raise GradientCheckError(_disagreement(name, gradient, numerical, error, tolerance))
+        message = _disagreement(name, gradient, numerical, error, tolerance)
+        if not _is_deterministic(lambda: _number(f(x))):
+            raise _error(message, [diagnosis.NOT_DETERMINISTIC])
+        resolution = tolerance * float(np.abs(numerical).max())
+        slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, resolution)
+        settled_error = _settled_error(gradient, numerical, slopes, tolerance)
+        if settled_error is None and (np.abs(gradient - slopes.value) <= slopes.noise).all():
+            with contextlib.suppress(ValueError):  # f need not be finite so far from x
+                wide = diagnosis.measure_slopes(
+                    lambda x: _number(f(x)), x, WIDER * h, resolution
+                )  # less round-off: a gradient that is tiny beside f
+                settled_error = _settled_error(gradient, numerical, wide, tolerance)
+        if not shrink_h or settled_error is None:
+            raise _error(message, diagnosis.explain(gradient, slopes, x, hints))
+        error, tolerance = settled_error, _bound(settled_error, tolerance)
     entries = f"all {x.size:,} entries of shape {x.shape}"
     return GradientReport(name, entries, error, tolerance)
+
+
+def _error(message: str, findings: list[diagnosis.Finding]) -> GradientCheckError:
+    """The error of a failed check, with its diagnosis."""
+    causes = tuple(cause for cause, _ in findings) or ("unknown",)
+    return GradientCheckError("\n".join([message, *diagnosis.sentences(findings)]), causes)
+
+
+def _wrong_shape(
+    message: str,
+    f: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    gradient: np.ndarray,
+    h: float,
+    hints: Hints,
+) -> GradientCheckError:
+    """The error for a gradient of another shape than x, with the diagnosis when one fits."""
+    findings = []
+    with contextlib.suppress(Exception):  # the shape is wrong, whatever else f does
+        if 0 < x.size <= SHAPE_DIAGNOSIS_LIMIT:
+            resolution = 1e-7 * float(np.abs(numerical_gradient(f, x, h)).max())
+            slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, resolution)
+            findings = diagnosis.explain_shape(gradient, slopes, hints)
+    return _error(message, findings) if findings else GradientCheckError(message, ("shape",))
+
+
+def _is_deterministic(value: Callable[[], float]) -> bool:
+    """Whether five evaluations agree up to round-off."""
+    values = [value() for _ in range(5)]
+    return bool(np.ptp(values) <= diagnosis.ROUND_OFF * np.abs(values).max())
+
+
+def _settled_error(
+    gradient: np.ndarray, numerical: np.ndarray, slopes: diagnosis.Slopes, tolerance: float
+) -> float | None:
+    """The relative error against slopes at settled steps, or None when an entry is wrong."""
+    if not np.isfinite(gradient).all() or slopes.single:
+        return None
+    scale = max(float(np.abs(gradient).max()), float(np.abs(slopes.value).max()))
+    at_h = np.abs(gradient - numerical)
+    settled = np.abs(gradient - slopes.value)
+    sharp = (slopes.noise <= LOOSEST * scale) | (settled == 0)
+    trusted = slopes.settled & ~slopes.kink & sharp
+    right_at_h = at_h <= tolerance * scale
+    if not (right_at_h | (trusted & (settled <= slopes.noise))).all():
+        return None
+    worst = float(np.where(right_at_h, at_h, settled).max())
+    return worst / scale if worst else 0.0
+
+
+def _bound(error: float, tolerance: float) -> float:
+    """The tolerance, or the power of ten above the error where round-off makes this larger."""
+    return tolerance if error <= tolerance else float(10.0 ** np.ceil(np.log10(error)))
 
 
 def check_directions(
@@ -181,41 +281,93 @@ def check_directions(
             )
     rng = np.random.default_rng(rng)
     size = sum(value.size for value in params.values())
-    norm = np.sqrt(sum(np.sum(np.square(grads[key])) for key in params))
-    expected = norm / np.sqrt(size)  # root mean square of <grads, v>
-    worst = 0.0
+    worst = worst_settled = 0.0
     for _ in range(num_directions):
         direction = {key: rng.standard_normal(value.shape) for key, value in params.items()}
-        length = np.sqrt(sum(np.sum(np.square(v)) for v in direction.values()))
-        direction = {key: v / length for key, v in direction.items()}
-        slope = sum(float(np.sum(grads[key] * v)) for key, v in direction.items())
-        difference = abs(slope - _slope(f, params, direction, h))
-        error = 0.0 if difference == 0 else np.inf if expected == 0 else difference / expected
-        worst = max(worst, error if np.isfinite(error) else np.inf)
-    if not worst <= tolerance:
-        raise GradientCheckError(
+        error, settled_error = _direction_error(f, params, grads, direction, h, tolerance)
+        worst, worst_settled = max(worst, error), max(worst_settled, settled_error)
+    if not np.isfinite(worst_settled):
+        message = (
             f"the gradient is wrong: along a random direction the slope of f differs from "
             f"<grads, v> by {worst:.2g} of its typical size (tolerance {tolerance:g}); "
             f"check {', '.join(params)} one by one with check_gradient"
         )
+        if not _is_deterministic(lambda: _number(f(params))):
+            raise _error(message, [diagnosis.NOT_DETERMINISTIC])
+        raise _error_of_parameters(message, f, params, grads, h, tolerance)
     compared = f"{num_directions} random directions through all {size:,} parameters"
-    return GradientReport("gradients", compared, worst, tolerance)
+    return GradientReport("gradients", compared, worst_settled, _bound(worst_settled, tolerance))
 
 
-def _slope(f: Callable[[Params], float], params: Params, direction: Params, h: float) -> float:
-    """Central difference of f along a direction; params is restored exactly."""
-    original = {key: value.copy() for key, value in params.items()}
+def _direction_error(
+    f: Callable[[Params], float],
+    params: Params,
+    grads: Params,
+    direction: Params,
+    h: float,
+    tolerance: float,
+) -> tuple[float, float]:
+    """The error along a direction at step h, and the one at a step where the slope has settled.
 
-    def f_at(step: float) -> float:
-        for key, value in params.items():
-            value[...] = original[key] + step * direction[key]
+    Both are relative to the root mean square of <grads, v> over all directions v of length 1
+    through the keys of `direction`. The second is inf when the slope proves the gradient wrong.
+    """
+    length = np.sqrt(sum(np.sum(np.square(v)) for v in direction.values()))
+    direction = {key: v / length for key, v in direction.items()}
+    norm = np.sqrt(sum(np.sum(np.square(grads[key])) for key in direction))
+    expected = float(norm / np.sqrt(sum(v.size for v in direction.values())))
+    expected_slope = sum(float(np.sum(grads[key] * v)) for key, v in direction.items())
+    original = {key: params[key].copy() for key in direction}
+
+    def f_at(t: np.ndarray) -> float:
+        for key, v in direction.items():
+            params[key][...] = original[key] + t[0] * v
         return _number(f(params))
 
     try:
-        return (f_at(h) - f_at(-h)) / (2 * h)
+        difference = abs(expected_slope - numerical_gradient(f_at, np.zeros(1), h)[0])
+        if difference == 0 or difference <= tolerance * expected:
+            return (difference / expected if difference else 0.0,) * 2
+        if expected == 0 or not np.isfinite(difference):
+            return np.inf, np.inf
+        slopes = diagnosis.measure_slopes(f_at, np.zeros(1), h, tolerance * expected)
     finally:
-        for key, value in params.items():
-            value[...] = original[key]
+        for key in direction:
+            params[key][...] = original[key]
+    settled = abs(expected_slope - slopes.value[0])
+    trusted = slopes.settled[0] and not slopes.kink[0] and slopes.noise[0] <= LOOSEST * expected
+    right = trusted and not slopes.single and settled <= slopes.noise[0]
+    return difference / expected, settled / expected if right else np.inf
+
+
+def _error_of_parameters(
+    message: str,
+    f: Callable[[Params], float],
+    params: Params,
+    grads: Params,
+    h: float,
+    tolerance: float,
+) -> GradientCheckError:
+    """The error of a failed directional check: two directions through each parameter alone."""
+    rng = np.random.default_rng(0)
+    wrong: dict[str, float] = {}
+    for key, value in params.items():
+        for _ in range(2 if value.size else 0):
+            direction = {key: rng.standard_normal(value.shape)}
+            error, settled = _direction_error(f, params, grads, direction, h, tolerance)
+            if not np.isfinite(settled):
+                wrong[key] = max(wrong.get(key, 0.0), error)
+    lines = [
+        f"Along directions through {key} alone the slope differs by {error:.2g} of its typical size"
+        for key, error in wrong.items()
+    ]
+    right = [key for key in params if key not in wrong]
+    if right:
+        lines.append(f"Along directions through one of {', '.join(right)} it agrees")
+    if not wrong:
+        lines = ["Along directions through one parameter alone every slope agrees"]
+    text = "\n".join([message, *(f"{line}." for line in lines)])
+    return GradientCheckError(text, parameters=tuple(wrong))
 
 
 def _require_float64(x: np.ndarray, name: str) -> None:
