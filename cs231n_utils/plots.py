@@ -187,7 +187,7 @@ def draw_regions(
         regions,
         extent=(-margin, margin, -margin, margin),
         origin="lower",
-        cmap=ListedColormap(COLORS[:num_classes]),
+        cmap=ListedColormap(list(COLORS[:num_classes])),
         vmin=-0.5,
         vmax=num_classes - 0.5,
         alpha=0.35,
