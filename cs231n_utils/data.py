@@ -82,7 +82,7 @@ def make_spirals(
 
     num_classes : number of arms C, at least 2.
     points_per_class : points of each arm, at least 6 so that every split receives some.
-    noise : standard deviation of the angle, in radians, at least 0.
+    noise : standard deviation of the angle, in radians, from 0 to 2 pi.
     rng : a NumPy Generator, or a seed for one.
 
     Raises ValueError for a value outside these ranges.
@@ -91,8 +91,8 @@ def make_spirals(
         raise ValueError(f"num_classes must be at least 2, not {num_classes}")
     if points_per_class < 6:
         raise ValueError(f"points_per_class must be at least 6, not {points_per_class}")
-    if not 0 <= noise < np.inf:
-        raise ValueError(f"noise must be a finite number, at least 0, not {noise}")
+    if not 0 <= noise <= 2 * np.pi:
+        raise ValueError(f"noise must lie between 0 and 2 pi, not {noise}")
     rng = np.random.default_rng(rng)
     y = np.repeat(np.arange(num_classes), points_per_class)  # (C * points_per_class,)
     radius = rng.uniform(0.1, 1, size=y.shape)

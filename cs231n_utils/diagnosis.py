@@ -57,11 +57,12 @@ def measure_slopes(
     No analytic gradient enters: what this returns cannot be bent towards a wrong one. x is
     changed in place and restored exactly. Costs four evaluations for each entry where f is smooth.
     """
-    before, f_0 = x.copy(), f(x)
+    before = x.copy()
     floats = {key: np.zeros(x.shape) for key in ("value", "noise", "left", "right")}
     flags = {key: np.zeros(x.shape, dtype=bool) for key in ("settled", "moved", "kink")}
-    values = [f_0]
     try:
+        f_0 = f(x)
+        values = [f_0]
         for index in np.ndindex(x.shape):
             original = before[index]
             rows: list[np.ndarray] = []  # central, left and right slope, round-off

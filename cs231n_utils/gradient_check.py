@@ -162,7 +162,7 @@ def check_gradient(
     error = relative_error(gradient, numerical)
     if not error <= tolerance:
         message = _disagreement(name, gradient, numerical, error, tolerance)
-        if not _is_deterministic(lambda: _number(f(x))):
+        if not _is_deterministic(lambda: _number(f(x)), x):
             raise _error(message, [diagnosis.NOT_DETERMINISTIC])
         resolution = tolerance * float(np.abs(numerical).max())
         slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, resolution)
@@ -204,9 +204,16 @@ def _wrong_shape(
     return _error(message, findings) if findings else GradientCheckError(message, ("shape",))
 
 
-def _is_deterministic(value: Callable[[], float]) -> bool:
-    """Whether five evaluations agree up to round-off."""
-    values = [value() for _ in range(5)]
+def _is_deterministic(value: Callable[[], float], *arrays: np.ndarray) -> bool:
+    """Whether five evaluations agree up to round-off; each starts from the arrays as they are."""
+    before = [array.copy() for array in arrays]
+    values = []
+    for _ in range(5):
+        try:
+            values.append(value())
+        finally:
+            for array, original in zip(arrays, before, strict=True):
+                array[...] = original
     return bool(np.ptp(values) <= diagnosis.ROUND_OFF * np.abs(values).max())
 
 
@@ -292,7 +299,7 @@ def check_directions(
             f"<grads, v> by {worst:.2g} of its typical size (tolerance {tolerance:g}); "
             f"check {', '.join(params)} one by one with check_gradient"
         )
-        if not _is_deterministic(lambda: _number(f(params))):
+        if not _is_deterministic(lambda: _number(f(params)), *params.values()):
             raise _error(message, [diagnosis.NOT_DETERMINISTIC])
         raise _error_of_parameters(message, f, params, grads, h, tolerance)
     compared = f"{num_directions} random directions through all {size:,} parameters"
@@ -314,14 +321,16 @@ def _direction_error(
     """
     length = np.sqrt(sum(np.sum(np.square(v)) for v in direction.values()))
     direction = {key: v / length for key, v in direction.items()}
-    norm = np.sqrt(sum(np.sum(np.square(grads[key])) for key in direction))
+    largest = max(float(np.abs(grads[key]).max(initial=0.0)) for key in direction)
+    scale = largest or 1.0  # entries of at most 1, so that no square overflows
+    norm = scale * np.sqrt(sum(np.sum(np.square(grads[key] / scale)) for key in direction))
     expected = float(norm / np.sqrt(sum(v.size for v in direction.values())))
     expected_slope = sum(float(np.sum(grads[key] * v)) for key, v in direction.items())
-    original = {key: params[key].copy() for key in direction}
+    original = {key: value.copy() for key, value in params.items()}
 
     def f_at(t: np.ndarray) -> float:
-        for key, v in direction.items():
-            params[key][...] = original[key] + t[0] * v
+        for key, value in params.items():  # all of them: f may have written into any
+            value[...] = original[key] + (t[0] * direction[key] if key in direction else 0.0)
         return _number(f(params))
 
     try:
@@ -332,8 +341,8 @@ def _direction_error(
             return np.inf, np.inf
         slopes = diagnosis.measure_slopes(f_at, np.zeros(1), h, tolerance * expected)
     finally:
-        for key in direction:
-            params[key][...] = original[key]
+        for key, value in params.items():
+            value[...] = original[key]
     settled = abs(expected_slope - slopes.value[0])
     trusted = slopes.settled[0] and not slopes.kink[0] and slopes.noise[0] <= LOOSEST * expected
     right = trusted and not slopes.single and settled <= slopes.noise[0]

@@ -117,7 +117,7 @@ def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
     """Draw the loss of every iteration, and the accuracies of every epoch, side by side.
 
     history : loss_history (one number an iteration), train_acc_history and val_acc_history
-        (one number an epoch, from 0 to 1), as `train` returns them.
+        (one number an epoch, from 0 to 1; both may be empty), as `train` returns them.
     """
     losses = history["loss_history"]
     accuracies = {
@@ -132,11 +132,16 @@ def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
         right.plot(epochs, values, label=name, marker=marker, markevery=max(1, len(values) // 10))
     right.set(xlabel="epoch", ylabel="accuracy")
     right.legend()
+    outcome = "(no epoch was completed)"  # training may diverge in the first
+    if accuracies["training"]:
+        outcome = (
+            f"over {len(accuracies['training'])} epochs, at the end "
+            f"{accuracies['training'][-1]:.0%} on training and "
+            f"{accuracies['validation'][-1]:.0%} on validation examples"
+        )
     return fig.described(
         f"Two panels. Left: the minibatch loss over {len(losses):,} iterations, from "
-        f"{losses[0]:.1f} to {losses[-1]:.1f}. Right: accuracy over {len(accuracies['training'])} "
-        f"epochs, at the end {accuracies['training'][-1]:.0%} on training and "
-        f"{accuracies['validation'][-1]:.0%} on validation examples."
+        f"{losses[0]:.1f} to {losses[-1]:.1f}. Right: accuracy {outcome}."
     )
 
 

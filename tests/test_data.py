@@ -93,8 +93,9 @@ def test_spirals_repeat_with_their_seed():
     [
         ({"num_classes": 1}, "num_classes must be at least 2, not 1"),
         ({"points_per_class": 5}, "points_per_class must be at least 6, not 5"),
-        ({"noise": -0.1}, "noise must be a finite number, at least 0, not -0.1"),
-        ({"noise": np.nan}, "noise must be a finite number"),
+        ({"noise": -0.1}, "noise must lie between 0 and 2 pi, not -0.1"),
+        ({"noise": np.nan}, "noise must lie between"),
+        ({"noise": 1e308}, "noise must lie between"),
     ],
 )
 def test_spirals_refuse_bad_options(options, message):

@@ -251,3 +251,26 @@ def test_directions_pass_a_vanishing_gradient():
     assert check_directions(lambda params: 1.0, zeros, {"x": np.zeros(3)}).relative_error == 0
     with pytest.raises(GradientCheckError):
         check_directions(lambda params: float(params["x"].sum()), zeros, {"x": np.zeros(3)})
+
+
+@pytest.mark.parametrize("written", ["x", "z"])
+def test_directions_restore_every_parameter_when_f_writes_into_one(written):
+    params = {"x": np.array([1.0, 2.0, 4.0]), "z": np.array([3.0, 5.0])}
+    before = {name: value.copy() for name, value in params.items()}
+
+    def writing(params):
+        params[written] -= params[written].mean()
+        return squares(params)
+
+    with pytest.raises(GradientCheckError):
+        check_directions(writing, params, {name: np.ones_like(v) for name, v in before.items()})
+    assert all(np.array_equal(params[name], before[name]) for name in params)
+
+
+def test_directions_measure_huge_gradients():
+    """The sum of squares of these gradients overflows."""
+    big = np.array([1e200, -3e199])
+    x = {"x": np.array([0.25, 0.5])}
+    check_directions(lambda params: float(params["x"] @ big), x, {"x": big})
+    with pytest.raises(GradientCheckError):
+        check_directions(lambda params: float(params["x"].sum()), x, {"x": big})

@@ -241,3 +241,11 @@ def test_centre_uses_the_training_rows_alone():
     np.testing.assert_allclose(centred_train.mean(axis=0), 0, atol=1e-15)
     np.testing.assert_allclose(centred_test - test, centred_train[:4] - train[:4])
     assert accuracy(np.array([1, 2, 3]), np.array([1, 2, 0])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int64])
+def test_integer_scores_do_not_wrap_around(dtype):
+    S = np.array([[1, 2, 100], [np.iinfo(dtype).min, 5, np.iinfo(dtype).max]]).astype(dtype)
+    y = np.array([0, 2])
+    np.testing.assert_allclose(softmax(S), softmax(S.astype(float)), atol=1e-6)
+    assert cross_entropy(S, y) == pytest.approx(cross_entropy(S.astype(float), y), rel=1e-6)

@@ -82,3 +82,10 @@ def contrast(color):
 def test_the_first_line_colours_are_readable_on_white():
     assert contrast(plots.COLORS[0]) >= 4.5
     assert all(contrast(color) >= 1.2 for color in plots.COLORS)
+
+
+def test_a_run_that_diverged_in_its_first_epoch_can_be_drawn():
+    history = {"loss_history": [2.3, np.nan], "train_acc_history": [], "val_acc_history": []}
+    fig = plots.training_history(history)
+    assert fig._repr_mimebundle_()[0]["image/png"]
+    assert "no epoch was completed" in fig.alt

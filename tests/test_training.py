@@ -128,3 +128,9 @@ def test_spirals_need_the_hidden_layer():
         train(model, *SPLITS, 1.0, 0.999, 1e-4, num_iters=3000, batch_size=60)
     assert np.mean(net.predict(DATA.X_test) == DATA.y_test) >= 0.98
     assert np.mean(linear.predict(DATA.X_test) == DATA.y_test) < 0.6
+
+
+@pytest.mark.parametrize(("N", "batch_size"), [(0, 5), (5, 0), (5, -1)])
+def test_minibatches_of_nothing_are_refused(N, batch_size):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        next(minibatches(N, batch_size, np.random.default_rng(0)))

@@ -24,8 +24,11 @@ def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
 def minibatches(N: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the indices of one minibatch after another, without end.
 
-    Every epoch shuffles the N examples anew and uses each of them once.
+    Every epoch shuffles the N examples anew and uses each of them once. Raises ValueError when
+    there are no examples, or a batch is to hold none.
     """
+    if min(N, batch_size) < 1:
+        raise ValueError(f"N and batch_size must be at least 1, not {N} and {batch_size}")
     while True:
         order = rng.permutation(N)
         for start in range(0, N, batch_size):
