@@ -61,7 +61,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print what each notebook holds and took: the figures that README.md speaks of."""
+    """Print what each notebook holds and took: the figures that CONTRIBUTING.md explains."""
     if not seconds:
         return
     terminalreporter.section("notebooks")

@@ -60,7 +60,7 @@ def main() -> int:
     if options.in_place:
         normalise(paths)
     else:
-        print(f"pages: {BUILD.relative_to(ROOT)}{'/'}index.html")
+        print("pages:", (BUILD / "index.html").relative_to(ROOT))
         write_index(paths)
     return 0
 

@@ -5,6 +5,7 @@ import base64
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib._pylab_helpers import Gcf
 
 from cs231n_utils import plots
 
@@ -46,8 +47,7 @@ def test_a_figure_without_text_alternative_is_refused():
 def test_nothing_is_left_open():
     for draw in FIGURES.values():
         draw()
-    assert "matplotlib.pyplot" not in globals()
-    assert mpl._pylab_helpers.Gcf.get_num_fig_managers() == 0
+    assert Gcf.get_num_fig_managers() == 0
 
 
 def test_texts_say_what_the_figures_show():
