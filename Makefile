@@ -3,8 +3,9 @@
 PYTHON ?= python3
 PORT ?= 8888
 BIN := .venv/bin
+ENVIRONMENTS ?=
 
-.PHONY: lab test run notebooks export lint bench clean
+.PHONY: lab test matrix run notebooks export lint bench clean
 
 lab: .venv/.student
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
@@ -15,6 +16,9 @@ lab: .venv/.student
 
 test: .venv/.developer
 	$(BIN)/python -m pytest
+
+matrix: .venv/.developer
+	$(BIN)/python tests/environments.py $(ENVIRONMENTS)
 
 run: .venv/.developer
 	$(BIN)/python publish/run.py

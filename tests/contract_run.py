@@ -1,0 +1,317 @@
+"""The part of the contract that only running a notebook can tell.
+
+A notebook runs once, cell by cell, in this process. On the way each array that carries a symbol's
+name is compared with README.md's table, the witnesses of each gradient are collected, and every
+exercise is tried unsolved, solved, and solved in other ways, right and wrong.
+"""
+
+import contextlib
+import copy
+import importlib
+import inspect
+import io
+import re
+import sys
+import types
+import warnings
+
+import numpy as np
+from contract import ROOT, WITNESSED, first_line, notation, tags
+
+WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
+ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
+UNSOLVED = {
+    "raises NotImplementedError": "raise NotImplementedError",
+    "returns None": "return None",
+    "does nothing": "pass",
+}
+
+# Where a symbol of the table stands for something else, as README.md says below the table.
+DECLARED = {
+    "03": {"x": "any array that f is a function of", "i": "an entry's index, a tuple"},
+    "05": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
+}
+
+
+def run(notebook, answers):
+    """Violations by what they concern: "runs", "symbols", "witnesses", "exercises".
+
+    answers : a dict as `load_answers` returns it.
+    """
+    names = {"__name__": "__main__"}
+    symbols, witnesses = Symbols(notebook), Witnesses(notebook)
+    found = {"runs": [], "exercises": answers_to_nothing(notebook, answers)}
+    exercise = None
+    for position, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        if "### BEGIN SOLUTION" in cell.source:
+            exercise, check = cell.source, notebook.cells[position + 1].source
+            found["exercises"] += try_exercise(exercise, check, names, answers)
+        elif exercise is not None:  # the cell is its check, and has been tried
+            exercise = None
+            continue
+        code = compile(cell.source, f"<cell {position}>", "exec")
+        before = dict(names)
+        try:
+            with tracing(symbols, witnesses), witnesses.listening(names, "witnesses" in tags(cell)):
+                execute(code, names)
+        except Exception as error:
+            found["runs"].append(f"{first_line(cell)}: {error!r}")
+            break
+        new = {k: v for k, v in names.items() if k not in before or before[k] is not v}
+        symbols.note(new, first_line(cell))
+    return found | {"symbols": symbols.violations(), "witnesses": witnesses.violations()}
+
+
+def execute(code, names):
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code, names)
+
+
+# --- Exercises ----------------------------------------------------------------------------------
+
+
+def load_answers(number):
+    """Answers from exercises/answers_NN.py as a dict: function -> {"right_...": answer}.
+
+    An answer to the exercise `mirror` is called `mirror__right_in_a_loop` or
+    `mirror__wrong_sign`.
+    """
+    if not (ROOT / "tests" / "exercises" / f"answers_{number}.py").exists():
+        return {}
+    module = importlib.import_module(f"exercises.answers_{number}")
+    answers = {}
+    for name, answer in vars(module).items():
+        function, found, label = name.partition("__")
+        if found and function:
+            answers.setdefault(function, {})[label] = answer
+    return answers
+
+
+def answers_to_nothing(notebook, answers):
+    source = "\n".join(cell.source for cell in notebook.code)
+    return [f"there is no exercise {name}" for name in answers if f"def {name}(" not in source]
+
+
+def try_exercise(solution, check, names, answers):
+    """Violations of one exercise; the names stay as they are."""
+    function = re.findall(r"^def (\w+)", solution.partition("### BEGIN SOLUTION")[0], re.M)[-1]
+    kept = answers.get(function, {})
+    found = [
+        f"{function}: tests/exercises/answers_NN.py keeps no {kind} answer"
+        for kind in ("right", "wrong")
+        if not any(label.startswith(kind) for label in kept)
+    ]
+    for label, body in UNSOLVED.items():
+        unsolved = re.sub(r"### BEGIN SOLUTION.*### END SOLUTION", body, solution, flags=re.S)
+        error = outcome(unsolved, None, check, names)
+        if error is None:
+            found.append(f"{function}: the check accepts the unsolved cell that {label}")
+        elif not isinstance(error, NotImplementedError | AssertionError):
+            found.append(f"{function}: the unsolved cell that {label} ends in {error!r}")
+        elif not isinstance(error, NotImplementedError) and not str(error):
+            found.append(f"{function}: the check has no message for the cell that {label}")
+    error = outcome(solution, None, check, names)
+    if error is not None:
+        found.append(f"{function}: the check rejects the solution: {error!r}")
+    for label, answer in kept.items():
+        error = outcome(solution, {function: answer}, check, names)
+        if label.startswith("right") and error is not None:
+            found.append(f"{function}: the check rejects {label}: {error!r}")
+        if label.startswith("wrong") and error is None:
+            found.append(f"{function}: the check accepts {label}")
+        if isinstance(error, NameError):
+            found.append(f"{function}: {label} does not run: {error!r}")
+    return found
+
+
+def outcome(solution, answer, check, names):
+    """The exception that ends the check of an answer, or None; the names stay as they are."""
+    before = dict(names)
+    names |= {k: copy.deepcopy(v) for k, v in names.items() if isinstance(v, np.random.Generator)}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            execute(solution, names)
+            names |= answer or {}
+            execute(check, names)
+    except Exception as error:
+        return error
+    finally:
+        names.clear()
+        names |= before
+    return None
+
+
+# --- Witnesses ----------------------------------------------------------------------------------
+
+
+class Witnesses:
+    """Collects what cells tagged `witnesses` compare.
+
+    For a gradient such as dW they must call check_gradient(..., name="dW") with an array, and
+    relative_error with this array and the one that a function named ..._loops returned.
+    """
+
+    def __init__(self, notebook):
+        self.expected = WITNESSED.get(notebook.number, [])
+        self.looped, self.compared, self.checked = [], [], []
+
+    @contextlib.contextmanager
+    def listening(self, names, tagged):
+        """Listen to a cell's comparisons, if it carries the tag."""
+        if not tagged:
+            yield
+            return
+        error, check = names.get("relative_error"), names.get("check_gradient")
+
+        def relative_error(a, b):
+            self.compared.append((a, b))
+            return error(a, b)
+
+        def check_gradient(f, x, gradient, **options):
+            self.checked.append((options.get("name", "gradient"), gradient))
+            return check(f, x, gradient, **options)
+
+        names |= {"relative_error": relative_error, "check_gradient": check_gradient}
+        try:
+            yield
+        finally:
+            names |= {"relative_error": error, "check_gradient": check}
+
+    def returned(self, frame, value):
+        """Keep what a function named ..._loops returns: an array, or several."""
+        if re.search(r"_loops?$", frame.f_code.co_name):
+            values = value.values() if isinstance(value, dict) else value
+            several = isinstance(values, tuple | list | type({}.values()))
+            self.looped.extend(values if several else [values])
+
+    def violations(self):
+        """What the gradients lack of loops, vectorized code and central differences."""
+        found = []
+        checked = {name for name, _ in self.checked}
+        for name in self.expected:
+            if name not in checked:
+                found.append(f"{name}: no witness compares it with central differences")
+        for name, gradient in self.checked:
+            if any(gradient is loops for loops in self.looped):
+                found.append(f"{name}: the checked array comes from loops; where is the vectorized")
+            elif not any(
+                (self.from_loops(a) and same(b, gradient))
+                or (self.from_loops(b) and same(a, gradient))
+                for a, b in self.compared
+            ):
+                found.append(f"{name}: no witness compares it with plain loops")
+        return list(dict.fromkeys(found))
+
+    def from_loops(self, array):
+        """Whether a function named ..._loops returned this very array."""
+        return any(array is loops for loops in self.looped)
+
+
+def same(a, b):
+    return np.shape(a) == np.shape(b) and np.array_equal(a, b)
+
+
+# --- Functions that a cell calls ----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def tracing(*listeners):
+    """Tell each listener of every function of a cell that returns: its frame and its value."""
+    before = sys.gettrace()
+
+    def trace(frame, event, _):
+        """Python calls this for every function; it returns the tracer of those in cells."""
+        code = frame.f_code
+        if not code.co_filename.startswith("<cell ") or not code.co_flags & inspect.CO_OPTIMIZED:
+            return None
+        frame.f_trace_lines = False
+        failed = False
+
+        def local(frame, event, value):
+            nonlocal failed
+            if event == "exception" and value[0] is not StopIteration:  # that is a loop's end
+                failed = True
+            if event == "return" and not failed:
+                for listener in listeners:
+                    listener.returned(frame, value)
+            return local
+
+        return local
+
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+# --- Symbols ------------------------------------------------------------------------------------
+
+
+class Symbols:
+    """Compares what carries a symbol's name with the table: kind, shape, sizes that agree."""
+
+    def __init__(self, notebook):
+        self.declared = DECLARED.get(notebook.number, {})
+        self.table = notation()
+        self.found = {}
+
+    def returned(self, frame, _):
+        """The variables of a function that has returned."""
+        if frame.f_code.co_name not in ANY_SHAPE:
+            self.note(frame.f_locals, f"in {frame.f_code.co_name}, {frame.f_code.co_filename}")
+
+    def note(self, names, where):
+        """Names that are bound together, by a function or by a cell."""
+        arrays = {
+            name: value
+            for name, value in names.items()
+            if name in self.table and name not in self.declared and value is not None
+        }
+        for name, value in list(arrays.items()):
+            if complaint := wrong_kind(name, value, self.table[name]):
+                self.found.setdefault(f"{name} is {complaint}", where)
+                del arrays[name]
+        self.note_sizes(arrays, where)
+
+    def note_sizes(self, arrays, where):
+        """Each of N, D, H and C must be one number in all arrays that are bound together."""
+        given = {letter: arrays[letter] for letter in WHOLE & arrays.keys()}
+        sizes = {letter: {size} for letter, size in given.items() if isinstance(size, int)}
+        for name, value in arrays.items():
+            shapes = [s for s in self.table[name] if s != "whole" and len(s) == np.ndim(value)]
+            for letters, size in zip(zip(*shapes, strict=True), np.shape(value), strict=False):
+                if len(set(letters)) == 1:  # not so for the C or H of W and b
+                    sizes.setdefault(letters[0], set()).add(size)
+        for letter in sorted(WHOLE & sizes.keys()):
+            if len(sizes[letter]) > 1:
+                shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in sorted(arrays.items()))
+                complaint = f"{letter} is {sorted(sizes[letter])} at once"
+                self.found.setdefault(complaint, f"{where}: {shapes}")
+
+    def violations(self):
+        """Each complaint once, with the first place that gave cause for it."""
+        return [f"{complaint}, {where}" for complaint, where in self.found.items()]
+
+
+def wrong_kind(name, value, shapes):
+    """What is wrong with a value for a symbol with these shapes, or ""."""
+    if isinstance(value, types.FunctionType | type | str | dict | set):
+        return f"a {type(value).__name__}"
+    try:
+        array = np.asarray(list(value) if isinstance(value, range) else value)
+    except ValueError:  # a list of arrays of several shapes
+        return f"a {type(value).__name__}"
+    whole = "whole" in shapes or name in ("y", "batch")
+    if array.dtype.kind not in ("iu" if whole else "fiu"):
+        return f"of type {array.dtype}"
+    if not whole and array.ndim and array.dtype.kind != "f":
+        return f"of type {array.dtype}"
+    if "whole" in shapes:
+        return "an array" if array.ndim and name in WHOLE else ""
+    if array.ndim not in {len(shape) for shape in shapes}:
+        return f"of shape {array.shape}"
+    return ""

@@ -1,0 +1,130 @@
+"""Answers to the exercises of 02_softmax_cross_entropy, right and wrong."""
+
+import numpy as np
+
+from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
+
+
+def log_softmax(S):
+    shifted = S - S.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def smoothed(S, y, alpha):
+    """Targets (N, C)."""
+    return (1 - alpha) * np.eye(S.shape[1])[y] + alpha / S.shape[1]
+
+
+def softmax_at_temperature__right_by_logs(S, T):
+    return np.exp(log_softmax(S / T))
+
+
+def softmax_at_temperature__right_row_by_row(S, T):
+    rows = [np.exp((s - s.max()) / T) for s in S]
+    return np.array([row / row.sum() for row in rows])
+
+
+def softmax_at_temperature__wrong_multiplied(S, T):
+    return softmax(S * T)
+
+
+def softmax_at_temperature__wrong_divided_afterwards(S, T):
+    return softmax(S) / T
+
+
+def softmax_at_temperature__wrong_not_stable(S, T):
+    E = np.exp(S / T)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def softmax_at_temperature__wrong_power_of_probabilities(S, T):
+    P = softmax(S) ** (1 / T)
+    return P / P.sum(axis=1, keepdims=True)
+
+
+def softmax_at_temperature__wrong_maximum_of_the_matrix(S, T):
+    E = np.exp((S - S.max()) / T)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def softmax_at_temperature__wrong_axis(S, T):
+    E = np.exp((S - S.max(axis=1, keepdims=True)) / T)
+    return E / E.sum(axis=0)
+
+
+def softmax_at_temperature__wrong_ignored(S, T):
+    return softmax(S)
+
+
+def smoothed_cross_entropy__right_all_targets(S, y, alpha):
+    return -np.mean(np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1))
+
+
+def smoothed_cross_entropy__right_mixture_of_losses(S, y, alpha):
+    N, C = S.shape
+    others = [cross_entropy(S, np.full(N, i)) for i in range(C)]
+    return (1 - alpha) * cross_entropy(S, y) + alpha * np.mean(others)
+
+
+def smoothed_cross_entropy__wrong_labels_only(S, y, alpha):
+    return cross_entropy(S, y)
+
+
+def smoothed_cross_entropy__wrong_log_of_probabilities(S, y, alpha):
+    return -np.mean(np.sum(smoothed(S, y, alpha) * np.log(softmax(S)), axis=1))
+
+
+def smoothed_cross_entropy__wrong_log_with_a_patch(S, y, alpha):
+    return -np.mean(np.sum(smoothed(S, y, alpha) * np.log(softmax(S) + 1e-12), axis=1))
+
+
+def smoothed_cross_entropy__wrong_sum_over_the_batch(S, y, alpha):
+    return -np.sum(smoothed(S, y, alpha) * log_softmax(S))
+
+
+def smoothed_cross_entropy__wrong_exchanged(S, y, alpha):
+    return -np.mean(np.sum(smoothed(S, y, 1 - alpha) * log_softmax(S), axis=1))
+
+
+def smoothed_cross_entropy__wrong_share_of_other_classes(S, y, alpha):
+    Y = np.eye(S.shape[1])[y]
+    targets = (1 - alpha) * Y + alpha / (S.shape[1] - 1) * (1 - Y)
+    return -np.mean(np.sum(targets * log_softmax(S), axis=1))
+
+
+def two_class_loss__right_logaddexp(t, y):
+    return np.logaddexp(0, (1 - 2 * y) * t).mean()
+
+
+def two_class_loss__right_from_the_label(t, y):
+    return np.mean(np.maximum(t, 0) - t * y + np.log1p(np.exp(-np.abs(t))))
+
+
+def two_class_loss__right_one_at_a_time(t, y):
+    signed = np.where(y == 1, -t, t)
+    return sum(max(0, v) + np.log1p(np.exp(-abs(v))) for v in signed) / len(t)
+
+
+def two_class_loss__wrong_not_stable(t, y):
+    return np.mean(np.log(1 + np.exp((1 - 2 * y) * t)))
+
+
+def two_class_loss__wrong_log_of_sigmoid(t, y):
+    p = 1 / (1 + np.exp(-t))
+    return -np.mean(np.log(np.where(y == 1, p, 1 - p)))
+
+
+def two_class_loss__wrong_clipped(t, y):
+    return np.mean(np.log(1 + np.exp(np.clip((1 - 2 * y) * t, -500, 500))))
+
+
+def two_class_loss__wrong_sign(t, y):
+    return np.logaddexp(0, (2 * y - 1) * t).mean()
+
+
+def two_class_loss__wrong_sum(t, y):
+    return np.logaddexp(0, (1 - 2 * y) * t).sum()
+
+
+def two_class_loss__wrong_ignores_labels(t, y):
+    return np.logaddexp(0, -t).mean()

@@ -1,0 +1,130 @@
+"""Answers to the exercises of 08_debugging, right and wrong."""
+
+# ruff: noqa: D101, D102
+
+import numpy as np
+
+from cs231n_utils.from_notebooks import training, two_layer_net
+from cs231n_utils.from_notebooks.linear_scores import centre
+from cs231n_utils.from_notebooks.softmax_cross_entropy import softmax
+
+
+class Whole(two_layer_net.TwoLayerNet):
+    """Another way to write the network, with the interface of the notebook's."""
+
+    def __init__(self, D, H, C):
+        super().__init__(D, H, C, std=0.1)
+
+    def forward(self, X):
+        return two_layer_net.forward(self.params, X)
+
+    def loss(self, X, y=None, reg=0.0):
+        if y is not None:
+            self.P = softmax(self.forward(X)[2])
+        return super().loss(X, y, reg)
+
+    def prepare(self, data):
+        X_train, X_val = centre(data.X_train, data.X_val)
+        return X_train, data.y_train, X_val, data.y_val
+
+    def train(self, X, y, X_val, y_val, num_iters):
+        training.train(self, X, y, X_val, y_val, 1.0, 1.0, 1e-3, num_iters, 43)
+
+
+class PenaltyLeftOut(Whole):
+    def loss(self, X, y=None, reg=0.0):
+        if y is None:
+            return super().loss(X)
+        return super().loss(X, y, reg)[0], super().loss(X, y)[1]
+
+
+class Doubled(Whole):
+    def loss(self, X, y=None, reg=0.0):
+        if y is None:
+            return super().loss(X)
+        loss, grads = super().loss(X, y, reg)
+        return loss, {name: len(X) * V for name, V in grads.items()}
+
+
+class AliasLeft(Whole):
+    def loss(self, X, y=None, reg=0.0):
+        result = super().loss(X, y, reg)
+        if y is not None:
+            self.P[np.arange(len(y)), y] -= 1
+        return result
+
+
+class ReluLeft(Whole):
+    def forward(self, X):
+        W1, b1, W2, b2 = self.params.values()
+        Z = X @ W1 + b1
+        return Z, Z, Z @ W2 + b2
+
+
+def repaired__right_other_class(D, H, C):
+    return Whole(D, H, C)
+
+
+def repaired__wrong_penalty(D, H, C):
+    return PenaltyLeftOut(D, H, C)
+
+
+def repaired__wrong_no_mean(D, H, C):
+    return Doubled(D, H, C)
+
+
+def repaired__wrong_alias(D, H, C):
+    return AliasLeft(D, H, C)
+
+
+def repaired__wrong_relu(D, H, C):
+    return ReluLeft(D, H, C)
+
+
+def network_and_inputs(make):
+    return make(4, 6, 3), np.random.default_rng(3).standard_normal((5, 4))
+
+
+def check_company__right_first_half(make):
+    net, X = network_and_inputs(make)
+    assert np.allclose(net.loss(X[:3]), net.loss(X)[:3])
+
+
+def check_company__right_other_companions(make):
+    net, X = network_and_inputs(make)
+    other = np.concatenate([X[:1], X[1:] + 1])
+    assert np.allclose(net.loss(X)[0], net.loss(2 * other / 2)[0])
+
+
+def check_company__wrong_order_only(make):
+    net, X = network_and_inputs(make)
+    assert np.allclose(net.loss(X[::-1]), net.loss(X)[::-1])
+
+
+def check_company__wrong_same_batch(make):
+    net, X = network_and_inputs(make)
+    assert np.allclose(net.loss(X), net.loss(X.copy()))
+
+
+def check_company__wrong_always_objects(make):
+    raise AssertionError
+
+
+def settings_for_the_sum__right_array(learning_rate, reg, N):
+    return np.array([learning_rate, N * N * reg]) / N
+
+
+def settings_for_the_sum__wrong_unchanged(learning_rate, reg, N):
+    return learning_rate, reg
+
+
+def settings_for_the_sum__wrong_rate_alone(learning_rate, reg, N):
+    return learning_rate / N, reg
+
+
+def settings_for_the_sum__wrong_both_divided(learning_rate, reg, N):
+    return learning_rate / N, reg / N
+
+
+def settings_for_the_sum__wrong_inverted(learning_rate, reg, N):
+    return learning_rate * N, reg / N
