@@ -256,6 +256,22 @@ def test_softmax_in_float32_is_close_to_float64(S):
     close(P, softmax(S), 1e-5)
 
 
+@for_all(
+    S=hnp.arrays(
+        st.sampled_from([np.int8, np.uint8, np.int16, np.int64]),
+        st.tuples(SIZES, SIZES),
+        elements=st.integers(0, 127),
+    ),
+    seed=SEEDS,
+)
+def test_whole_scores_of_any_type_count_as_numbers(S, seed):
+    """Differences that leave an integer type would wrap around."""
+    S = S - np.array(100, S.dtype) if S.dtype.kind == "i" else S
+    y = np.random.default_rng(seed).integers(0, S.shape[1], len(S))
+    close(softmax(S), softmax(S.astype(float)), 1e-6)
+    close(cross_entropy(S, y), cross_entropy(S.astype(float), y), 1e-6)
+
+
 @for_all(batch=BATCHES)
 def test_cross_entropy_is_the_mean_negative_log_probability(batch):
     """The reference sums with Python's exact fsum, one example at a time."""
@@ -755,6 +771,27 @@ def test_both_checks_pass_the_right_gradient_and_see_one_wrong_entry(shape, seed
         check_directions(lambda params: f(params["x"]), {"x": x}, {"x": gradient + fault})
 
 
+@for_all(
+    shape=hnp.array_shapes(max_dims=2, max_side=3),
+    seed=SEEDS,
+    power=st.integers(-300, 300),
+    max_examples=40,
+)
+def test_both_checks_judge_tiny_and_huge_functions_alike(shape, seed, power):
+    f, x, gradient = quadratic(shape, seed)
+    factor = 10.0**power
+
+    def scaled(x):
+        return factor * f(x)
+
+    check_gradient(scaled, x, factor * gradient)
+    check_directions(lambda params: scaled(params["x"]), {"x": x}, {"x": factor * gradient})
+    with pytest.raises(GradientCheckError):
+        check_gradient(scaled, x, -factor * gradient)
+    with pytest.raises(GradientCheckError):
+        check_directions(lambda params: scaled(params["x"]), {"x": x}, {"x": -factor * gradient})
+
+
 # Training.
 
 
@@ -1180,6 +1217,13 @@ def test_training_history_draws_and_tells_every_number(losses, accuracies):
     assert f"{train_acc[-1]:.0%} on training and {val_acc[-1]:.0%} on validation" in fig.alt
     drawn = [line.get_ydata().tolist() for ax in fig.axes for line in ax.lines]
     assert drawn == [losses, train_acc, val_acc]
+
+
+@for_all(losses=st.lists(ANY_FLOAT, min_size=1, max_size=9), max_examples=10)
+def test_a_run_that_diverged_in_its_first_epoch_can_be_drawn(losses):
+    history = {"loss_history": losses, "train_acc_history": [], "val_acc_history": []}
+    fig = plots.training_history(history)
+    assert f"{len(losses)} iterations" in fig.alt
 
 
 @for_all(N=st.integers(1, 20), C=st.integers(2, 8), seed=SEEDS, max_examples=10)
