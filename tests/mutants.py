@@ -380,7 +380,7 @@ MUTANTS = [
         ("db = dS.sum(axis=0)  # (4.9)", "db = dS.sum(axis=1)  # (4.9)", "db, wrong axis"),
         ("db = dS.sum(axis=0)  # (4.9)", "db = dS.mean(axis=0)  # (4.9)", "mean in db"),
         ("return 0.5 * reg * sum", "return reg * sum", "L2 penalty without its 1/2"),
-        ("np.sum(W * W)) for W in weights)", "np.sum(np.abs(W))) for W in weights)", "L1 for L2"),
+        ("np.vdot(W, W)) for W in weights)", "np.sum(np.abs(W))) for W in weights)", "L1 for L2"),
         (
             "dS = softmax(S)  # a new array",
             "dS = softmax(S.T).T  # a new array",
@@ -649,6 +649,77 @@ MUTANTS = [
             "eta * tau**2 / (2 * c)  # (7.11)",
             "term of second order dropped",
         ),
+        ("velocity[name] *= momentum\n", "velocity[name] *= 1 - momentum\n", "1 - beta for beta"),
+        ("velocity[name] *= momentum\n", "velocity[name] *= 0\n", "the velocity forgets"),
+        (
+            "velocity[name] += grads[name]  # (7.14)",
+            "velocity[name] += (1 - momentum) * grads[name]  # (7.14)",
+            "an average for the sum",
+        ),
+        (
+            "velocity[name] += grads[name]  # (7.14)",
+            "velocity[name] -= grads[name]  # (7.14)",
+            "sign of the velocity",
+        ),
+        (
+            "params[name] -= learning_rate * velocity[name]  # (7.15)",
+            "params[name] -= learning_rate * grads[name]  # (7.15)",
+            "velocity not used",
+        ),
+        (
+            "faded_sum = beta ** np.arange(40)[::-1] @ noise  # (7.16)",
+            "faded_sum = beta ** np.arange(40) @ noise  # (7.16)",
+            "the newest gradient fades most",
+        ),
+        (
+            "(schedule((step - 1) / num_iters) if schedule else 1)  # (7.17)",
+            "1  # (7.17)",
+            "schedule not used",
+        ),
+        (
+            "schedule((step - 1) / num_iters)",
+            "schedule(step)",
+            "schedule of the step, not of the share",
+        ),
+        ("schedule((step - 1) / num_iters)", "schedule(step / num_iters)", "schedule a step early"),
+        ("return 1 - progress  # (7.18)", "return progress  # (7.18)", "the rate rises"),
+        (
+            "(g_n[batch] + mirrored_n[batch]).mean(axis=0) / 2  # (7.19)",
+            "(g_n[batch] + mirrored_n[batch]).mean(axis=0)  # (7.19)",
+            "1/2 dropped from the mean over flips",
+        ),
+        ("images[mirrored, :, ::-1]", "images[mirrored, ::-1]", "upside down"),
+        (
+            "images[mirrored] = images[mirrored, :, ::-1]",
+            "images[:] = images[:, :, ::-1]",
+            "every row mirrored",
+        ),
+        (
+            "mirrored = rng.random(len(X)) < 0.5",
+            "mirrored = rng.random(len(X)) < 0.1",
+            "1/10 for 1/2",
+        ),
+        (
+            "X_batch = augment(X[batch], rng) if augment else X[batch]",
+            "X_batch = X[batch]",
+            "augmentation not used",
+        ),
+        ("if momentum:\n", "if not momentum:\n", "momentum used when it is 0"),
+        (
+            "if keep_best and np.argmax(accuracies) == len(accuracies) - 1:",
+            "if keep_best:",
+            "the last parameters kept, not the best",
+        ),
+        (
+            "best = {name: value.copy() for name, value in model.params.items()}",
+            "best = dict(model.params)",
+            "an alias: the kept parameters move on",
+        ),
+        (
+            "        model.params[name][...] = best[name]\n",
+            "        pass\n",
+            "the best parameters not put back",
+        ),
         ("if not 0 < value < np.inf:", "if not value < np.inf:", "a negative rate accepted"),
         ("return X, check_labels(y, len(X), num_classes)", "return X, y", "labels not checked"),
         ("X = check_inputs(X, np.shape(X)[1])\n    return X", "return X", "inputs not checked"),
@@ -679,7 +750,7 @@ MUTANTS = [
             "parameters that are not finite not noticed",
         ),
         (
-            'if stop_when_diverged(history["loss_history"], model.params, learning_rate):',
+            'if stop_when_diverged(history["loss_history"], model.params, rate):',
             "if False:",
             "divergence not noticed",
         ),
@@ -699,13 +770,13 @@ MUTANTS = [
             "training accuracy of one example",
         ),
         (
-            "loss, grads = model.loss(X[batch], y[batch], reg)\n        sgd_step(model",
-            "loss, grads = model.loss(X[batch], y[: len(batch)], reg)\n        sgd_step(model",
+            "loss, grads = model.loss(X_batch, y[batch], reg)\n        rate",
+            "loss, grads = model.loss(X_batch, y[: len(batch)], reg)\n        rate",
             "labels of other examples",
         ),
         (
-            "loss, grads = model.loss(X[batch], y[batch], reg)\n        sgd_step(model",
-            "loss, grads = model.loss(X[batch], y[batch])\n        sgd_step(model",
+            "loss, grads = model.loss(X_batch, y[batch], reg)\n        rate",
+            "loss, grads = model.loss(X_batch, y[batch])\n        rate",
             "reg not passed on",
         ),
         (
@@ -730,8 +801,8 @@ MUTANTS = [
             "sample's labels of other examples",
         ),
         (
-            "            learning_rate *= learning_rate_decay  # (7.12)",
-            "        learning_rate *= learning_rate_decay  # (7.12)",
+            'history["loss_history"].append(loss)\n',
+            'history["loss_history"].append(loss); learning_rate *= learning_rate_decay\n',
             "decay at every step",
         ),
         (
@@ -750,13 +821,13 @@ MUTANTS = [
             "1 - decay for decay",
         ),
         (
-            "np.sqrt(q * (1 - q) / len(y_test))  # (7.15)",
-            "np.sqrt(q / len(y_test))  # (7.15)",
+            "np.sqrt(q * (1 - q) / len(y_test))  # (7.21)",
+            "np.sqrt(q / len(y_test))  # (7.21)",
             "1 - q dropped",
         ),
         (
-            "np.sqrt(q * (1 - q) / len(y_test))  # (7.15)",
-            "np.sqrt(q * (1 - q)) / len(y_test)  # (7.15)",
+            "np.sqrt(q * (1 - q) / len(y_test))  # (7.21)",
+            "np.sqrt(q * (1 - q)) / len(y_test)  # (7.21)",
             "square root of N dropped",
         ),
         (

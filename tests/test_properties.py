@@ -975,7 +975,7 @@ def test_recorded_accuracies_are_those_of_their_own_split(shape, seed, verbose):
     X, y, X_val, y_val = splits(shape, seed)
     model = TwoLayerNet(shape[1], 3, shape[3], std=1.0, rng=seed)
     history = {"loss_history": [1.0], "train_acc_history": [], "val_acc_history": []}
-    with mock.patch("builtins.print") as printed:
+    with mock.patch.object(training.tqdm, "write") as printed:
         record_accuracies(history, model, (X, y), (X_val, y_val), verbose)
     assert printed.call_count == verbose
     assert history == {

@@ -23,7 +23,7 @@ def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """
     if not 0 <= reg < np.inf:
         raise ValueError(f"reg must be a finite number, at least 0, not {reg}")
-    return 0.5 * reg * sum(float(np.sum(W * W)) for W in weights)  # (4.10)
+    return 0.5 * reg * sum(float(np.vdot(W, W)) for W in weights)  # (4.10)
 
 
 class SoftmaxClassifier:

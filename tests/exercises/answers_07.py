@@ -1,50 +1,44 @@
 """Answers to the exercises of 07_training, right and wrong."""
 
-import copy
-
 import numpy as np
 
 
-def momentum_step__right_in_place(params, grads, velocity, learning_rate, beta=0.9):
-    for name, v in velocity.items():
-        v *= beta
-        v += grads[name]
-        params[name] -= learning_rate * v
+def parabola_path__right_recursion(w0, eta, c, beta, num_steps):
+    path = [w0, (1 - eta * c) * w0]
+    while len(path) <= num_steps:
+        path.append((1 + beta - eta * c) * path[-1] - beta * path[-2])
+    return path
 
 
-def momentum_step__right_rate_in_the_velocity(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        velocity[name] = beta * velocity[name] - learning_rate * grads[name]
-        params[name] = params[name] + velocity[name]
+def parabola_path__right_matrix_powers(w0, eta, c, beta, num_steps):
+    step = np.array([[1 - eta * c, -eta * beta], [c, beta]])  # of (w, v)
+    return [np.linalg.matrix_power(step, t)[0, 0] * w0 for t in range(num_steps + 1)]
 
 
-def momentum_step__wrong_velocity_forgotten(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        params[name] -= learning_rate * (beta * velocity[name] + grads[name])
+def parabola_path__wrong_without_momentum(w0, eta, c, beta, num_steps):
+    return w0 * (1 - eta * c) ** np.arange(num_steps + 1)
 
 
-def momentum_step__wrong_average(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        velocity[name] = beta * velocity[name] + (1 - beta) * grads[name]
-        params[name] -= learning_rate * velocity[name]
+def parabola_path__wrong_average(w0, eta, c, beta, num_steps):
+    path, w, v = [w0], w0, 0.0
+    for _ in range(num_steps):
+        v = beta * v + (1 - beta) * c * w
+        w = w - eta * v
+        path.append(w)
+    return path
 
 
-def momentum_step__wrong_old_velocity(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        params[name] -= learning_rate * velocity[name]
-        velocity[name] = beta * velocity[name] + grads[name]
+def parabola_path__wrong_nesterov(w0, eta, c, beta, num_steps):
+    path, w, v = [w0], w0, 0.0
+    for _ in range(num_steps):
+        v = beta * v + c * w
+        w = w - eta * (beta * v + c * w)
+        path.append(w)
+    return path
 
 
-def momentum_step__wrong_nesterov(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        velocity[name] = beta * velocity[name] + grads[name]
-        params[name] -= learning_rate * (beta * velocity[name] + grads[name])
-
-
-def momentum_step__wrong_sign(params, grads, velocity, learning_rate, beta=0.9):
-    for name in params:
-        velocity[name] = beta * velocity[name] + grads[name]
-        params[name] += learning_rate * velocity[name]
+def parabola_path__wrong_length(w0, eta, c, beta, num_steps):
+    return parabola_path__right_recursion(w0, eta, c, beta, num_steps)[1:]
 
 
 def flat_gradient(model, X, y):
@@ -86,39 +80,38 @@ def gradient_noise__wrong_first_rows(model, X, y, batch_size, num_batches, rng):
     return noise(model, X, y, [np.arange(batch_size)], squared_length)
 
 
-def keep_best__right_deepcopy(best, val_accuracy, params):
-    if best is None or val_accuracy > best[0]:
-        best = (val_accuracy, copy.deepcopy(params))
-    return best
+def should_stop__right_loop(val_acc_history, patience):
+    best, waited = -1.0, 0
+    for value in val_acc_history:
+        best, waited = (value, 0) if value > best else (best, waited + 1)
+    return waited >= patience
 
 
-def keep_best__right_list(best, val_accuracy, params):
-    if best is None or val_accuracy > best[0]:
-        best = [val_accuracy, {name: np.array(value) for name, value in params.items()}]
-    return best
+def should_stop__right_maxima(val_acc_history, patience):
+    earlier = val_acc_history[: len(val_acc_history) - patience]
+    return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
 
 
-def keep_best__wrong_alias(best, val_accuracy, params):
-    return (val_accuracy, params) if best is None or val_accuracy > best[0] else best
+def should_stop__wrong_any_fall(val_acc_history, patience):
+    return len(val_acc_history) > 1 and val_acc_history[-1] < val_acc_history[-2]
 
 
-def keep_best__wrong_shallow_copy(best, val_accuracy, params):
-    return (val_accuracy, dict(params)) if best is None or val_accuracy > best[0] else best
+def should_stop__wrong_later_at_a_tie(val_acc_history, patience):
+    turned = val_acc_history[::-1]
+    return turned.index(max(turned)) >= patience
 
 
-def keep_best__wrong_later_at_a_tie(best, val_accuracy, params):
-    better = best is None or val_accuracy >= best[0]
-    return (val_accuracy, copy.deepcopy(params)) if better else best
+def should_stop__wrong_one_too_patient(val_acc_history, patience):
+    return len(val_acc_history) - 1 - np.argmax(val_acc_history) > patience
 
 
-def keep_best__wrong_last(best, val_accuracy, params):
-    return val_accuracy, copy.deepcopy(params)
+def should_stop__wrong_falls_in_a_row(val_acc_history, patience):
+    falls = np.diff(val_acc_history)[-patience:] <= 0
+    return len(val_acc_history) > patience and bool(falls.all())
 
 
-def keep_best__wrong_one_parameter(best, val_accuracy, params):
-    if best is None or val_accuracy > best[0]:
-        best = (val_accuracy, {"W1": params["W1"].copy()})
-    return best
+def should_stop__wrong_never(val_acc_history, patience):
+    return False
 
 
 def cosine_rate__right_squared_cosine(step, num_steps, learning_rate):
