@@ -1,0 +1,126 @@
+"""Taught in notebooks/09_hyperparameter_search.ipynb: edit it there, then `make export`."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import joblib
+import numpy as np
+import threadpoolctl
+from numpy.random import SeedSequence
+from tqdm import tqdm
+
+from cs231n_utils.from_notebooks.linear_scores import accuracy
+from cs231n_utils.from_notebooks.training import linear_decay
+from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+
+Setting = dict[str, Any]
+Result = dict[str, float]
+Evaluate = Callable[[Setting, SeedSequence], Result]
+Ranges = dict[str, tuple[float, float]]
+
+
+DEFAULTS: Setting = {"hidden_size": 100, "std": 0.1, "num_iters": 100, "batch_size": 50,
+                     "learning_rate_decay": 1.0, "momentum": 0.9, "schedule": linear_decay}
+
+
+def try_setting(setting: Setting, seed: Any, splits: Sequence[np.ndarray]) -> Result:
+    """Train a TwoLayerNet; the loss of its last minibatch and its validation accuracy.
+
+    setting : hidden_size, std and options of `train`, by name; DEFAULTS fill in the others.
+    seed : whatever default_rng takes. splits : X_train, y_train, X_val, y_val.
+    A run that diverges gets the loss infinity and the accuracy 0.
+    """
+    options, (X_train, y_train, X_val, y_val) = DEFAULTS | setting, splits
+    rng, num_classes = np.random.default_rng(seed), int(np.max(y_train)) + 1
+    net = TwoLayerNet(X_train.shape[1], options.pop("hidden_size"), num_classes,
+                      options.pop("std"), rng=rng, dtype=X_train.dtype)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # the warning of a run that diverges
+            losses = net.train(X_train, y_train, X_val, y_val, **options, rng=rng)["loss_history"]
+    except RuntimeWarning:
+        return {"loss": np.inf, "val_accuracy": 0.0}
+    return {"loss": float(losses[-1]), "val_accuracy": accuracy(net.predict(X_val), y_val)}
+
+
+def on_one_thread(evaluate: Evaluate, setting: Setting, seed: SeedSequence) -> Result:
+    """What evaluate returns, computed with one thread for matrix products."""
+    with threadpoolctl.threadpool_limits(1):
+        return evaluate(setting, seed)
+
+
+def search(settings: Sequence[Setting], evaluate: Evaluate, seed: Any = 0,
+           verbose: bool = False) -> Iterator[Result]:
+    """Yield evaluate(setting, its seed) for every setting, in the order of the settings.
+
+    Setting number i gets child i of SeedSequence(seed). joblib.parallel_config chooses where the
+    calls run; the results do not depend on it. verbose : print a progress bar.
+    """
+    seeds = SeedSequence(seed).spawn(len(settings))
+    task = joblib.delayed(partial(on_one_thread, evaluate))
+    tasks = [task(*pair) for pair in zip(settings, seeds, strict=True)]
+    results = joblib.Parallel(return_as="generator")(tasks)
+    return iter(tqdm(results, total=len(tasks), disable=not verbose, file=sys.stdout))
+
+
+def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `size` numbers from low to high such that equal factors are equally likely.
+
+    Raises ValueError unless 0 < low < high and both are finite.
+    """
+    if not 0 < low < high < np.inf:
+        raise ValueError(
+            f"a log scale needs 0 < low < high, both finite, not {low} and {high}: "
+            "draw what may be 0 or negative in another way"
+        )
+    u = rng.random(size)
+    return low * (high / low) ** u  # (9.3)
+
+
+def sample_settings(ranges: Ranges, num_settings: int, rng: np.random.Generator) -> list[Setting]:
+    """Draw settings: a log-uniform value for each name in ranges, name -> (low, high)."""
+    columns = [log_uniform(low, high, num_settings, rng) for low, high in ranges.values()]
+    rows = np.stack(columns, axis=1).tolist()  # (num_settings, number of names)
+    return [dict(zip(ranges, row, strict=True)) for row in rows]
+
+
+def narrowed(setting: Setting, ranges: Ranges, factor: float) -> Ranges:
+    """Ranges from value / factor to value * factor around the setting's values."""
+    return {name: (setting[name] / factor, setting[name] * factor) for name in ranges}
+
+
+def halving_plan(num_settings: int, num_iters: int) -> list[tuple[int, int]]:
+    """(settings, steps of each) in every round: half as many, twice as long, down to one.
+
+    Raises ValueError when there are no settings or no steps.
+    """
+    if num_settings < 1 or num_iters < 1:
+        raise ValueError(
+            f"successive halving needs at least one setting and one step, "
+            f"not {num_settings} and {num_iters}"
+        )
+    plan = []
+    while num_settings > 0:
+        plan.append((num_settings, num_iters))
+        num_settings, num_iters = num_settings // 2, 2 * num_iters
+    return plan
+
+
+def successive_halving(settings: Sequence[Setting], evaluate: Evaluate, num_iters: int,
+                       seed: int = 0) -> list[list[tuple[Setting, Result]]]:
+    """The rounds of successive halving: pairs (setting, result), the best first.
+
+    The first round trains every setting for num_iters steps; the first pair of the last round is
+    the winner. At a tie the setting that stood higher before is kept.
+    """
+    rounds: list[list[tuple[Setting, Result]]] = []
+    for keep, steps in halving_plan(len(settings), num_iters):
+        settings = [setting | {"num_iters": steps} for setting in settings[:keep]]
+        results = search(settings, evaluate, [seed, len(rounds)])
+        pairs = zip(settings, results, strict=True)
+        rounds.append(sorted(pairs, key=lambda pair: -pair[1]["val_accuracy"]))
+        settings = [setting for setting, _ in rounds[-1]]
+    return rounds

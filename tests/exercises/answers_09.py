@@ -1,0 +1,115 @@
+"""Answers to the exercises of 09_hyperparameter_search, right and wrong."""
+
+import math
+
+import numpy as np
+
+
+def log_uniform_integers__right_by_probabilities(low, high, size, rng):
+    numbers = np.arange(low, high + 1)
+    weights = np.log1p(1 / numbers)
+    return rng.choice(numbers, size, p=weights / weights.sum())
+
+
+def log_uniform_integers__right_by_the_exponential(low, high, size, rng):
+    return np.exp(rng.uniform(np.log(low), np.log(high + 1), size)).astype(np.int64)
+
+
+def log_uniform_integers__right_list(low, high, size, rng):
+    return [int(low * ((high + 1) / low) ** rng.random()) for _ in range(size)]
+
+
+def log_uniform_integers__wrong_uniform(low, high, size, rng):
+    return rng.integers(low, high + 1, size)
+
+
+def log_uniform_integers__wrong_never_high(low, high, size, rng):
+    return np.floor(low * (high / low) ** rng.random(size)).astype(int)
+
+
+def log_uniform_integers__wrong_rounded(low, high, size, rng):
+    return np.round(low * (high / low) ** rng.random(size)).astype(int)
+
+
+def log_uniform_integers__wrong_not_whole(low, high, size, rng):
+    return low * ((high + 1) / low) ** rng.random(size)
+
+
+def log_uniform_integers__wrong_above_high(low, high, size, rng):
+    return np.ceil(low * ((high + 1) / low) ** rng.random(size)).astype(int)
+
+
+def log_uniform_integers__wrong_one_number(low, high, size, rng):
+    return int(low * ((high + 1) / low) ** rng.random())
+
+
+def continued_cost__right_sum_over_rounds(num_settings, num_iters):
+    total = num_settings * num_iters
+    while num_settings > 1:
+        num_settings //= 2
+        total += num_settings * num_iters
+        num_iters *= 2
+    return total
+
+
+def continued_cost__right_half_of_both(num_settings, num_iters):
+    from_new_weights = num_settings * num_iters * (math.log2(num_settings) + 1)
+    return (from_new_weights + num_settings * num_iters) / 2
+
+
+def continued_cost__wrong_from_new_weights(num_settings, num_iters):
+    return num_settings * num_iters * (np.log2(num_settings) + 1)
+
+
+def continued_cost__wrong_half_of_all(num_settings, num_iters):
+    return num_settings * num_iters * (np.log2(num_settings) + 1) / 2
+
+
+def continued_cost__wrong_first_round_forgotten(num_settings, num_iters):
+    return num_settings * num_iters * np.log2(num_settings) / 2
+
+
+def continued_cost__wrong_natural_logarithm(num_settings, num_iters):
+    return num_settings * num_iters * (1 + np.log(num_settings) / 2)
+
+
+def margins(num_right, N, factor=2.0):
+    q = np.array(num_right) / N
+    return q, factor * np.sqrt(q * (1 - q) / N)
+
+
+def may_still_win__right_in_a_loop(num_right, N):
+    q, margin = margins(num_right, N)
+    best = max(range(len(q)), key=lambda number: q[number])
+    return [bool(q[i] + margin[i] >= q[best] - margin[best]) for i in range(len(q))]
+
+
+def may_still_win__right_by_what_is_rejected(num_right, N):
+    q, margin = margins(num_right, N)
+    return ~(q + margin < (q - margin)[np.argmax(num_right)])
+
+
+def may_still_win__wrong_one_standard_error(num_right, N):
+    q, margin = margins(num_right, N, factor=1.0)
+    return q + margin >= (q - margin)[q.argmax()]
+
+
+def may_still_win__wrong_own_interval_alone(num_right, N):
+    q, margin = margins(num_right, N)
+    return q + margin >= q.max()
+
+
+def may_still_win__wrong_best_alone(num_right, N):
+    q, _ = margins(num_right, N)
+    return q >= q.max()
+
+
+def may_still_win__wrong_spread_of_one_image(num_right, N):
+    q = np.array(num_right) / N
+    margin = 2 * np.sqrt(q * (1 - q))
+    return q + margin >= (q - margin)[q.argmax()]
+
+
+def may_still_win__wrong_numbers(num_right, N):
+    q, margin = margins(num_right, N)
+    return np.flatnonzero(q + margin >= (q - margin)[q.argmax()])

@@ -1,0 +1,242 @@
+"""The exported search: the same table wherever it runs, and its parts."""
+
+import logging
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import distributed
+import joblib
+import numpy as np
+import pytest
+import threadpoolctl
+
+from cs231n_utils.data import make_spirals
+from cs231n_utils.from_notebooks import hyperparameter_search
+from cs231n_utils.from_notebooks.hyperparameter_search import (
+    halving_plan,
+    log_uniform,
+    narrowed,
+    sample_settings,
+    search,
+    successive_halving,
+    try_setting,
+)
+from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+
+DATA = make_spirals()
+SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
+RANGES = {"learning_rate": (1e-3, 1e3), "std": (0.1, 1.0)}  # some of these rates diverge
+SETTINGS = [
+    setting | {"hidden_size": 20, "num_iters": 30, "number": number}
+    for number, setting in enumerate(sample_settings(RANGES, 12, np.random.default_rng(0)))
+]
+
+
+def evaluate(setting, seed, folder=None):
+    """try_setting; with a folder, the first process that gets number 3 waits there to be killed."""
+    setting = dict(setting)
+    if setting.pop("number") == 3 and folder is not None:
+        here = Path(folder, str(os.getpid()))
+        first = not any(Path(folder).iterdir())
+        here.touch()
+        if first:
+            time.sleep(60)
+    return try_setting(setting, seed, SPLITS)
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return list(search(SETTINGS, evaluate))
+
+
+@pytest.fixture(scope="module")
+def client():
+    with distributed.Client(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as client:
+        yield client
+
+
+def test_the_serial_table_is_worth_comparing(serial):
+    """Otherwise equal tables would show little: results differ, and some runs diverge."""
+    assert {"loss": np.inf, "val_accuracy": 0.0} in serial
+    assert len({result["loss"] for result in serial}) > 6
+
+
+def test_two_processes_give_the_same_table(serial):
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert list(search(SETTINGS, evaluate)) == serial
+
+
+def test_a_cluster_gives_the_same_table(serial, client):
+    with joblib.parallel_config("dask"):
+        assert list(search(SETTINGS, evaluate)) == serial
+
+
+def test_a_cluster_gives_the_same_table_when_a_worker_is_killed_at_work(serial, client, tmp_path):
+    workers = client.run(os.getpid).values()
+    assert len(workers) == 2
+    with joblib.parallel_config("dask"):
+        results = search(SETTINGS, partial(evaluate, folder=str(tmp_path)))
+        deadline = time.monotonic() + 60
+        while not (at_work := list(tmp_path.iterdir())):
+            assert time.monotonic() < deadline, "no worker has begun with setting 3"
+            time.sleep(0.01)
+        victim = int(at_work[0].name)
+        assert victim in workers
+        os.kill(victim, getattr(signal, "SIGKILL", signal.SIGTERM))
+        assert list(results) == serial
+    assert victim not in client.run(os.getpid).values(), "the worker is alive"
+    processes = {int(path.name) for path in tmp_path.iterdir()}
+    assert len(processes) == 2, "setting 3 ran in the killed process and once more in another"
+
+
+def states(settings, seed):
+    """The first number of each setting's seed."""
+    return list(search(settings, lambda _, child: int(child.generate_state(1)[0]), seed))
+
+
+def test_seeds_are_children_by_number():
+    expected = [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(7).spawn(3)]
+    assert states([{}, {}, {}], seed=7) == expected
+    assert states([{}, {}], seed=7) == expected[:2], "a setting's seed depends on its number alone"
+    assert len(set(expected + states([{}, {}, {}], seed=[7, 1]))) == 6
+
+
+def test_an_empty_search_is_empty():
+    assert list(search([], evaluate)) == []
+
+
+def test_every_try_has_one_thread():
+    def num_threads(setting, seed):
+        return max((pool["num_threads"] for pool in threadpoolctl.threadpool_info()), default=1)
+
+    with threadpoolctl.threadpool_limits(2):
+        before = num_threads({}, None)
+        assert list(search([{}, {}], num_threads)) == [1, 1]
+        assert num_threads({}, None) == before, "the limit must end with the try"
+
+
+def test_a_progress_bar_when_verbose(capsys):
+    list(search(SETTINGS[:2], evaluate))
+    assert capsys.readouterr().out == ""
+    list(search(SETTINGS[:2], evaluate, verbose=True))
+    assert "2/2" in capsys.readouterr().out
+
+
+def test_a_try_is_a_training_run():
+    """The accuracy and the last loss are those of a network trained by hand."""
+    setting = {"hidden_size": 10, "std": 0.5, "learning_rate": 0.1, "reg": 0.01, "num_iters": 40,
+               "batch_size": 30, "momentum": 0.5, "schedule": None}  # fmt: skip
+    rng = np.random.default_rng(3)
+    net = TwoLayerNet(2, 10, 3, std=0.5, rng=rng)
+    options = {name: setting[name] for name in setting.keys() - {"hidden_size", "std"}}
+    history = net.train(*SPLITS, **options, learning_rate_decay=1.0, rng=rng)
+    assert try_setting(setting, 3, SPLITS) == {
+        "loss": history["loss_history"][-1],
+        "val_accuracy": np.mean(net.predict(DATA.X_val) == DATA.y_val),
+    }
+
+
+def test_a_try_refuses_an_unknown_option():
+    with pytest.raises(TypeError, match="lerning_rate"):
+        try_setting({"lerning_rate": 0.1}, 0, SPLITS)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_try_computes_in_the_dtype_of_the_data(dtype, monkeypatch):
+    nets = []
+
+    def network(*args, **options):
+        nets.append(TwoLayerNet(*args, **options))
+        return nets[-1]
+
+    monkeypatch.setattr(hyperparameter_search, "TwoLayerNet", network)
+    splits = DATA.X_train.astype(dtype), DATA.y_train, DATA.X_val.astype(dtype), DATA.y_val
+    try_setting({"learning_rate": 0.1, "num_iters": 5}, 0, splits)
+    assert [net.params["W1"].dtype for net in nets] == [dtype]
+
+
+def test_log_uniform_draws_stay_within_their_range_and_follow_the_distribution():
+    low, high = 1e-5, 1e2
+    draws = np.sort(log_uniform(low, high, 20_000, np.random.default_rng(0)))
+    assert draws.shape == (20_000,)
+    assert low <= draws[0] < 1.01 * low
+    assert high / 1.01 < draws[-1] <= high
+    expected = np.log(draws / low) / np.log(high / low)
+    assert np.abs(expected - np.linspace(0, 1, 20_000)).max() < 0.015
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0, 1), (-1, 1), (1, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan), (-2, -1)],
+)
+def test_ranges_without_a_log_scale_are_refused(low, high):
+    with pytest.raises(ValueError, match="0 < low < high"):
+        log_uniform(low, high, 1, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="0 < low < high"):
+        sample_settings({"learning_rate": (low, high)}, 1, np.random.default_rng(0))
+
+
+def test_settings_are_drawn_independently_within_their_ranges():
+    ranges = {"learning_rate": (1e-4, 1.0), "reg": (1e-6, 1e-2)}
+    settings = sample_settings(ranges, 2000, np.random.default_rng(0))
+    assert settings == sample_settings(ranges, 2000, np.random.default_rng(0))
+    assert len(settings) == 2000
+    for setting in settings:
+        assert setting.keys() == ranges.keys()
+        assert all(low <= setting[name] <= high for name, (low, high) in ranges.items())
+    columns = np.log([[setting[name] for name in ranges] for setting in settings])
+    assert abs(np.corrcoef(columns.T)[0, 1]) < 0.08
+
+
+def test_narrowed_ranges_lie_around_the_setting():
+    setting = {"learning_rate": 0.5, "reg": 1e-3, "num_iters": 100}
+    assert narrowed(setting, {"learning_rate": (0, 1), "reg": (0, 1)}, 4) == {
+        "learning_rate": (0.125, 2.0),
+        "reg": (0.00025, 0.004),
+    }
+
+
+@pytest.mark.parametrize(
+    ("num_settings", "plan"),
+    [(1, [(1, 5)]), (8, [(8, 5), (4, 10), (2, 20), (1, 40)]), (7, [(7, 5), (3, 10), (1, 20)])],
+)
+def test_halving_halves_the_settings_and_doubles_the_steps(num_settings, plan):
+    assert halving_plan(num_settings, 5) == plan
+
+
+@pytest.mark.parametrize(("num_settings", "num_iters"), [(0, 5), (5, 0), (-1, 5)])
+def test_halving_of_nothing_is_refused(num_settings, num_iters):
+    with pytest.raises(ValueError, match="at least one setting and one step"):
+        halving_plan(num_settings, num_iters)
+
+
+def test_successive_halving_keeps_the_best_and_the_earlier_at_a_tie():
+    def score(setting, seed):
+        return {"val_accuracy": setting["quality"], "steps": setting["num_iters"]}
+
+    qualities = [0.3, 0.9, 0.5, 0.9, 0.1, 0.5, 0.2, 0.4]
+    settings = [{"number": number, "quality": q} for number, q in enumerate(qualities)]
+    rounds = successive_halving(settings, score, num_iters=3)
+    numbers = [[setting["number"] for setting, _ in pairs] for pairs in rounds]
+    assert numbers == [[1, 3, 2, 5, 7, 0, 6, 4], [1, 3, 2, 5], [1, 3], [1]]
+    steps = [{result["steps"] for _, result in pairs} for pairs in rounds]
+    assert steps == [{3}, {6}, {12}, {24}]
+    assert settings[0] == {"number": 0, "quality": 0.3}, "the caller's settings must not change"
+
+
+def test_every_round_of_halving_has_seeds_of_its_own():
+    seen = []
+    successive_halving(
+        [{}] * 4, lambda _, seed: seen.append(seed.generate_state(1)[0]) or {"val_accuracy": 0}, 1
+    )
+    assert len(set(seen)) == len(seen) == 4 + 2 + 1
