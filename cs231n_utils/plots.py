@@ -222,10 +222,11 @@ def weight_templates(
     columns: int = 10,
     alt: str | None = None,
 ) -> DescribedFigure:
-    """Draw columns of W as images on one diverging scale: orange below 0, white 0, purple above.
+    """Draw columns of W as images.
 
     W : array of shape (D, M), D the product of image_shape; each column is one template.
-    image_shape : (height, width).
+    image_shape : (height, width): all templates share one diverging scale, orange below 0, white
+        0, purple above. (height, width, 3): each has a scale of its own, in colour; grey is 0.
     titles : M strings, written above the templates.
     alt : text alternative; by default the count, the size and the titles.
     """
@@ -235,6 +236,14 @@ def weight_templates(
             f"W must have shape ({np.prod(image_shape)}, M) for templates of shape "
             f"{tuple(image_shape)}, not {W.shape}"
         )
+    size = "x".join(map(str, image_shape[:2]))
+    named = f", titled {', '.join(titles)}" if titles is not None else ""
+    default = f"{W.shape[1]} weight templates of {size} pixels{named}"
+    if len(image_shape) == 3:
+        limits = np.abs(W).max(axis=0)
+        in_colour = 0.5 + W / (2 * np.where(limits > 0, limits, 1))  # from 0 to 1
+        alt = alt or f"{default}; grey is 0."
+        return image_grid(in_colour.T, image_shape, titles, columns=columns, alt=alt)
     limit = np.abs(W).max()
     rows = -(-W.shape[1] // columns)
     height = 1.35 if titles is not None else 1.1
@@ -246,13 +255,7 @@ def weight_templates(
         if titles is not None:
             ax.set_title(titles[m], fontsize=11)
     fig.colorbar(axes[0, 0].images[0], ax=axes, label="weight", fraction=0.03)
-    size = "x".join(map(str, image_shape))
-    named = f", titled {', '.join(titles)}" if titles is not None else ""
-    return fig.described(
-        alt
-        or f"{W.shape[1]} weight templates of {size} pixels{named}; "
-        "orange is negative, purple positive."
-    )
+    return fig.described(alt or f"{default}; orange is negative, purple positive.")
 
 
 def confusion_matrix(
@@ -273,6 +276,8 @@ def confusion_matrix(
         ax.text(j, i, str(count), ha="center", va="center", color="white" if dark else "black")
     ticks = range(num_classes)
     ax.set_xticks(ticks, class_names)
+    if max(map(len, class_names)) > 3:  # longer names would run into one another
+        ax.tick_params("x", rotation=60)
     ax.set_yticks(ticks, class_names)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.grid(False)

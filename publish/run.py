@@ -4,7 +4,8 @@
     python publish/run.py --in-place    write the outputs into the notebooks, normalised
 
 Prints one line a notebook: code cells, seconds, the budget that the notebook states, and the
-headline result, which is the output of the cell tagged `headline`.
+headline result, which is the output of the cell tagged `headline`. A notebook whose data are not
+here is left as it is, and its line says so.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
@@ -31,7 +33,7 @@ from traitlets import Type
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
-CELL_TIMEOUT = 120  # seconds
+CELL_TIMEOUT = 600  # seconds
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
 
@@ -78,7 +80,15 @@ def main() -> int:
     with tqdm(total=total, unit="cell", leave=False) as progress:
         for path, notebook in notebooks.items():
             progress.set_description(path.stem)
-            seconds = execute(notebook, progress)
+            try:
+                seconds = execute(notebook, progress)
+            except CellExecutionError as error:
+                if error.ename != "FileNotFoundError" or "make data" not in error.evalue:
+                    raise
+                progress.write(f"{path.stem:28}not executed: {error.evalue.splitlines()[0]}")
+                if not options.in_place:  # the page shows the outputs that the notebook holds
+                    write_page(nbformat.read(path, as_version=4), path.stem)
+                continue
             if options.in_place:
                 nbformat.write(notebook, path)
             else:

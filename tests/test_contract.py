@@ -202,7 +202,15 @@ DAMAGE = {
     "a tag without a line of code": (EQUATIONS, replace("vectorized", "  # (99.2)", "")),
     "a line of code without a tag": (EQUATIONS, add("vectorized", "\nW.shape  # (99.3)")),
     "two lines of code for a tag": (EQUATIONS, add("vectorized", "\ndW = W + 0  # (99.2)")),
-    "a misspelt TeX command": ("tex_commands_exist", add("derivation", "\n\n$\\suM_n W$")),
+    "a misspelt TeX command": ("tex_is_valid", add("derivation", "\n\n$\\suM_n W$")),
+    "a tag inside aligned": (
+        "tex_is_valid",
+        replace(
+            "derivation",
+            r"$$ dW = W \tag{99.2} $$",
+            r"$$ \begin{aligned} dW = W \tag{99.2} \end{aligned} $$",
+        ),
+    ),
     "tags out of order": (EQUATIONS, replace("derivation", r"\tag{99.2}", r"\tag{99.3}")),
     # the four witnesses
     "no derivation": (

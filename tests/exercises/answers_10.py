@@ -1,0 +1,85 @@
+"""Answers to the exercises of 10_cifar10, right and wrong."""
+
+import numpy as np
+
+
+def loss_at(S, y, T):
+    S = S / T
+    return np.mean(np.logaddexp.reduce(S, axis=1) - S[np.arange(len(y)), y])
+
+
+def best_temperature__right_golden_section(S, y):
+    low, high = np.log(0.1), np.log(10)
+    for _ in range(60):
+        third = (high - low) / 3
+        if loss_at(S, y, np.exp(low + third)) < loss_at(S, y, np.exp(high - third)):
+            high -= third
+        else:
+            low += third
+    return np.exp(low)
+
+
+def best_temperature__right_newton(S, y):
+    u = 1.0  # 1 / T
+    for _ in range(50):
+        P = np.exp(u * S - np.logaddexp.reduce(u * S, axis=1)[:, None])
+        mean = (P * S).sum(axis=1)
+        slope = np.mean(mean - S[np.arange(len(y)), y])
+        u = np.clip(u - slope / np.mean((P * S**2).sum(axis=1) - mean**2), 0.1, 10)
+    return 1 / u
+
+
+def best_temperature__wrong_inverse(S, y):
+    return 1 / best_temperature__right_golden_section(S, y)
+
+
+def best_temperature__wrong_always_one(S, y):
+    return 1.0
+
+
+def best_temperature__wrong_by_accuracy(S, y):
+    temperatures = np.geomspace(0.1, 10, 50)
+    return temperatures[np.argmax([np.mean((S / T).argmax(axis=1) == y) for T in temperatures])]
+
+
+def best_temperature__wrong_coarse(S, y):
+    temperatures = np.array([0.1, 0.2, 0.7, 2.0, 5.0, 10.0])
+    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
+
+
+def probabilities(S):
+    return np.exp(S - np.logaddexp.reduce(S, axis=1)[:, None])
+
+
+def mirror(X, image_shape):
+    return np.flip(X.reshape(-1, *image_shape), axis=2).reshape(len(X), -1)
+
+
+def predict_twice__right_means(model, X, image_shape):
+    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
+    return np.mean(both, axis=0).argmax(axis=1)
+
+
+def predict_twice__right_one_batch(model, X, image_shape):
+    P = probabilities(model.loss(np.concatenate([X, mirror(X, image_shape)])))
+    return (P[: len(X)] + P[len(X) :]).argmax(axis=1)
+
+
+def predict_twice__wrong_only_once(model, X, image_shape):
+    return model.predict(X)
+
+
+def predict_twice__wrong_upside_down(model, X, image_shape):
+    turned = X.reshape(-1, *image_shape)[:, ::-1].reshape(X.shape)
+    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
+
+
+def predict_twice__wrong_colours_reversed(model, X, image_shape):
+    turned = X[:, ::-1]
+    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
+
+
+def predict_twice__wrong_in_place(model, X, image_shape):
+    first = probabilities(model.loss(X))
+    X[:] = mirror(X, image_shape)
+    return (first + probabilities(model.loss(X))).argmax(axis=1)
