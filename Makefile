@@ -4,8 +4,9 @@ PYTHON ?= python3
 PORT ?= 8888
 BIN := .venv/bin
 ENVIRONMENTS ?=
+BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab test matrix run notebooks export lint bench clean
+.PHONY: lab test data matrix run notebooks export lint bench clean
 
 lab: .venv/.student
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
@@ -16,6 +17,9 @@ lab: .venv/.student
 
 test: .venv/.developer
 	$(BIN)/python -m pytest
+
+data: .venv/.student
+	@$(BIN)/python -m cs231n_utils.data
 
 matrix: .venv/.developer
 	$(BIN)/python tests/environments.py $(ENVIRONMENTS)
@@ -34,8 +38,8 @@ lint: .venv/.developer
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 
-bench: .venv/.developer
-	$(BIN)/python benchmarks/gradient_check.py
+bench: .venv/.benchmarks
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 clean:
 	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
@@ -47,6 +51,10 @@ clean:
 
 .venv/.developer: pyproject.toml constraints.txt | .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,publish]'
+	@touch $@
+
+.venv/.benchmarks: .venv/.developer
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 .venv:
