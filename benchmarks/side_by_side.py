@@ -1,6 +1,7 @@
 """What the benchmarks share: contenders measured in turn, their table, figure and conditions."""
 
 import importlib.metadata
+import os
 import time
 from pathlib import Path
 
@@ -56,13 +57,15 @@ def print_table(title, measured, reference):
 
 
 def print_conditions(*packages):
-    """Print the versions of the packages and the threads that their libraries use."""
+    """Print versions of packages, threads of their libraries, and how busy the machine is."""
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages))
     for pool in threadpool_info():
         print(
             f"  {pool['num_threads']} threads: {pool['internal_api']} "
             f"{pool['version'] or ''} of {Path(pool['filepath']).parent.name}"
         )
+    if hasattr(os, "getloadavg"):  # not on Windows
+        print(f"  {os.getloadavg()[0]:.1f} programs running on {os.cpu_count()} processors")
 
 
 def save(fig, name):
