@@ -43,7 +43,7 @@ class BudgetItem(pytest.Item):
 
     def reportinfo(self):
         """Where pytest says that this test stands."""
-        return self.path, None, f"{self.path.name}: budget"
+        return self.path, 0, f"{self.path.name}: budget"
 
 
 def missing_data(path):

@@ -1,6 +1,10 @@
 """The real notebooks keep the contract of the series. See CONTRIBUTING.md and contract.py."""
 
 import functools
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 from contract import ROOT, RULES, Notebook, references_lead_somewhere
@@ -52,3 +56,16 @@ def test_every_gradient_has_its_witnesses(violations):
 
 def test_exercises_are_checked_and_accept_every_right_answer(violations):
     assert_none(violations["exercises"])
+
+
+def test_without_cifar10_its_notebook_is_skipped_with_what_to_do(tmp_path):
+    command = [sys.executable, "-m", "pytest", "-n0", "-rs", "notebooks/10_cifar10.ipynb"]
+    environment = os.environ | {"CS231N_DATA": str(tmp_path)}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "`make data`" in result.stdout
+    counts = re.search(r"=+ (.*) in .*=+$", result.stdout.strip())[1]
+    cells = len(read(ROOT / "notebooks" / "10_cifar10.ipynb").code)
+    assert counts.split(", ")[0] == f"{cells + 1} skipped"  # the cells and the budget
