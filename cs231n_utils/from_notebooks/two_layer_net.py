@@ -45,12 +45,13 @@ def backward(
     W1, W2 = params["W1"], params["W2"]
     dA = dS @ W2.T  # (6.18) shape (N, H)
     dZ = dA * (Z > 0)  # (6.19) shape (N, H)
-    return {
-        "W1": X.T @ dZ + reg * W1,  # (6.20) shape (D, H)
-        "b1": dZ.sum(axis=0),  # (6.21) shape (H,)
-        "W2": A.T @ dS + reg * W2,  # (6.22) shape (H, C)
-        "b2": dS.sum(axis=0),  # (6.23) shape (C,)
-    }
+    dW1 = X.T @ dZ
+    dW1 += reg * W1  # (6.20) shape (D, H)
+    db1 = dZ.sum(axis=0)  # (6.21) shape (H,)
+    dW2 = A.T @ dS
+    dW2 += reg * W2  # (6.22) shape (H, C)
+    db2 = dS.sum(axis=0)  # (6.23) shape (C,)
+    return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
 class TwoLayerNet:
