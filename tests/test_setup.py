@@ -16,7 +16,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONDA_NAMES = {"matplotlib": "matplotlib-base"}  # conda's matplotlib adds a GUI toolkit
+# The names under which conda has these packages without a GUI toolkit and without extras.
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "dask": "dask-core"}
 
 
 def requirements(lines):
