@@ -31,6 +31,7 @@ from test_network import complex_step_gradient
 from cs231n_utils import data, plots
 from cs231n_utils.from_notebooks import training
 from cs231n_utils.from_notebooks.backpropagation import affine_backward, relu, relu_backward
+from cs231n_utils.from_notebooks.cifar10 import random_shifts
 from cs231n_utils.from_notebooks.linear_scores import (
     accuracy,
     centre,
@@ -47,6 +48,8 @@ from cs231n_utils.from_notebooks.softmax_gradient import (
 from cs231n_utils.from_notebooks.training import (
     check_options,
     minibatches,
+    momentum_step,
+    random_flips,
     record_accuracies,
     sgd_step,
     stop_when_diverged,
@@ -947,6 +950,59 @@ def test_a_step_moves_every_parameter_down_its_gradient_in_place(values, seed, r
     assert bits(*arrays) == bits(*expected)
     assert bits(*grads.values()) == steps
     assert list(map(id, params.values())) == list(map(id, arrays))
+
+
+@for_all(
+    values=matrices(st.floats(-1e3, 1e3)),
+    seed=SEEDS,
+    rate=st.floats(0, 10),
+    momentum=st.floats(0, 0.99),
+)
+def test_a_momentum_step_fades_the_velocity_adds_the_gradient_and_moves(
+    values, seed, rate, momentum
+):
+    rng = np.random.default_rng(seed)
+    slopes, start = rng.standard_normal((2, *values.shape))
+    velocity, params = {"W": start.copy()}, {"W": values.copy()}
+    arrays = velocity["W"], params["W"]
+    momentum_step(params, {"W": slopes}, velocity, rate, momentum)
+    expected = momentum * start + slopes
+    assert bits(*arrays) == bits(expected, values - rate * expected)
+    assert all(a is b for a, b in zip(arrays, (velocity["W"], params["W"]), strict=True))
+
+
+IMAGES = st.tuples(SIZES, SIZES, SIZES) | st.tuples(SIZES, SIZES)  # rows, columns, colours
+
+
+@for_all(image_shape=IMAGES, seed=SEEDS)
+def test_a_flip_mirrors_some_images_left_to_right_and_leaves_the_others(image_shape, seed):
+    images = np.random.default_rng(seed).standard_normal((40, *image_shape))
+    X = images.reshape(40, -1).copy()
+    flipped = random_flips(image_shape)(X, np.random.default_rng(seed)).reshape(images.shape)
+    mirrored = np.array([not np.array_equal(a, b) for a, b in zip(images, flipped, strict=True)])
+    assert np.array_equal(flipped[mirrored], images[mirrored][:, :, ::-1])
+    assert 5 <= mirrored.sum() <= 35 or image_shape[1] == 1  # a chance of 1e-6 for each seed
+
+
+@for_all(image_shape=IMAGES, seed=SEEDS, most=st.integers(0, 3))
+def test_a_shift_moves_every_image_whole_and_fills_with_zeros(image_shape, seed, most):
+    images = 1 + np.random.default_rng(seed).random((20, *image_shape))  # no pixel is 0
+    X = images.reshape(20, -1)
+    before = bits(X)
+    moved = random_shifts(image_shape, most)(X, np.random.default_rng(seed)).reshape(images.shape)
+    assert bits(X) == before
+    steps = range(-most, most + 1)
+    for image, result in zip(images, moved, strict=True):
+        assert any(np.array_equal(result, moved_by(image, i, j)) for i in steps for j in steps)
+
+
+def moved_by(image, down, right):
+    """The image moved, pixel by pixel; 0 where nothing comes from."""
+    result = np.zeros_like(image)
+    for i, j in np.ndindex(image.shape[:2]):
+        if 0 <= i + down < image.shape[0] and 0 <= j + right < image.shape[1]:
+            result[i + down, j + right] = image[i, j]
+    return result
 
 
 @for_all(
