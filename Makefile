@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab test data matrix run notebooks export lint bench clean
+.PHONY: lab test browser data matrix run notebooks export lint bench clean
 
 lab: .venv/.student
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
@@ -17,6 +17,9 @@ lab: .venv/.student
 
 test: .venv/.developer
 	$(BIN)/python -m pytest
+
+browser: .venv/.browser
+	$(BIN)/python -m pytest -n0 tests/browser
 
 data: .venv/.student
 	@$(BIN)/python -m cs231n_utils.data
@@ -51,6 +54,10 @@ clean:
 
 .venv/.developer: pyproject.toml constraints.txt | .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,publish]'
+	@touch $@
+
+.venv/.browser: .venv/.developer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
 	@touch $@
 
 .venv/.benchmarks: .venv/.developer

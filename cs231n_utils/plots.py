@@ -48,17 +48,18 @@ class DescribedFigure(Figure):
         self.alt = alt
         return self
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """PNG with alt text for notebooks; the alt text alone where no image can be shown."""
+    def png(self, dpi: int = 100, **options: Any) -> str:
+        """The figure as a PNG file in base64; ValueError when it has no text alternative."""
         if not self.alt:
             raise ValueError('this figure has no text alternative: end with fig.described("...")')
         png = io.BytesIO()
-        self.savefig(png, format="png", dpi=100, bbox_inches="tight")
+        self.savefig(png, format="png", dpi=dpi, **options)
+        return base64.b64encode(png.getvalue()).decode("ascii")
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """PNG with alt text for notebooks; the alt text alone where no image can be shown."""
         return (
-            {
-                "image/png": base64.b64encode(png.getvalue()).decode("ascii"),
-                "text/plain": f"Figure: {self.alt}",
-            },
+            {"image/png": self.png(bbox_inches="tight"), "text/plain": f"Figure: {self.alt}"},
             {"image/png": {"alt": self.alt}},
         )
 

@@ -1,22 +1,28 @@
 """The part of the contract that only running a notebook can tell.
 
 A notebook runs once, cell by cell, in this process. On the way each array that carries a symbol's
-name is compared with README.md's table, the witnesses of each gradient are collected, and every
-exercise is tried unsolved, solved, and solved in other ways, right and wrong.
+name is compared with README.md's table, the witnesses of each gradient are collected, every
+exercise is tried unsolved, solved, and solved in other ways, right and wrong, and every widget is
+moved to the ends of its controls.
 """
 
+import ast
 import contextlib
 import copy
+import gc
 import importlib
 import inspect
 import io
+import itertools
 import re
 import sys
 import types
 import warnings
 
+import ipywidgets
 import numpy as np
 from contract import ROOT, WITNESSED, first_line, notation, tags
+from matplotlib.figure import Figure
 
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
@@ -34,13 +40,13 @@ DECLARED = {
 
 
 def run(notebook, answers):
-    """Violations by what they concern: "runs", "symbols", "witnesses", "exercises".
+    """Violations by what they concern: "runs", "symbols", "witnesses", "exercises", "widgets".
 
     answers : a dict as `load_answers` returns it.
     """
     names = {"__name__": "__main__"}
     symbols, witnesses = Symbols(notebook), Witnesses(notebook)
-    found = {"runs": [], "exercises": answers_to_nothing(notebook, answers)}
+    found = {"runs": [], "widgets": [], "exercises": answers_to_nothing(notebook, answers)}
     exercise = None
     for position, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
@@ -59,6 +65,8 @@ def run(notebook, answers):
         except Exception as error:
             found["runs"].append(f"{first_line(cell)}: {error!r}")
             break
+        if "widget" in tags(cell):
+            found["widgets"] += try_widget(cell, names)
         new = {k: v for k, v in names.items() if k not in before or before[k] is not v}
         symbols.note(new, first_line(cell))
     return found | {"symbols": symbols.violations(), "witnesses": witnesses.violations()}
@@ -142,6 +150,56 @@ def outcome(solution, answer, check, names):
         names.clear()
         names |= before
     return None
+
+
+# --- Widgets ------------------------------------------------------------------------------------
+
+
+def try_widget(cell, names):
+    """Violations of a cell that ends in `explore(...)`: errors on the way, things left behind."""
+    last = ast.parse(cell.source).body[-1]
+    if not (isinstance(last, ast.Expr) and ast.unparse(last).startswith("explore(")):
+        return [f"{first_line(cell)}: a cell tagged widget must end in explore(...)"]
+    box = eval(ast.unparse(last), names)
+    *controls, reset, picture = box.children
+    start, shown = [control.value for control in controls], picture.value
+    widgets, figures = count_widgets(), count_figures()
+    found = []
+    for values in itertools.product(*map(ends, controls)):
+        try:
+            for control, value in zip(controls, values, strict=True):
+                control.value = value
+        except Exception as error:
+            found.append(f"{first_line(cell)}: {values}: {error!r}")
+        if not re.match(r'<img alt="[^"]{20,}" src="data:image/png;', picture.value):
+            found.append(f"{first_line(cell)}: {values}: no picture with a text alternative")
+    if picture.value == shown:
+        found.append(f"{first_line(cell)}: no control changes the picture")
+    reset.click()
+    if [control.value for control in controls] != start or picture.value != shown:
+        found.append(f"{first_line(cell)}: Reset does not bring the first picture back")
+    if count_widgets() > widgets or count_figures() > figures + 1:
+        found.append(f"{first_line(cell)}: moves leave widgets or figures behind")
+    return found
+
+
+def ends(control):
+    """The values of a control that lie at its ends; all of them where it offers a choice."""
+    if hasattr(control, "options"):
+        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        return [control.base**control.min, control.base**control.max]
+    return [control.min, control.max] if hasattr(control, "min") else [False, True]
+
+
+def count_widgets():
+    return len(ipywidgets.widgets.widget._instances)
+
+
+def count_figures():
+    """Figures that something still holds: without the last one that explore drew, at most."""
+    gc.collect()
+    return sum(isinstance(thing, Figure) for thing in gc.get_objects())
 
 
 # --- Witnesses ----------------------------------------------------------------------------------

@@ -69,3 +69,7 @@ def test_without_cifar10_its_notebook_is_skipped_with_what_to_do(tmp_path):
     counts = re.search(r"=+ (.*) in .*=+$", result.stdout.strip())[1]
     cells = len(read(ROOT / "notebooks" / "10_cifar10.ipynb").code)
     assert counts.split(", ")[0] == f"{cells + 1} skipped"  # the cells and the budget
+
+
+def test_widgets_answer_at_every_setting_and_leave_nothing_behind(violations):
+    assert_none(violations["widgets"])

@@ -1,0 +1,45 @@
+"""Controls that redraw a figure as they move, for readers who have a kernel running."""
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from cs231n_utils.plots import DescribedFigure
+
+
+def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidgets.VBox:
+    """Controls above a figure that follows them, and a button that resets them.
+
+    draw : function of the controls' values, by name, that returns a described figure.
+    controls : ipywidgets, for example sliders. Each needs a description, which is its label.
+
+    A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
+    no figures. A move by the keyboard counts like one by the mouse.
+    """
+    for name, control in controls.items():
+        if not control.description:
+            raise ValueError(
+                f"the control {name} needs a description, which readers see as its label"
+            )
+        control.style.description_width = "initial"
+        control.layout.width = "32em"
+    start = {name: control.value for name, control in controls.items()}
+    reset = ipywidgets.Button(description="Reset", tooltip="Put every control back")
+    picture = ipywidgets.HTML()
+
+    def show(_: Any = None) -> None:
+        figure = draw(**{name: control.value for name, control in controls.items()})
+        source = f"data:image/png;base64,{figure.png(dpi=80)}"
+        picture.value = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
+
+    def put_back(_: Any) -> None:
+        for name, control in controls.items():
+            control.value = start[name]
+
+    for control in controls.values():
+        control.observe(show, names="value")
+    reset.on_click(put_back)
+    show()
+    return ipywidgets.VBox([*controls.values(), reset, picture])

@@ -1,0 +1,73 @@
+"""`explore`: controls above a picture that follows them."""
+
+import gc
+import re
+
+import ipywidgets
+import pytest
+
+from cs231n_utils import plots
+from cs231n_utils.widgets import explore
+
+
+def draw(height, name="a"):
+    figure, ax = plots.subplots(figsize=(2, 2))
+    ax.plot([0, height])
+    return figure.described(f'A line that rises by {height}, "{name}".')
+
+
+def make():
+    return explore(
+        draw,
+        height=ipywidgets.IntSlider(2, 0, 9, description="Height"),
+        name=ipywidgets.Dropdown(options=["a", "b"], description="Name"),
+    )
+
+
+def alt(box):
+    return re.search(r'alt="([^"]*)"', box.children[-1].value)[1]
+
+
+def test_the_picture_follows_every_control():
+    box = make()
+    height, name, _, picture = box.children
+    assert alt(box) == "A line that rises by 2, &quot;a&quot;."
+    first = picture.value
+    height.value = 5
+    assert alt(box) == "A line that rises by 5, &quot;a&quot;."
+    name.value = "b"
+    assert alt(box) == "A line that rises by 5, &quot;b&quot;."
+    assert picture.value != first
+
+
+def test_reset_brings_the_first_picture_back():
+    box = make()
+    height, name, reset, picture = box.children
+    first = picture.value
+    height.value, name.value = 7, "b"
+    reset.click()
+    assert (height.value, name.value, picture.value) == (2, "a", first)
+
+
+def test_a_hundred_moves_leave_no_figures_and_no_widgets():
+    box = make()
+    height = box.children[0]
+    gc.collect()
+    before = len(gc.get_objects())
+    for move in range(100):
+        height.value = move % 10
+    gc.collect()
+    assert len(gc.get_objects()) < before + 1000  # one figure has thousands of objects
+
+
+def test_a_control_without_a_label_is_refused():
+    with pytest.raises(ValueError, match="height needs a description"):
+        explore(draw, height=ipywidgets.IntSlider())
+
+
+def test_a_figure_without_a_text_alternative_is_refused():
+    def silent(height):
+        return plots.subplots()[0]
+
+    with pytest.raises(ValueError, match="no text alternative"):
+        explore(silent, height=ipywidgets.IntSlider(description="Height"))
