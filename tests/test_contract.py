@@ -16,9 +16,12 @@ CELLS = {
 **You will** derive one gradient. **Afterwards you can** repeat it. **You need** patience.
 
 **Time.** about 5 minutes to read, at most 2 seconds to run.""",
-    "imports": """import numpy as np
+    "imports": """import ipywidgets
+import numpy as np
 
-from cs231n_utils.gradient_check import check_gradient, relative_error""",
+from cs231n_utils import plots
+from cs231n_utils.gradient_check import check_gradient, relative_error
+from cs231n_utils.widgets import explore""",
     "derivation": r"""## A gradient
 
 Let $W$ be the weights of a layer, $W$ has shape $(D, C)$, and let the loss be half the sum of
@@ -43,7 +46,15 @@ dW = 1.0 * W  # (99.2)""",
 print(check_gradient(lambda W: 0.5 * np.sum(W * W), W, dW, name="dW"))""",
     "before figure": "A look at the result.",
     "figure": "dW.shape",
-    "caption": "**Figure 99.1.** The weights.\n\n## Your turn",
+    "caption": "**Figure 99.1.** The weights. Move the line.",
+    "widget": """def draw(size):
+    fig, ax = plots.subplots(figsize=(2, 2))
+    ax.plot([0, size])
+    return fig.described(f"A line that rises by {size} units.")
+
+
+explore(draw, size=ipywidgets.IntSlider(3, 0, 9, description="Size"))""",
+    "your turn": "## Your turn",
     "exercise 1": "### Exercise 1: twice\n\nDouble a number.",
     "solution 1": '''def twice(v):
     """Two times v."""
@@ -68,6 +79,7 @@ CODE = [
     "vectorized",
     "witnesses",
     "figure",
+    "widget",
     "solution 1",
     "check 1",
     "solution 2",
@@ -93,6 +105,7 @@ class Draft:
         for count, name in enumerate(CODE, start=1):
             self.cells[name].execution_count = count
         self.cells["witnesses"].metadata.tags = ["witnesses", "headline"]
+        self.cells["widget"].metadata.tags = ["widget"]
         alt = "A grid of three rows and two columns."
         image = new_output("display_data", {"image/png": ""}, metadata={"image/png": {"alt": alt}})
         self.cells["figure"].outputs = [image]
@@ -251,9 +264,25 @@ DAMAGE = {
     "a figure without a caption": (FIGURES, replace("caption", "**Figure 99.1.** The", "The")),
     "figures out of order": (FIGURES, replace("caption", "99.1", "99.2")),
     "a heading level skipped": (HEADINGS, replace("derivation", "## A", "### A")),
-    "a second title": (HEADINGS, replace("caption", "## Your turn", "## Your turn\n\n# Title")),
+    "a second title": (HEADINGS, add("your turn", "\n\n# Title")),
     "a long code cell": (SMALL, add("loops", LONG_FUNCTION)),
     "a code cell full of comments": (SMALL, add("loops", "\n# more" * 25)),
+    # widgets
+    "a setting that throws": ("widgets", replace("widget", "[0, size]", "[0, 9 / size]")),
+    "a control without effect": ("widgets", replace("widget", "fig, ax", "size = 1\n    fig, ax")),
+    "figures left behind": (
+        "widgets",
+        replace("widget", "return", "vars(draw).setdefault('kept', []).append(fig)\n    return"),
+    ),
+    "a picture without much of an alternative": (
+        "widgets",
+        replace("widget", "A line that rises by {size} units.", "Size {size}"),
+    ),
+    "a widget that is not the cell's last word": ("widgets", add("widget", "\nprint()")),
+    "another first picture after Reset": (
+        "widgets",
+        replace("widget", "fig, ax", "size = draw.n = 1 + vars(draw).get('n', 0)\n    fig, ax"),
+    ),
     # exercises
     "a check that accepts the unsolved cell": (
         "exercises",
