@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab test browser data matrix run notebooks export lint bench clean
+.PHONY: lab test browser data matrix run student slides site notebooks export lint bench clean
 
 lab: .venv/.student
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
@@ -29,6 +29,15 @@ matrix: .venv/.developer
 
 run: .venv/.developer
 	$(BIN)/python publish/run.py
+
+student: .venv/.developer
+	$(BIN)/python publish/student.py
+
+slides: .venv/.developer
+	$(BIN)/python publish/slides.py
+
+site: .venv/.developer
+	$(BIN)/python publish/site.py
 
 notebooks: .venv/.developer
 	$(BIN)/python publish/run.py --in-place

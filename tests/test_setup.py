@@ -42,7 +42,8 @@ def test_constraints_pin_a_version_that_pyproject_admits():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = requirements(line for line in lines if not line.startswith("#"))
     assert all(re.fullmatch(r"==[\w.]+", str(pin)) for pin in pinned.values())
-    extras = PROJECT["optional-dependencies"]["test"] + PROJECT["optional-dependencies"]["publish"]
+    optional = PROJECT["optional-dependencies"]
+    extras = optional["test"] + optional["publish"] + optional["browser"]
     for name, specifier in requirements(PROJECT["dependencies"] + extras).items():
         version = str(pinned[name]).removeprefix("==")
         assert specifier.contains(version), f"{name} {version} is not {specifier}"
