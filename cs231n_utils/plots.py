@@ -182,12 +182,17 @@ def draw_regions(
     X: np.ndarray,
     y: np.ndarray,
     class_names: Sequence[str],
+    *,
+    resolution: int = 250,
 ) -> None:
-    """Draw one panel of `decision_regions` on existing axes."""
+    """Draw one panel of `decision_regions` on existing axes.
+
+    resolution : points of the grid along each axis; fewer are faster, and show borders as steps.
+    """
     num_classes = len(class_names)
     margin = 1.1 * np.abs(X).max()
-    ticks = np.linspace(-margin, margin, 250)
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)  # (250, 250, 2)
+    ticks = np.linspace(-margin, margin, resolution)
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)  # (resolution, resolution, 2)
     regions = predict(grid.reshape(-1, 2)).reshape(grid.shape[:2])
     ax.imshow(
         regions,

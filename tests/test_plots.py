@@ -98,3 +98,16 @@ def test_colour_templates_are_grey_where_the_weight_is_0_and_use_the_whole_range
     assert first.tolist() == [0.5, 0.75, 0.0]
     assert second.tolist() == [0.75, 0.0, 0.625]
     assert fig.alt == "2 weight templates of 1x1 pixels, titled a, b; grey is 0."
+
+
+def test_regions_ask_for_as_many_points_as_the_resolution_says():
+    asked = []
+
+    def predict(X):
+        asked.append(len(X))
+        return np.zeros(len(X), dtype=int)
+
+    for options in ({}, {"resolution": 7}):
+        _, ax = plots.subplots()
+        plots.draw_regions(ax, predict, np.ones((3, 2)), np.zeros(3), ["a"], **options)
+    assert asked == [250**2, 7**2]
