@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 import nbformat
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -81,7 +82,7 @@ def main() -> int:
         for path, notebook in notebooks.items():
             progress.set_description(path.stem)
             try:
-                seconds = execute(notebook, progress)
+                seconds = execute(notebook, on_cell_executed=lambda **_: progress.update())
             except CellExecutionError as error:
                 if error.ename != "FileNotFoundError" or "make data" not in error.evalue:
                     raise
@@ -105,8 +106,11 @@ def main() -> int:
     return 0
 
 
-def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
-    """Run every cell in a fresh kernel; the seconds it took. A failing cell raises."""
+def execute(notebook: NotebookNode, **options: Any) -> float:
+    """Run every cell in a fresh kernel; the seconds it took. A failing cell raises.
+
+    options : further options of NotebookClient, for example on_cell_executed.
+    """
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(kernel_name="python3", client_factory=PatientClient),
@@ -115,10 +119,10 @@ def execute(notebook: NotebookNode, progress: "tqdm[None]") -> float:
         extra_arguments=["--log-level=ERROR"],
         coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
-        on_cell_executed=lambda **_: progress.update(),
+        **options,
     )
     start = time.perf_counter()
-    client.execute()
+    client.execute(cleanup_kc=True)  # ends the kernel, too
     notebook.metadata.pop("widgets", None)  # a page with widget state would load foreign scripts
     return time.perf_counter() - start
 
