@@ -31,12 +31,15 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
 
     def show(_: Any = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
-        source = f"data:image/png;base64,{figure.png(dpi=80)}"
+        source = f"data:image/png;base64,{figure.png(tight=False)}"
         picture.value = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
 
     def put_back(_: Any) -> None:
         for name, control in controls.items():
+            control.unobserve(show, names="value")  # one picture for all of them
             control.value = start[name]
+            control.observe(show, names="value")
+        show()
 
     for control in controls.values():
         control.observe(show, names="value")

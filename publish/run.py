@@ -153,7 +153,14 @@ def headline(notebook: NotebookNode) -> str:
 
 
 def normalise(paths: list[Path]) -> None:
-    """Remove what depends on the machine and keep outputs, counts, ids and tags."""
+    """Remove what depends on the machine or on chance; keep outputs, counts, ids and tags."""
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        for cell in code_cells(notebook):
+            for output in cell.outputs:
+                if view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"):
+                    view["model_id"] = cell.id  # in place of a random number
+        nbformat.write(notebook, path)
     noise = "metadata.language_info metadata.widgets cell.metadata.execution"
     keep = ["--keep-output", "--keep-count", "--keep-id", "--extra-keys", noise]
     subprocess.run(

@@ -83,7 +83,9 @@ def press(box, control, key):
 
 def keys(control):
     """A key that moves a slider away from its value, and the one that moves it back."""
-    at_end = control.evaluate("slider => slider.ariaValueNow === slider.ariaValueMax")
+    at_end = control.evaluate(
+        "slider => Number(slider.ariaValueNow) === Number(slider.ariaValueMax)"
+    )
     return ("ArrowLeft", "ArrowRight") if at_end else ("ArrowRight", "ArrowLeft")
 
 
