@@ -1,0 +1,36 @@
+"""nbgrader's settings: run its commands in this folder.
+
+    nbgrader generate_assignment series --force
+    nbgrader autograde series
+    nbgrader generate_feedback series
+
+Students' notebooks belong in submitted/NAME/series/. The package of the course must be installed
+where nbgrader runs. Notebook 10 needs CIFAR-10: set CS231N_DATA to the folder that holds it, or
+leave the notebook out with --notebook='0*'.
+"""
+
+import sys
+from pathlib import Path
+
+from nbgrader import preprocessors
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from release import MarkCells, NamedStubs
+
+c = get_config()  # noqa: F821  nbgrader provides it
+c.CourseDirectory.course_id = "cs231n"
+c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.Execute.timeout = 300  # seconds, of a cell; notebook 10 trains for more than one minute in one
+c.GenerateAssignment.preprocessors = [
+    preprocessors.LockCells,
+    NamedStubs,
+    preprocessors.ClearOutput,
+    preprocessors.CheckCellMetadata,
+    preprocessors.ComputeChecksums,
+    preprocessors.SaveCells,
+    preprocessors.ClearHiddenTests,
+    preprocessors.ClearMarkScheme,
+    preprocessors.ComputeChecksums,  # what was cleared has changed them
+    MarkCells,
+    preprocessors.CheckCellMetadata,
+]
