@@ -153,12 +153,12 @@ def numbered(lines: list[str]) -> list[tuple[int, int]]:
 
 
 def named(equations: list[tuple[int, int]]) -> str:
-    """Equations in words, for example "equations (2.4) and (2.5)"."""
+    """Equations in words, for example "equations (2.4) and (2.5)" or "(6.18) to (6.23)"."""
     texts = [f"({chapter}.{number})" for chapter, number in equations]
-    if not texts:
-        return "the text above"
     if len(texts) == 1:
         return f"equation {texts[0]}"
+    if len(texts) > 2 and equations[-1][1] - equations[0][1] == len(texts) - 1:
+        return f"equations {texts[0]} to {texts[-1]}"
     return f"equations {', '.join(texts[:-1])} and {texts[-1]}"
 
 
@@ -256,7 +256,7 @@ def asserts_with(cell: NotebookNode, names: set[str]) -> bool:
 def executed(tree: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a cell outside the functions and classes that it defines."""
     for node in ast.iter_child_nodes(tree):
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
             yield node
             yield from executed(node)
 
