@@ -1,6 +1,7 @@
 """Build what students fill in, and the same for instructors who grade with nbgrader.
 
-    python publish/student.py    build/student/, build/student.zip and build/nbgrader/
+    python publish/student.py            build/student/, build/student.zip and build/nbgrader/
+    python publish/student.py --prove    and let nbgrader grade a solved and an untouched edition
 
 A solution is what stands between `### BEGIN SOLUTION` and `### END SOLUTION` in an exercise. The
 functions that a notebook derives become solutions as well: those of cells tagged `export` that
@@ -8,12 +9,14 @@ compute a numbered equation, and those of DERIVED. Guards at their start stay, f
 the arguments. Every solution has a check, the cell that fails without it.
 """
 
+import argparse
 import ast
+import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import ClearOutput, ComputeChecksums, LockCells
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,26 +67,40 @@ class Check:
 
 
 def main() -> int:
-    """Build everything; the exit status."""
-    for folder in (BUILD / "student", BUILD / "nbgrader"):
-        shutil.rmtree(folder, ignore_errors=True)
-    series = BUILD / "nbgrader" / "source" / "series"
-    for folder in (BUILD / "student" / "notebooks", series):
-        folder.mkdir(parents=True)
+    """Build everything, and prove it if asked to; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prove", action="store_true", help="grade 01 to 09 with nbgrader, too")
+    prove = parser.parse_args().prove
+    build(BUILD)
+    for path in ("student", "student.zip", "nbgrader"):
+        print((BUILD / path).relative_to(ROOT))
+    if not prove:
+        return 0
+    points, _ = grade(BUILD, "0*")
+    for name in ("solved", "untouched"):
+        print(f"{name}: {points[name]} of {points['possible']} points")
+    return int(points["untouched"] > 0 or points["solved"] < points["possible"])
+
+
+def build(folder: Path) -> None:
+    """Write student/, student.zip and nbgrader/ into a folder, and print what is in them."""
+    for name in ("student", "nbgrader"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    students, series = folder / "student" / "notebooks", folder / "nbgrader" / "source" / "series"
+    for path in (students, series):
+        path.mkdir(parents=True)
     print(f"{'notebook':28}{'to write':>9}{'checks':>8}{'locked':>8}")
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         notebook = solved(nbformat.read(path, as_version=4))
         nbformat.write(notebook, series / path.name)
-        nbformat.write(unsolved(notebook), BUILD / "student" / "notebooks" / path.name)
+        nbformat.write(unsolved(notebook), students / path.name)
         marks = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
-        counts = [sum(mark.get(kind, False) for mark in marks)
-                  for kind in ("solution", "grade", "locked")]  # fmt: skip
+        counts = [
+            sum(m.get(kind, False) for m in marks) for kind in ("solution", "grade", "locked")
+        ]
         print(f"{path.stem:28}{counts[0]:>9}{counts[1]:>8}{counts[2]:>8}")
-    copy_files()
-    write_zip(BUILD / "student", BUILD / "student.zip")
-    for path in ("student", "student.zip", "nbgrader"):
-        print((BUILD / path).relative_to(ROOT))
-    return 0
+    copy_files(folder)
+    write_zip(folder / "student", folder / "student.zip")
 
 
 # --- From a notebook of the series to a solved one with nbgrader's marks ------------------------
@@ -298,9 +316,9 @@ def unsolved(notebook: NotebookNode) -> NotebookNode:
 # --- The folders --------------------------------------------------------------------------------
 
 
-def copy_files() -> None:
+def copy_files(folder: Path) -> None:
     """Put beside the notebooks what they need, and into nbgrader's folder its settings."""
-    student, nbgrader = BUILD / "student", BUILD / "nbgrader"
+    student, nbgrader = folder / "student", folder / "nbgrader"
     for name in FILES:
         (student / name).parent.mkdir(exist_ok=True)
         shutil.copy2(ROOT / name, student / name)
@@ -323,6 +341,54 @@ def write_zip(folder: Path, archive: Path) -> None:
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+# --- The proof ----------------------------------------------------------------------------------
+
+
+def grade(folder: Path, notebooks: str) -> tuple[dict[str, float], Path]:
+    """Let nbgrader release, grade and return two editions: the points, and what it released.
+
+    notebooks : which ones, for example "05*". The student `solved` hands in the source, the
+    student `untouched` what was released.
+    """
+    course = folder / "proof"
+    shutil.rmtree(course, ignore_errors=True)
+    shutil.copytree(folder / "nbgrader", course)
+    released = course / "release" / "series"
+    nbgrader(course, "generate_assignment", notebooks)
+    for name, origin in {"solved": course / "source" / "series", "untouched": released}.items():
+        submitted = course / "submitted" / name / "series"
+        submitted.mkdir(parents=True)
+        for path in origin.glob(f"{notebooks}.ipynb"):
+            shutil.copy2(path, submitted)
+    for command in ("autograde", "generate_feedback"):
+        nbgrader(course, command, notebooks)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        submissions = book.assignment_submissions("series")
+        points = {submission.student.id: submission.score for submission in submissions}
+        points["possible"] = book.find_assignment("series").max_score
+    for name in ("solved", "untouched"):
+        pages = list((course / "feedback" / name / "series").glob("*.html"))
+        if len(pages) != len(list(released.glob("*.ipynb"))):
+            raise RuntimeError(f"{name}: nbgrader wrote feedback for {len(pages)} notebooks only")
+    return points, released
+
+
+def nbgrader(course: Path, command: str, notebooks: str) -> None:
+    """Run one of nbgrader's commands on the series; its output when it fails."""
+    arguments = [command, "series", f"--notebook={notebooks}"]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    result = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=course,
+        env=os.environ | {"PATH": programs},  # nbgrader looks for alembic there
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise RuntimeError(f"nbgrader {' '.join(arguments)}:\n{result.stderr}")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     nbgrader autograde series
     nbgrader generate_feedback series
 
-Students' notebooks belong in submitted/NAME/series/. The package of the course must be installed
-where nbgrader runs. Notebook 10 needs CIFAR-10: set CS231N_DATA to the folder that holds it, or
+Activate the environment first in which the course's package and nbgrader are installed. Students'
+notebooks belong in submitted/NAME/series/. Notebook 10 needs CIFAR-10: set CS231N_DATA to the folder that holds it, or
 leave the notebook out with --notebook='0*'.
 """
 

@@ -113,7 +113,7 @@ def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
             behind[name].append(note("What you had in the cell above", cell, ids))
             told.append(f"the release's version stands, yours is in a note below it: {first}")
     new.cells = behind[""] + [c for name in targets for c in (targets[name], *behind[name])]
-    return [f"{answers} answers and {own} cells of your own carried over", *told]
+    return [f"carried over: answers {answers}, cells of your own {own}", *told]
 
 
 def released_as(cell: NotebookNode, notebook: NotebookNode) -> str | None:
