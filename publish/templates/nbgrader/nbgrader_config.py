@@ -5,8 +5,8 @@
     nbgrader generate_feedback series
 
 Activate the environment first in which the course's package and nbgrader are installed. Students'
-notebooks belong in submitted/NAME/series/. Notebook 10 needs CIFAR-10: set CS231N_DATA to the folder that holds it, or
-leave the notebook out with --notebook='0*'.
+notebooks belong in submitted/NAME/series/. Notebook 10 needs CIFAR-10: set CS231N_DATA to the
+folder that holds it, or leave the notebook out with --notebook='0*'.
 """
 
 import sys
