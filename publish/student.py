@@ -138,7 +138,7 @@ def with_solutions(cell: NotebookNode) -> list[NotebookNode]:
     rest = "\n".join(lines[end:]).strip("\n")
     lines = lines[:end]
     for first, last, name in sorted(edits, reverse=True):
-        indent = re.match(" *", lines[first])[0]  # type: ignore[index]
+        indent = " " * (len(lines[first]) - len(lines[first].lstrip()))
         equations = named(numbered(lines[first : last + 1]))
         part = f"this part of {name}" if name in PARTS else name
         lines.insert(last + 1, f"{indent}### END SOLUTION")
@@ -328,9 +328,10 @@ def copy_files(folder: Path) -> None:
     shutil.copytree(TEMPLATES / "nbgrader", nbgrader, dirs_exist_ok=True, ignore=ignored)
     shutil.copy2(TEMPLATES / "student" / "update.py", nbgrader / "update.py")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    notation = re.search(r"^## Notation\n.*?(?=^## )", readme, re.M | re.S)
+    _, heading, rest = readme.partition("## Notation\n")
+    notation = heading + rest.partition("\n## ")[0].rstrip()
     with (student / "README.md").open("a", encoding="utf-8") as file:
-        file.write("\n" + notation[0].rstrip() + "\n")  # type: ignore[index]
+        file.write(f"\n{notation}\n")
 
 
 def write_zip(folder: Path, archive: Path) -> None:

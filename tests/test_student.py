@@ -185,17 +185,19 @@ def edition(tmp_path_factory):
 
 
 def test_links_lead_somewhere_in_the_folder(edition):
-    texts = {edition / "student" / "README.md": [(edition / "student" / "README.md").read_text()]}
+    readme = edition / "student" / "README.md"
+    texts = {readme: [readme.read_text(encoding="utf-8")]}
+    assert "$X, y, Y$" in texts[readme][0], "the notation table"
     for path in (edition / "student" / "notebooks").glob("*.ipynb"):
         texts[path] = Notebook.read(path).text
-    assert len(texts) == 11
+    assert len(texts) == len(PATHS) + 1
     for path, text in texts.items():
         for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join(text)):
             file, _, anchor = target.partition("#")
             if file.startswith(("http://", "https://")):
                 continue
             assert (path.parent / file).exists(), f"{path.name}: {target}"
-            if anchor and file.endswith(("", ".ipynb")):
+            if anchor:
                 there = Notebook.read(path.parent / file).text if file else text
                 assert anchor in anchors(there), f"{path.name}: {target}"
 
@@ -234,10 +236,11 @@ def test_the_package_in_the_archive_works_alone(edition, tmp_path):
 
 def test_nbgrader_gives_the_solved_notebook_all_points_and_the_untouched_none(edition):
     """The whole series takes minutes: `python publish/student.py --prove` shows it."""
+    [path] = [path for path in PATHS if path.stem.startswith("05")]
     points, released = student.grade(edition, "05*")
-    assert points["solved"] == points["possible"] == 7
+    assert points["solved"] == points["possible"] == len(student.checks_of(solved(path))) > 0
     assert points["untouched"] == 0
-    [path] = released.glob("05*.ipynb")
+    [path] = released.glob("*.ipynb")
     assert path.read_bytes() == (edition / "student" / "notebooks" / path.name).read_bytes()
 
 
