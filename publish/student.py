@@ -26,7 +26,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import ClearOutput, ComputeChecksums, LockCells
+from nbgrader.preprocessors import ComputeChecksums, LockCells
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -308,7 +308,7 @@ def tags(cell: NotebookNode) -> set[str]:
 def unsolved(notebook: NotebookNode) -> NotebookNode:
     """The notebook as `nbgrader generate_assignment` releases it, without a database."""
     notebook, resources = deepcopy(notebook), dict[str, Any]()
-    for step in (LockCells(), NamedStubs(), ClearOutput(), ComputeChecksums(), MarkCells()):
+    for step in (LockCells(), NamedStubs(), ComputeChecksums(), MarkCells()):
         notebook, resources = step.preprocess(notebook, resources)
     return notebook
 
