@@ -1,0 +1,103 @@
+"""Build the site under build/site/ from the notebooks, README.md and the package's docstrings.
+
+    python publish/site.py
+
+Every warning of Sphinx is an error. CS231N_LAUNCH is the address that opens a notebook where the
+reader needs to install nothing; {path} stands for the notebook's path in the project. Without it
+the pages have no launch links. For example, on Binder:
+
+    CS231N_LAUNCH='https://mybinder.org/v2/gh/OWNER/NAME/main?urlpath=lab/tree/{path}'
+"""
+
+import importlib
+import pkgutil
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from sphinx.cmd.build import main as sphinx
+
+import cs231n_utils
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "publish" / "site"
+SOURCE = ROOT / "build" / "site-source"
+SITE = ROOT / "build" / "site"
+COPIED = ["README.md", "CONTRIBUTING.md", "data/README.md", "publish/images", "publish/site/*.md"]
+
+REFERENCE = """# {title}
+
+{origin}
+
+```{{eval-rst}}
+.. automodule:: {module}
+```
+"""
+
+
+def main() -> int:
+    """Build the site; Sphinx's exit status."""
+    gather()
+    shutil.rmtree(SITE, ignore_errors=True)
+    strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet"]
+    cache = ["-d", str(ROOT / "build" / "site-doctrees")]
+    status = sphinx([*strict, *cache, "-c", str(PAGES), str(SOURCE), str(SITE)])
+    if status == 0:
+        print("pages:", (SITE / "index.html").relative_to(ROOT))
+    return status
+
+
+def gather() -> None:
+    """Put everything that Sphinx reads into one folder, laid out like the project.
+
+    So links between notebooks, and from README.md, mean the same on the site.
+    """
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    for pattern in [*COPIED, "notebooks/[0-9]*.ipynb"]:
+        for path in ROOT.glob(pattern):
+            # The site's own pages stand at the top; everything else where it stands here.
+            name = path.name if path.parent == PAGES else path.relative_to(ROOT)
+            copy = shutil.copytree if path.is_dir() else shutil.copy2
+            (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(path, SOURCE / name)
+    for name, text in {**reference(), "counts.txt": counts()}.items():
+        (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
+        (SOURCE / name).write_text(text, encoding="utf-8")
+
+
+def reference() -> dict[str, str]:
+    """A page for each module of the package, by file name."""
+    pages = {}
+    for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
+        if not info.ispkg:
+            module = importlib.import_module(info.name)
+            title = info.name.removeprefix("cs231n_utils.").removeprefix("from_notebooks.")
+            taught = re.search(r"notebooks/(\w+\.ipynb)", module.__doc__ or "")
+            origin = f"Taught in [](../../notebooks/{taught[1]})." if taught else ""
+            folder = "reference/from_notebooks" if taught else "reference"
+            pages[f"{folder}/{title}.md"] = REFERENCE.format(
+                title=f"`{title}`", origin=origin, module=info.name
+            )
+    return pages
+
+
+def counts() -> str:
+    """A table of what each notebook holds: the columns that the test run prints, too."""
+    rows = ["| notebook | code cells | output compared | equations | exercises |", "|---|--:|--:|--:|--:|"]
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        code = [cell for cell in cells if cell.cell_type == "code"]
+        ignored = sum("nbval-ignore-output" in cell.metadata.get("tags", []) for cell in code)
+        equations = sum(cell.source.count(r"\tag{") for cell in cells)
+        exercises = sum("### BEGIN SOLUTION" in cell.source for cell in code)
+        rows.append(
+            f"| [](notebooks/{path.name}) | {len(code)} | {1 - ignored / len(code):.0%} "
+            f"| {equations} | {exercises} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Sphinx's settings for the site. `python publish/site.py` builds it."""
+
+import json
+import os
+import re
+from urllib.parse import urlsplit
+
+from sphinx.application import Sphinx
+
+LAUNCH = os.environ.get("CS231N_LAUNCH", "")
+if LAUNCH and "{path}" not in LAUNCH:
+    raise ValueError(
+        f"CS231N_LAUNCH must contain {{path}}, where a notebook's path belongs; got {LAUNCH!r}"
+    )
+CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
+
+project = html_title = "Two-layer network"
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx-mathjax-offline"]
+exclude_patterns = ["README.md"]
+
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+
+default_role = "code"  # docstrings write `x` as Markdown does
+autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "set"}
+add_module_names = False
+# Every reference inside the project must lead somewhere. Those to other packages need the network.
+nitpick_ignore_regex = [("py:.*", r"(?!cs231n_utils\.).*")]
+
+html_theme = "pydata_sphinx_theme"
+html_context = {"launch": LAUNCH, "launch_host": urlsplit(LAUNCH).hostname}
+templates_path = ["templates"]
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_sourcelink_suffix = ""  # so that a notebook's source is a notebook
+html_show_sourcelink = False
+html_show_copyright = False
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navigation_with_keys": False,
+    "article_header_end": ["notebook-links"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": []}
+
+
+def adapt(app: Sphinx, page: str, source: list[str]) -> None:
+    """Say in myst-nb's words what a notebook says in the project's; the file stays as it is."""
+    if not page.startswith("notebooks/"):
+        return
+    notebook = json.loads(source[0].replace("(../README.md", "(../index.md"))
+    notebook["metadata"].pop("widgets", None)  # the page would load foreign scripts
+    notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "python"}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
+                cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                output["data"] = {"text/markdown": CONTROL}
+        if "### BEGIN SOLUTION" in "".join(cell["source"]):
+            cell["metadata"].setdefault("tags", []).append("hide-input")
+            cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show a solution"
+    source[0] = json.dumps(notebook)
+
+
+ENTRY = re.compile(r"(?:^|(?<=\. ))(\w[\w*]*(?:, \w[\w*]*)*) : ")  # "X, y : " or ". rng : "
+
+
+def describe(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Turn the lines "x : what it is" of a docstring into a list of definitions."""
+    result, inside = [], False
+    for line in lines:
+        line = re.sub(r"`[^`]*`|\|", lambda match: match[0].replace("|", r"\|", match[0] == "|"), line)
+        before, *entries = ENTRY.split(line)
+        if not line or (inside and not line.startswith(" ") and result[-1].endswith(".")):
+            inside = False
+            result.append("")
+        if before:
+            result.append(f"    {before.strip()}" if inside else before)
+        for names, text in zip(entries[::2], entries[1::2], strict=True):
+            result += ["", f"``{names}``", f"    {text}"]
+            inside = True
+    lines[:] = [*result, ""]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what the settings cannot say."""
+    app.connect("source-read", adapt)
+    app.connect("autodoc-process-docstring", describe)

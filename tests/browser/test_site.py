@@ -1,0 +1,134 @@
+"""Every page of the site in a browser: wide and as a phone, light and dark."""
+
+import functools
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from headless import ROOT, new_page
+
+SITE = ROOT / "build" / "site"
+WIDE, PHONE = (1280, 720), (390, 844)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_):
+        """Keep the log out of the test run."""
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the site, built now."""
+    subprocess.run([sys.executable, "publish/site.py"], cwd=ROOT, check=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(params=["light", "dark"])
+def colours(request):
+    """What the reader's system prefers."""
+    return request.param
+
+
+@pytest.fixture
+def reader(browser, colours):
+    """A page in these colours."""
+    page = new_page(browser, *WIDE, color_scheme=colours)
+    yield page
+    page.context.close()
+
+
+def pages():
+    """The addresses of the pages, from the index on, as a reader's clicks find them."""
+    return sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
+
+
+def visit(page, address):
+    """Open a page and wait until its equations are set."""
+    page.goto(address)
+    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+
+
+def violations(page):
+    """What axe finds: a rule, and the elements that break it."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+
+
+def too_wide(page):
+    """Elements that make the page scroll sideways; empty when it does not."""
+    return page.evaluate(
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+        [...document.querySelectorAll('main *')]
+          .filter(element => element.getBoundingClientRect().right > innerWidth)
+          .slice(0, 5).map(element => element.outerHTML.slice(0, 200))"""
+    )
+
+
+def test_every_page_reads_well(site, reader, colours):
+    found = []
+    for name in pages():
+        visit(reader, f"{site}/{name}")
+        assert reader.locator("html").get_attribute("data-theme") == colours
+        found += [f"{name}: {text}" for text in reader.locator("mjx-merror").all_inner_texts()]
+        for size in [WIDE, PHONE]:
+            reader.set_viewport_size(dict(zip(["width", "height"], size, strict=True)))
+            found += [f"{name} {size}: {problem}" for problem in violations(reader) + too_wide(reader)]
+    assert reader.problems + found == []
+
+
+def test_images_say_what_they_show(site, page):
+    for name in pages():
+        visit(page, f"{site}/{name}")
+        for image in page.locator("main img").all():
+            alt = image.get_attribute("alt")
+            assert alt and len(alt.split()) >= 5 and "No description" not in alt, (name, alt)
+
+
+def test_figures_lie_on_white_in_the_dark(site, browser):
+    page = new_page(browser, color_scheme="dark")
+    visit(page, f"{site}/notebooks/07_training.html")
+    style = page.locator("main img").first.evaluate(
+        "image => [getComputedStyle(image).backgroundColor, getComputedStyle(image).filter]"
+    )
+    page.context.close()
+    assert style == ["rgb(255, 255, 255)", "none"]
+
+
+def test_headings_skip_no_level(site, page):
+    for name in pages():
+        visit(page, f"{site}/{name}")
+        levels = page.evaluate("[...document.querySelectorAll('main :is(h1,h2,h3,h4,h5,h6)')].map(h => +h.tagName[1])")
+        assert levels[0] == 1
+        assert levels.count(1) == 1, name
+        assert all(deeper <= level + 1 for level, deeper in zip(levels, levels[1:])), (name, levels)
+
+
+def test_search_finds_softmax(site, page):
+    visit(page, f"{site}/search.html?q=softmax")
+    page.locator("#search-results li a").first.wait_for()
+    found = page.locator("#search-results li a").all_inner_texts()
+    assert any("Softmax and cross-entropy" in text for text in found)
+    assert page.problems == []
+
+
+def test_a_hint_opens_and_code_is_copied(site, browser):
+    page = new_page(browser, permissions=["clipboard-read", "clipboard-write"])
+    visit(page, f"{site}/notebooks/08_debugging.html")
+    hint = page.locator("main details", has=page.locator("summary", has_text="Hint")).first
+    assert not hint.locator("p").first.is_visible()
+    hint.locator("summary").press("Enter")
+    assert hint.locator("p").first.is_visible()
+    code = page.locator("main .highlight").first
+    code.hover()
+    code.locator("xpath=..").locator("button.copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    page.context.close()
+    assert copied.strip() == code.locator("pre").inner_text().strip()
