@@ -14,6 +14,7 @@ import pkgutil
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -62,7 +63,8 @@ def gather() -> None:
             copy = shutil.copytree if path.is_dir() else shutil.copy2
             (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
             copy(path, SOURCE / name)
-    for name, text in {**reference(), "counts.txt": counts()}.items():
+    tables = {"counts.txt": counts(), "needs.txt": needs()}
+    for name, text in {**reference(), **tables}.items():
         (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
         (SOURCE / name).write_text(text, encoding="utf-8")
 
@@ -73,30 +75,51 @@ def reference() -> dict[str, str]:
     for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
         if not info.ispkg:
             module = importlib.import_module(info.name)
-            title = info.name.removeprefix("cs231n_utils.").removeprefix("from_notebooks.")
-            taught = re.search(r"notebooks/(\w+\.ipynb)", module.__doc__ or "")
-            origin = f"Taught in [](../../notebooks/{taught[1]})." if taught else ""
-            folder = "reference/from_notebooks" if taught else "reference"
-            pages[f"{folder}/{title}.md"] = REFERENCE.format(
-                title=f"`{title}`", origin=origin, module=info.name
+            name = info.name.removeprefix("cs231n_utils.").replace(".", "/")
+            notebook = re.search(r"\b\d\d_\w+", module.__doc__ or "")
+            origin = f"Notebook: [](/notebooks/{notebook[0]}.ipynb)" if notebook else ""
+            pages[f"reference/{name}.md"] = REFERENCE.format(
+                title=f"`{name.split('/')[-1]}`", origin=origin, module=info.name
             )
     return pages
 
 
 def counts() -> str:
-    """A table of what each notebook holds: the columns that the test run prints, too."""
-    rows = ["| notebook | code cells | output compared | equations | exercises |", "|---|--:|--:|--:|--:|"]
-    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
+    """What each notebook holds: the columns that a test run prints, and the exercises."""
+    rows = []
+    for link, cells in notebooks():
         code = [cell for cell in cells if cell.cell_type == "code"]
         ignored = sum("nbval-ignore-output" in cell.metadata.get("tags", []) for cell in code)
+        compared = f"{1 - ignored / len(code):.0%}"
         equations = sum(cell.source.count(r"\tag{") for cell in cells)
         exercises = sum("### BEGIN SOLUTION" in cell.source for cell in code)
-        rows.append(
-            f"| [](notebooks/{path.name}) | {len(code)} | {1 - ignored / len(code):.0%} "
-            f"| {equations} | {exercises} |"
+        rows.append([link, len(code), compared, equations, exercises])
+    return table(["notebook", "code cells", "compared", "equations", "exercises"], rows)
+
+
+def needs() -> str:
+    """What each notebook says in its opening cell that it needs and takes."""
+    rows = []
+    for link, cells in notebooks():
+        needed = re.search(r"\*\*You need\*\* (.*?)(?:\n\n|$)", cells[0].source, re.DOTALL)
+        time = re.search(r"about (\d+) minutes to read, at most (\d+) seconds", cells[0].source)
+        text = re.sub(
+            r"\]\((?:\.\./)?(?=(\w+/)?)", lambda m: "](" if m[1] else "](notebooks/", needed[1]
         )
-    return "\n".join(rows) + "\n"
+        rows.append([link, " ".join(text.split()), f"{time[1]} min", f"{time[2]} s"])
+    return table(["notebook", "needs", "to read", "to run, at most"], rows)
+
+
+def notebooks() -> Iterator[tuple[str, list[nbformat.NotebookNode]]]:
+    """A link to each notebook, and its cells."""
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        yield f"[](notebooks/{path.name})", nbformat.read(path, as_version=4).cells
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 if __name__ == "__main__":

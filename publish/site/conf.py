@@ -31,7 +31,7 @@ add_module_names = False
 nitpick_ignore_regex = [("py:.*", r"(?!cs231n_utils\.).*")]
 
 html_theme = "pydata_sphinx_theme"
-html_context = {"launch": LAUNCH, "launch_host": urlsplit(LAUNCH).hostname}
+html_context = {"default_mode": "auto", "launch": LAUNCH, "launch_host": urlsplit(LAUNCH).hostname}
 templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -39,7 +39,6 @@ html_sourcelink_suffix = ""  # so that a notebook's source is a notebook
 html_show_sourcelink = False
 html_show_copyright = False
 html_theme_options = {
-    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "article_header_end": ["notebook-links"],
     "footer_end": [],
@@ -71,11 +70,15 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
 ENTRY = re.compile(r"(?:^|(?<=\. ))(\w[\w*]*(?:, \w[\w*]*)*) : ")  # "X, y : " or ". rng : "
 
 
-def describe(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+def describe(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
     """Turn the lines "x : what it is" of a docstring into a list of definitions."""
     result, inside = [], False
     for line in lines:
-        line = re.sub(r"`[^`]*`|\|", lambda match: match[0].replace("|", r"\|", match[0] == "|"), line)
+        line = re.sub(
+            r"`[^`]*`|\|", lambda match: match[0].replace("|", r"\|", match[0] == "|"), line
+        )
         before, *entries = ENTRY.split(line)
         if not line or (inside and not line.startswith(" ") and result[-1].endswith(".")):
             inside = False

@@ -1,0 +1,177 @@
+"""The site is built without a warning, and its links and images lead somewhere."""
+
+import importlib
+import inspect
+import json
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import nbformat
+import pytest
+
+import cs231n_utils
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "build" / "site"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
+
+
+class Page(HTMLParser):
+    """What a page links to, the ids that links can name, and its images."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.links, self.loaded, self.ids, self.images = path, [], [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        """Note what a tag names or links to."""
+        attributes = dict(attrs)
+        if attributes.get("id"):
+            self.ids.add(attributes["id"])
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        elif tag in ("link", "script", "img", "iframe"):
+            self.loaded += [attributes[name] for name in ("href", "src") if name in attributes]
+        if tag == "img":
+            self.images.append(attributes.get("alt"))
+
+
+def build(launch=""):
+    """Build the site; the process that did."""
+    environment = os.environ | {"CS231N_LAUNCH": launch}
+    command = [sys.executable, "publish/site.py"]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """Every page of the site, built as on Binder's address, by its path."""
+    built = build(BINDER)
+    assert built.returncode == 0, built.stdout + built.stderr
+    paths = [path for path in SITE.rglob("*.html") if "_static" not in path.parts]
+    return {path: Page(path) for path in paths}
+
+
+def page_of(pages, notebook):
+    """A notebook's page."""
+    return pages[SITE / "notebooks" / f"{notebook.stem}.html"]
+
+
+def test_links_lead_somewhere(pages):
+    dead = []
+    for page in pages.values():
+        for link in page.links + page.loaded:
+            address, anchor = urldefrag(link)
+            if urlsplit(address).scheme in ("http", "https", "data"):
+                continue
+            target = (
+                (page.path.parent / unquote(address.split("?")[0])).resolve()
+                if address
+                else page.path
+            )
+            known = pages[target].ids if target in pages else {""}
+            if not target.is_file() or (anchor and unquote(anchor) not in known):
+                dead.append(f"{page.path.relative_to(SITE)}: {link}")
+    assert dead == []
+
+
+def test_nothing_is_loaded_from_elsewhere(pages):
+    loaded = {link for page in pages.values() for link in page.loaded if urlsplit(link).netloc}
+    assert loaded == set()
+
+
+def test_every_figure_keeps_its_alt_text(pages):
+    for notebook in NOTEBOOKS:
+        alts = [
+            output.metadata["image/png"]["alt"]
+            for cell in nbformat.read(notebook, as_version=4).cells
+            for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        assert alts
+        assert page_of(pages, notebook).images == alts, notebook.name
+
+
+def test_every_notebook_can_be_downloaded_and_opened_elsewhere(pages):
+    for notebook in NOTEBOOKS:
+        links = page_of(pages, notebook).links
+        assert f"../_sources/notebooks/{notebook.name}" in links
+        assert BINDER.replace("{path}", f"notebooks/{notebook.name}") in links
+        download = SITE / "_sources" / "notebooks" / notebook.name
+        assert download.read_bytes() == notebook.read_bytes()
+
+
+def test_every_public_definition_is_in_the_reference(pages):
+    ids = {name for page in pages.values() for name in page.ids}
+    for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
+        module = importlib.import_module(info.name)
+        for name, thing in vars(module).items():
+            public = inspect.isfunction(thing) or inspect.isclass(thing)
+            if public and not name.startswith("_") and thing.__module__ == info.name:
+                assert f"{info.name}.{name}" in ids
+
+
+def test_what_a_notebook_taught_leads_to_it(pages):
+    for path in (ROOT / "cs231n_utils" / "from_notebooks").glob("[a-z]*.py"):
+        notebook = re.search(r"notebooks/(\w+)\.ipynb", path.read_text(encoding="utf-8"))[1]
+        page = pages[SITE / "reference" / "from_notebooks" / f"{path.stem}.html"]
+        assert f"../../notebooks/{notebook}.html" in page.links
+
+
+def test_the_notation_is_the_readmes(pages):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = readme.partition("## Notation")[2].partition("\n## ")[0].count("\n|") - 1
+    assert (SITE / "notation.html").read_text(encoding="utf-8").count("<tr ") == rows
+
+
+def test_without_an_address_there_is_no_launch_link(conf):
+    assert conf("")["html_context"]["launch_host"] is None
+
+
+def test_an_address_needs_a_place_for_the_notebook(conf):
+    with pytest.raises(ValueError, match=r"must contain \{path\}"):
+        conf("https://mybinder.org/v2/gh/someone/series/main")
+
+
+def test_a_control_becomes_a_sentence_and_its_state_is_left_out(conf):
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
+    cell = {"metadata": {}, "source": ["explore()"], "outputs": [{"data": view}]}
+    text = [json.dumps({"metadata": {"widgets": {"state": {}}}, "cells": [cell]})]
+    conf("")["adapt"](None, "notebooks/01", text)
+    notebook = json.loads(text[0])
+    assert "widgets" not in notebook["metadata"]
+    assert list(notebook["cells"][0]["outputs"][0]["data"]) == ["text/markdown"]
+
+
+def test_a_docstrings_arguments_become_definitions(conf):
+    lines = ["Sum.", "", "X, y : inputs |B|", "    and labels. rng : a seed.", "Raises `a|b`."]
+    conf("")["describe"](None, "function", "f", None, None, lines)
+    assert (
+        "\n".join(lines).split()
+        == (r"Sum. ``X, y`` inputs \|B\| and labels. ``rng`` a seed. Raises `a|b`.").split()
+    )
+    assert lines[lines.index("``rng``") + 1] == "    a seed."
+    assert lines[lines.index("Raises `a|b`.") - 1] == ""
+
+
+@pytest.fixture
+def conf(monkeypatch):
+    """Sphinx's settings, read with a launch address."""
+
+    def read(launch):
+        monkeypatch.setenv("CS231N_LAUNCH", launch)
+        names = {}
+        exec((ROOT / "publish" / "site" / "conf.py").read_text(encoding="utf-8"), names)
+        return names
+
+    return read
