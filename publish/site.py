@@ -1,6 +1,7 @@
-"""Build the site under build/site/ from the notebooks, README.md and the package's docstrings.
+"""Build the site from the notebooks, README.md and the package's docstrings.
 
-    python publish/site.py
+    python publish/site.py            writes build/site/
+    python publish/site.py FOLDER     writes FOLDER
 
 Every warning of Sphinx is an error. CS231N_LAUNCH is the address that opens a notebook where the
 reader needs to install nothing; {path} stands for the notebook's path in the project. Without it
@@ -9,11 +10,14 @@ the pages have no launch links. For example, on Binder:
     CS231N_LAUNCH='https://mybinder.org/v2/gh/OWNER/NAME/main?urlpath=lab/tree/{path}'
 """
 
+import argparse
 import importlib
+import os
 import pkgutil
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +28,7 @@ import cs231n_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "publish" / "site"
-SOURCE = ROOT / "build" / "site-source"
-SITE = ROOT / "build" / "site"
-COPIED = ["README.md", "CONTRIBUTING.md", "data/README.md", "publish/images", "publish/site/*.md"]
+COPIED = ["*.md", "data/*.md", "publish/site/*.md", "publish/images/*", "notebooks/[0-9]*.ipynb"]
 
 REFERENCE = """# {title}
 
@@ -40,33 +42,35 @@ REFERENCE = """# {title}
 
 def main() -> int:
     """Build the site; Sphinx's exit status."""
-    gather()
-    shutil.rmtree(SITE, ignore_errors=True)
-    strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet"]
-    cache = ["-d", str(ROOT / "build" / "site-doctrees")]
-    status = sphinx([*strict, *cache, "-c", str(PAGES), str(SOURCE), str(SITE)])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
+    site = parser.parse_args().folder
+    shutil.rmtree(site, ignore_errors=True)
+    strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
+    with tempfile.TemporaryDirectory() as work:
+        source, cache = Path(work, "source"), Path(work, "cache")
+        gather(source)
+        status = sphinx([*strict, "-d", str(cache), "-c", str(PAGES), str(source), str(site)])
     if status == 0:
-        print("pages:", (SITE / "index.html").relative_to(ROOT))
+        print("pages:", os.path.relpath(site / "index.html"))
     return status
 
 
-def gather() -> None:
+def gather(folder: Path) -> None:
     """Put everything that Sphinx reads into one folder, laid out like the project.
 
     So links between notebooks, and from README.md, mean the same on the site.
     """
-    shutil.rmtree(SOURCE, ignore_errors=True)
-    for pattern in [*COPIED, "notebooks/[0-9]*.ipynb"]:
+    for pattern in COPIED:
         for path in ROOT.glob(pattern):
             # The site's own pages stand at the top; everything else where it stands here.
             name = path.name if path.parent == PAGES else path.relative_to(ROOT)
-            copy = shutil.copytree if path.is_dir() else shutil.copy2
-            (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
-            copy(path, SOURCE / name)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / name)
     tables = {"counts.txt": counts(), "needs.txt": needs()}
     for name, text in {**reference(), **tables}.items():
-        (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
-        (SOURCE / name).write_text(text, encoding="utf-8")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def reference() -> dict[str, str]:
@@ -103,10 +107,8 @@ def needs() -> str:
     for link, cells in notebooks():
         needed = re.search(r"\*\*You need\*\* (.*?)(?:\n\n|$)", cells[0].source, re.DOTALL)
         time = re.search(r"about (\d+) minutes to read, at most (\d+) seconds", cells[0].source)
-        text = re.sub(
-            r"\]\((?:\.\./)?(?=(\w+/)?)", lambda m: "](" if m[1] else "](notebooks/", needed[1]
-        )
-        rows.append([link, " ".join(text.split()), f"{time[1]} min", f"{time[2]} s"])
+        text = " ".join(needed[1].split()).replace("](", "](notebooks/")
+        rows.append([link, text, f"{time[1]} min", f"{time[2]} s"])
     return table(["notebook", "needs", "to read", "to run, at most"], rows)
 
 

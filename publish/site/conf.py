@@ -67,19 +67,15 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = json.dumps(notebook)
 
 
+BAR = re.compile(r"(`[^`]*`)|\|")  # outside of code it would begin a substitution
 ENTRY = re.compile(r"(?:^|(?<=\. ))(\w[\w*]*(?:, \w[\w*]*)*) : ")  # "X, y : " or ". rng : "
 
 
-def describe(
-    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
-) -> None:
+def describe(app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]):
     """Turn the lines "x : what it is" of a docstring into a list of definitions."""
     result, inside = [], False
     for line in lines:
-        line = re.sub(
-            r"`[^`]*`|\|", lambda match: match[0].replace("|", r"\|", match[0] == "|"), line
-        )
-        before, *entries = ENTRY.split(line)
+        before, *entries = ENTRY.split(BAR.sub(lambda bar: bar[1] or r"\|", line))
         if not line or (inside and not line.startswith(" ") and result[-1].endswith(".")):
             inside = False
             result.append("")

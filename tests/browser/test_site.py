@@ -11,7 +11,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from headless import ROOT, new_page
 
-SITE = ROOT / "build" / "site"
 WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 
 # The glyphs of an equation are hidden from screen readers, which get its MathML; they take the
@@ -27,10 +26,25 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site():
-    """The address of the site, built now."""
-    subprocess.run([sys.executable, "publish/site.py"], cwd=ROOT, check=True)
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
+def folder(tmp_path_factory):
+    """The folder of the site, built now."""
+    site = tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "publish/site.py", str(site)], cwd=ROOT, check=True)
+    return site
+
+
+@pytest.fixture(scope="module")
+def pages(folder):
+    """The names of all pages."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
+    return sorted(name for name in names if not name.startswith("_static"))
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    """The address of the site."""
+    handler = functools.partial(Quiet, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -48,12 +62,6 @@ def reader(browser, colours):
     page = new_page(browser, color_scheme=colours)
     yield page
     page.context.close()
-
-
-def pages():
-    """The names of all pages."""
-    names = [path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")]
-    return sorted(name for name in names if not name.startswith("_static"))
 
 
 def visit(page, address):
@@ -83,9 +91,9 @@ def too_wide(page):
     )
 
 
-def test_every_page_reads_well(site, reader, colours):
+def test_every_page_reads_well(site, reader, colours, pages):
     found = []
-    for name in pages():
+    for name in pages:
         visit(reader, f"{site}/{name}")
         assert reader.locator("html").get_attribute("data-theme") == colours
         found += [f"{name}: {text}" for text in reader.locator("mjx-merror").all_inner_texts()]
@@ -96,12 +104,13 @@ def test_every_page_reads_well(site, reader, colours):
     assert reader.problems + found == []
 
 
-def test_images_say_what_they_show(site, page):
-    for name in pages():
+def test_images_say_what_they_show(site, page, pages):
+    for name in pages:
         visit(page, f"{site}/{name}")
         for image in page.locator("main img").all():
             alt = image.get_attribute("alt")
-            assert alt and len(alt.split()) >= 5 and "No description" not in alt, (name, alt)
+            assert len(alt.split()) >= 5, (name, alt)
+            assert "No description" not in alt, name
 
 
 def test_figures_lie_on_white_in_the_dark(site, browser):
@@ -114,8 +123,8 @@ def test_figures_lie_on_white_in_the_dark(site, browser):
     assert style == ["rgb(255, 255, 255)", "none"]
 
 
-def test_headings_skip_no_level(site, page):
-    for name in pages():
+def test_headings_skip_no_level(site, page, pages):
+    for name in pages:
         visit(page, f"{site}/{name}")
         levels = page.locator("article :is(h1, h2, h3, h4, h5, h6)").evaluate_all(
             "headings => headings.map(heading => Number(heading.tagName[1]))"
