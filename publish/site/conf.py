@@ -34,6 +34,7 @@ html_theme = "pydata_sphinx_theme"
 html_context = {"default_mode": "auto", "launch": LAUNCH, "launch_host": urlsplit(LAUNCH).hostname}
 templates_path = ["templates"]
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
 html_sourcelink_suffix = ""  # so that a notebook's source is a notebook
 html_show_sourcelink = False
@@ -45,7 +46,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+ALONE = ["index", "notation", "instructors", "correctness", "CONTRIBUTING", "data/README"]
+html_sidebars = dict.fromkeys([*ALONE, "search", "genindex", "py-modindex"], [])
 
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
