@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,11 +24,11 @@ BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}
 
 
 class Page(HTMLParser):
-    """What a page links to, the ids that links can name, and its images."""
+    """What a page links to and loads, the ids that links can name, its headings and images."""
 
     def __init__(self, path):
         super().__init__()
-        self.path, self.links, self.loaded, self.ids, self.images = path, [], [], set(), []
+        self.links, self.loaded, self.ids, self.headings, self.images = [], [], set(), [], []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -39,6 +40,8 @@ class Page(HTMLParser):
             self.links.append(attributes["href"])
         elif tag in ("link", "script", "img", "iframe"):
             self.loaded += [attributes[name] for name in ("href", "src") if name in attributes]
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
         if tag == "img":
             self.images.append(attributes.get("alt"))
 
@@ -103,6 +106,18 @@ def test_every_figure_keeps_its_alt_text(pages):
         ]
         assert alts
         assert page_of(pages, notebook).images == alts, notebook.name
+
+
+def test_every_image_says_what_it_shows(pages):
+    alts = {alt or "" for page in pages.values() for alt in page.images}
+    assert [alt for alt in alts if len(alt.split()) < 5 or "No description" in alt] == []
+
+
+def test_headings_skip_no_level(pages):
+    for name, page in pages.items():
+        assert page.headings.count(1) == 1, name
+        levels = page.headings[page.headings.index(1) :]
+        assert all(below <= above + 1 for above, below in pairwise(levels)), (name, levels)
 
 
 def test_every_notebook_can_be_downloaded_and_opened_elsewhere(site, pages):

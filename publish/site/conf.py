@@ -22,7 +22,6 @@ exclude_patterns = ["README.md"]
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
-myst_links_external_new_tab = False
 
 default_role = "code"  # docstrings write `x` as Markdown does
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "set"}
@@ -39,6 +38,7 @@ html_css_files = ["site.css"]
 html_sourcelink_suffix = ""  # so that a notebook's source is a notebook
 html_show_sourcelink = False
 html_show_copyright = False
+html_use_index = html_domain_indices = False  # the search finds every name
 html_theme_options = {
     "navigation_with_keys": False,
     "article_header_end": ["notebook-links"],
@@ -47,7 +47,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 ALONE = ["index", "notation", "instructors", "correctness", "CONTRIBUTING", "data/README"]
-html_sidebars = dict.fromkeys([*ALONE, "search", "genindex", "py-modindex"], [])
+html_sidebars = {page: [] for page in [*ALONE, "search"]}
 
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
