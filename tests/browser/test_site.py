@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from headless import ROOT, new_page
 
-WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
+WIDE, PHONE = (1280, 720), (390, 844)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -51,10 +51,10 @@ def colours(request):
     return request.param
 
 
-@pytest.fixture
-def reader(browser, colours):
-    """A page in these colours."""
-    page = new_page(browser, color_scheme=colours)
+@pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
+def reader(request, browser, colours):
+    """A page of this size, in these colours."""
+    page = new_page(browser, *request.param, color_scheme=colours)
     yield page
     page.context.close()
 
@@ -97,10 +97,7 @@ def test_every_page_reads_well(site, reader, colours, pages):
         visit(reader, f"{site}/{name}")
         assert reader.locator("html").get_attribute("data-theme") == colours
         found += [f"{name}: {text}" for text in reader.locator("mjx-merror").all_inner_texts()]
-        for look in [too_wide, violations]:
-            for size in [WIDE, PHONE]:
-                reader.set_viewport_size(size)
-                found += [f"{name}, {size['width']} wide: {seen}" for seen in look(reader)]
+        found += [f"{name}: {seen}" for seen in too_wide(reader) + violations(reader)]
     assert reader.problems + found == []
 
 
