@@ -130,5 +130,6 @@ def test_a_hint_opens_and_code_is_copied(site, browser):
     code.hover()
     code.locator("xpath=..").locator("button.copybtn").click()
     copied = page.evaluate("navigator.clipboard.readText()")
+    shown = code.locator("pre").inner_text()
     page.context.close()
-    assert copied.strip() == code.locator("pre").inner_text().strip()
+    assert copied.strip() == shown.strip()
