@@ -1,0 +1,283 @@
+"""Build the slides: build/slides/ with a deck for each notebook, readable without a network.
+
+    python publish/slides.py            every deck, and an index
+    python publish/slides.py 02 05      two decks, and the index
+
+A deck is a talk, written in publish/slides/<notebook>.md. Equations, code, printed output and
+figures are taken from the notebook. CONTRIBUTING.md describes the format. reveal.js and MathJax
+come from npm, once, into build/npm/. With SERIES_ADDRESS set to the address where the notebooks
+are published, each deck also links there.
+"""
+
+import argparse
+import ast
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+import nbformat
+from nbconvert.filters import markdown2html
+from nbformat import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+DECKS = ROOT / "publish" / "slides"
+TEMPLATES = ROOT / "publish" / "templates" / "slides"
+NPM = ROOT / "build" / "npm"
+OUTPUT = ROOT / "build" / "slides"
+
+PACKAGES = ["reveal.js@4.6.1", "mathjax@3.2.2"]
+COPIED = {  # from the npm packages into build/slides/
+    "reveal.js/dist": "reveal/dist",
+    "reveal.js/plugin/notes": "reveal/plugin/notes",
+    "mathjax/es5/tex-chtml.js": "mathjax/tex-chtml.js",
+    "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
+    "mathjax/es5/output/chtml/fonts": "mathjax/output/chtml/fonts",
+}
+
+
+@dataclass
+class Step:
+    """What appears at one key press: HTML, and what the speaker says, as HTML."""
+
+    body: str
+    note: str
+
+
+@dataclass
+class Slide:
+    """One slide: its title as Markdown, its steps in one column or two, its figures' alt texts."""
+
+    title: str
+    columns: list[list[Step]]
+
+
+@dataclass
+class Deck:
+    """A talk: the slides of one notebook."""
+
+    name: str
+    slides: list[Slide] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The number and the title, for example "02 Softmax and cross-entropy"."""
+        return f"{self.name[:2]} {self.slides[0].title}"
+
+
+class Material:
+    """The parts of a notebook that a deck may show."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        self.cells = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+
+    def show(self, kind: str, *arguments: str) -> str:
+        """The HTML for one reference, for example `{{ equation 2.4 }}`; ValueError if it fails."""
+        kinds = {
+            "equation": self.equation,
+            "code": self.code,
+            "output": self.output,
+            "figure": self.figure,
+            "notebook": self.notebook,
+        }
+        if kind not in kinds:
+            raise ValueError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
+        return kinds[kind](*arguments)
+
+    def equation(self, reference: str, place: str = "1") -> str:
+        """The display equation with that number, or the one at a place of a Markdown cell."""
+        if reference in self.cells:
+            found = display_equations(self.cells[reference])[int(place) - 1 :]
+        else:
+            tag = rf"\tag{{{reference}}}"
+            every = [e for cell in self.cells.values() for e in display_equations(cell)]
+            found = [equation for equation in every if tag in equation]
+        if not found:
+            raise ValueError(f"the notebook has no display equation {reference} {place}")
+        return f'<div class="equation">\n$${html.escape(found[0], quote=False)}$$\n</div>'
+
+    def code(self, cell_id: str, definition: str = "") -> str:
+        """The highlighted source of a cell, or of one function, class or method of it."""
+        source = self.cell(cell_id, "code").source
+        if definition:
+            source = definition_in(source, definition)
+        columns = max(map(len, source.splitlines()))
+        formatter = HtmlFormatter(cssclass="code", cssstyles=f"--columns: {columns}")
+        return highlight(source, PythonLexer(), formatter)
+
+    def output(self, cell_id: str) -> str:
+        """What a cell printed."""
+        outputs = self.cell(cell_id, "code").outputs
+        printed = "".join(o.text for o in outputs if o.output_type == "stream").rstrip()
+        if not printed:
+            raise ValueError(f"cell {cell_id} printed nothing")
+        columns = max(map(len, printed.splitlines()))
+        text = html.escape(printed)
+        return f'<div class="output" style="--columns: {columns}"><pre>{text}</pre></div>'
+
+    def figure(self, cell_id: str) -> str:
+        """A cell's image with its alt text."""
+        for output in self.cell(cell_id, "code").outputs:
+            if "image/png" in output.get("data", {}):
+                alt = html.escape(output.metadata["image/png"]["alt"])
+                data = output.data["image/png"].replace("\n", "")
+                return f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"></figure>'
+        raise ValueError(f"cell {cell_id} shows no image")
+
+    def notebook(self) -> str:
+        """Links to the notebook: the file, and where it is published."""
+        links = [link(f"../../notebooks/{self.name}.ipynb", f"notebooks/{self.name}.ipynb")]
+        if address := os.environ.get("SERIES_ADDRESS"):
+            published = f"{address.rstrip('/')}/notebooks/{self.name}.ipynb"
+            links.append(link(published, published))
+        return "<p>" + "<br>".join(links) + "</p>"
+
+    def cell(self, cell_id: str, kind: str) -> NotebookNode:
+        """The cell with that id."""
+        if cell_id not in self.cells or self.cells[cell_id].cell_type != kind:
+            raise ValueError(f"the notebook has no {kind} cell with the id {cell_id}")
+        return self.cells[cell_id]
+
+
+def link(address: str, text: str) -> str:
+    """A link, in HTML."""
+    return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
+
+
+def display_equations(cell: NotebookNode) -> list[str]:
+    """The TeX of a Markdown cell's display equations, in order."""
+    if cell.cell_type != "markdown":
+        return []
+    return [tex.strip() for tex in re.findall(r"\$\$(.+?)\$\$", cell.source, re.DOTALL)]
+
+
+def definition_in(source: str, name: str) -> str:
+    """The lines of source that define a function, a class, or a method such as `Net.loss`."""
+    body = ast.parse(source).body
+    for part in name.split("."):
+        nodes = [node for node in body if getattr(node, "name", None) == part]
+        if not nodes:
+            raise ValueError(f"the cell defines no {name}")
+        node, body = nodes[0], nodes[0].body
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return textwrap.dedent("\n".join(source.splitlines()[first - 1 : node.end_lineno]))
+
+
+def read_deck(path: Path) -> Deck:
+    """Read a deck and put in what it takes from its notebook; ValueError names a wrong slide."""
+    material = Material(NOTEBOOKS / f"{path.stem}.ipynb")
+    deck = Deck(path.stem)
+    for text in split(path.read_text(encoding="utf-8"), "---"):
+        number = len(deck.slides) + 1
+        try:
+            deck.slides.append(read_slide(text, material, "#" if number == 1 else "##"))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path.name}, slide {number}: {error}") from error
+    return deck
+
+
+def read_slide(text: str, material: Material, mark: str) -> Slide:
+    """Read one slide, which begins with its title after the mark."""
+    heading, _, rest = text.strip().partition("\n")
+    if not heading.startswith(f"{mark} "):
+        raise ValueError(f"it must begin with '{mark} ' and its title, not with {heading!r}")
+    columns = [
+        [read_step(step, material) for step in split(column, r"\+\+\+")]
+        for column in split(rest, r"\|\|\|")
+    ]
+    return Slide(heading.removeprefix(mark).strip(), columns)
+
+
+def read_step(text: str, material: Material) -> Step:
+    """Read the text of one step, and the note that ends it."""
+    body, _, note = text.partition("\nNote:")
+
+    def shown(match: re.Match[str]) -> str:
+        try:
+            return material.show(*match[1].split())
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{match[0]}: {error}") from error
+
+    pieces = re.split(r"^(\{\{.*?\}\})$", body, flags=re.MULTILINE)  # texts and references in turn
+    parts = [
+        re.sub(r"\{\{(.*?)\}\}", shown, piece) if place % 2 else markdown2html(piece)
+        for place, piece in enumerate(pieces)
+        if piece.strip()
+    ]
+    return Step("\n".join(parts), markdown2html(note.strip()) if note.strip() else "")
+
+
+def split(text: str, mark: str) -> list[str]:
+    """The parts of a text between the lines that hold nothing but the mark."""
+    return re.split(rf"^{mark}\s*$", text, flags=re.MULTILINE)
+
+
+def write_deck(deck: Deck) -> None:
+    """Write build/slides/<name>.html."""
+    page = environment().get_template("deck.html.j2").render(deck=deck)
+    (OUTPUT / f"{deck.name}.html").write_text(page, encoding="utf-8")
+
+
+def environment() -> jinja2.Environment:
+    """Where the templates come from, and their filters."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    templates.filters["inline"] = lambda text: re.sub(r"^<p>|</p>$", "", markdown2html(text).strip())
+    return templates
+
+
+def copy_libraries() -> None:
+    """Copy reveal.js, MathJax and the style into build/slides/; fetch the first two if absent."""
+    if not all((NPM / "node_modules" / source).exists() for source in COPIED):
+        npm = shutil.which("npm")
+        if npm is None:
+            sys.exit(
+                "The slides need reveal.js and MathJax, and there is no npm here to fetch them. "
+                "Install Node.js, which brings npm (on Debian and Ubuntu: sudo apt install npm)."
+            )
+        NPM.mkdir(parents=True, exist_ok=True)
+        options = ["--prefix", str(NPM), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+        if subprocess.run([npm, "install", *options, *PACKAGES], check=False).returncode:
+            sys.exit("npm could not fetch reveal.js and MathJax: see its message above.")
+    for source, target in COPIED.items():
+        path = OUTPUT / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (NPM / "node_modules" / source).is_dir():
+            shutil.copytree(NPM / "node_modules" / source, path, dirs_exist_ok=True)
+        else:
+            shutil.copy(NPM / "node_modules" / source, path)
+    style = HtmlFormatter(cssclass="code").get_style_defs()
+    css = (TEMPLATES / "slides.css").read_text(encoding="utf-8")
+    (OUTPUT / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
+
+
+def main() -> int:
+    """Build the decks named on the command line, or all; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
+    names = tuple(parser.parse_args().names)
+    decks = [read_deck(path) for path in sorted(DECKS.glob("[0-9]*.md"))]
+    copy_libraries()
+    for deck in decks:
+        if deck.name.startswith(names or ""):
+            write_deck(deck)
+            print(f"{deck.name:28}{len(deck.slides):>4} slides")
+    index = environment().get_template("index.html.j2").render(decks=decks)
+    (OUTPUT / "index.html").write_text(index, encoding="utf-8")
+    print("slides:", (OUTPUT / "index.html").relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
