@@ -105,11 +105,15 @@ class Material:
             found = [equation for equation in every if tag in equation]
         if not found:
             raise ValueError(f"the notebook has no display equation {reference} {place}")
-        return f'<div class="equation">\n$${html.escape(found[0], quote=False)}$$\n</div>'
+        tex = re.sub(r"\s*(?<!\\)[.,]\s*(?=\\tag|\\end\{aligned\}|$)", " ", found[0])  # the sentence's
+        return f'<div class="equation">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
     def code(self, cell_id: str, definition: str = "") -> str:
-        """The highlighted source of a cell, or of one function, class or method of it."""
-        source = self.cell(cell_id, "code").source
+        """The highlighted source of a cell, or of one function, class or method of it.
+
+        Docstrings are left out: the slide says what they say, and the code can be larger.
+        """
+        source = without_docstrings(self.cell(cell_id, "code").source)
         if definition:
             source = definition_in(source, definition)
         columns = max(map(len, source.splitlines()))
@@ -118,8 +122,7 @@ class Material:
 
     def output(self, cell_id: str) -> str:
         """What a cell printed."""
-        outputs = self.cell(cell_id, "code").outputs
-        printed = "".join(o.text for o in outputs if o.output_type == "stream").rstrip()
+        printed = "".join(map(text_of, self.cell(cell_id, "code").outputs)).rstrip()
         if not printed:
             raise ValueError(f"cell {cell_id} printed nothing")
         columns = max(map(len, printed.splitlines()))
@@ -160,6 +163,23 @@ def display_equations(cell: NotebookNode) -> list[str]:
     if cell.cell_type != "markdown":
         return []
     return [tex.strip() for tex in re.findall(r"\$\$(.+?)\$\$", cell.source, re.DOTALL)]
+
+
+def text_of(output: NotebookNode) -> str:
+    """An output's text; an image has none."""
+    if output.output_type == "stream":
+        return output.text
+    return "" if "image/png" in output.data else output.data.get("text/plain", "")
+
+
+def without_docstrings(source: str) -> str:
+    """The code without the docstrings of its functions and classes."""
+    lines: list[str | None] = list(source.splitlines())
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            lines[first - 1 : last] = [None] * (last - first + 1)
+    return "\n".join(line for line in lines if line is not None)
 
 
 def definition_in(source: str, name: str) -> str:
