@@ -105,7 +105,9 @@ class Material:
             found = [equation for equation in every if tag in equation]
         if not found:
             raise ValueError(f"the notebook has no display equation {reference} {place}")
-        tex = re.sub(r"\s*(?<!\\)[.,]\s*(?=\\tag|\\end\{aligned\}|$)", " ", found[0])  # the sentence's
+        tex = re.sub(
+            r"\s*(?<!\\)[.,]\s*(?=\\tag|\\end\{aligned\}|$)", " ", found[0]
+        )  # the sentence's
         return f'<div class="equation">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
     def code(self, cell_id: str, definition: str = "") -> str:
@@ -121,8 +123,11 @@ class Material:
         return highlight(source, PythonLexer(), formatter)
 
     def output(self, cell_id: str) -> str:
-        """What a cell printed."""
-        printed = "".join(map(text_of, self.cell(cell_id, "code").outputs)).rstrip()
+        """What a cell printed, or the text of its result if it printed nothing."""
+        outputs = self.cell(cell_id, "code").outputs
+        streams = [output.text for output in outputs if output.output_type == "stream"]
+        results = [output.get("data", {}).get("text/plain", "") for output in outputs]
+        printed = "".join(streams or results).rstrip()
         if not printed:
             raise ValueError(f"cell {cell_id} printed nothing")
         columns = max(map(len, printed.splitlines()))
@@ -163,13 +168,6 @@ def display_equations(cell: NotebookNode) -> list[str]:
     if cell.cell_type != "markdown":
         return []
     return [tex.strip() for tex in re.findall(r"\$\$(.+?)\$\$", cell.source, re.DOTALL)]
-
-
-def text_of(output: NotebookNode) -> str:
-    """An output's text; an image has none."""
-    if output.output_type == "stream":
-        return output.text
-    return "" if "image/png" in output.data else output.data.get("text/plain", "")
 
 
 def without_docstrings(source: str) -> str:
@@ -229,12 +227,14 @@ def read_step(text: str, material: Material) -> Step:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{match[0]}: {error}") from error
 
-    pieces = re.split(r"^(\{\{.*?\}\})$", body, flags=re.MULTILINE)  # texts and references in turn
-    parts = [
-        re.sub(r"\{\{(.*?)\}\}", shown, piece) if place % 2 else markdown2html(piece)
-        for place, piece in enumerate(pieces)
-        if piece.strip()
-    ]
+    parts = []
+    for piece in re.split(r"^(\{\{.*\}\})\s*$", body, flags=re.MULTILINE):
+        if reference := re.fullmatch(r"\{\{(.*)\}\}", piece):
+            parts.append(shown(reference))
+        elif "{{" in piece:
+            raise ValueError(f"a reference stands alone on its line, not in {piece.strip()!r}")
+        elif piece.strip():
+            parts.append(markdown2html(piece))
     return Step("\n".join(parts), markdown2html(note.strip()) if note.strip() else "")
 
 
@@ -253,7 +253,9 @@ def environment() -> jinja2.Environment:
     """Where the templates come from, and their filters."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    templates.filters["inline"] = lambda text: re.sub(r"^<p>|</p>$", "", markdown2html(text).strip())
+    templates.filters["inline"] = lambda text: re.sub(
+        r"^<p>|</p>$", "", markdown2html(text).strip()
+    )
     return templates
 
 

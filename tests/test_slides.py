@@ -1,0 +1,131 @@
+"""The decks take what they show from the notebooks, and are talks. No browser is needed here."""
+
+import re
+
+import pytest
+
+from publish import slides
+
+PATHS = sorted(slides.DECKS.glob("*.md"))
+NOTEBOOK = slides.NOTEBOOKS / "01_linear_scores.ipynb"
+
+
+@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.stem)
+def deck(request):
+    """A deck; reading it fails when a reference leads nowhere."""
+    return slides.read_deck(request.param)
+
+
+@pytest.fixture(scope="module")
+def material():
+    return slides.Material(NOTEBOOK)
+
+
+def steps(slide):
+    return [step for column in slide.columns for step in column]
+
+
+def test_every_notebook_has_its_deck():
+    notebooks = [path.stem for path in sorted(slides.NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    assert [path.stem for path in PATHS] == notebooks
+
+
+def test_a_deck_is_a_talk(deck):
+    assert 15 <= len(deck.slides) <= 25
+    titles = [slide.title for slide in deck.slides]
+    assert len(set(titles)) == len(titles), "each slide makes a point of its own"
+    for number, slide in enumerate(deck.slides, 1):
+        assert any(step.body for step in steps(slide)), f"slide {number} is empty"
+        assert any(step.note for step in steps(slide)), f"slide {number} has no note"
+
+
+def test_figures_have_alt_text(deck):
+    images = re.findall(
+        r"<img [^>]*>", "".join(s.body for slide in deck.slides for s in steps(slide))
+    )
+    assert images, "a talk without a figure"
+    for image in images:
+        assert re.search(r' alt="[^"]{20,}"', image), "an image has no alt text"
+
+
+def test_the_last_slide_leads_back_to_the_notebook(deck):
+    last = "".join(step.body for step in steps(deck.slides[-1]))
+    (target,) = re.findall(r'href="([^"]*)"', last)
+    assert (slides.OUTPUT / target).resolve() == slides.NOTEBOOKS / f"{deck.name}.ipynb"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_equations_code_and_figures_are_not_written_again(path):
+    text = path.read_text(encoding="utf-8")
+    for mark in ("$$", "\\tag", "\\begin", "```", "!["):
+        assert mark not in text, f"{mark} in {path.name}: take it from the notebook"
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ("equation 1.99", "no display equation 1.99"),
+        ("equation cell-063 9", "no display equation cell-063 9"),
+        ("code nowhere", "no code cell with the id nowhere"),
+        ("code cell-063", "no code cell with the id cell-063"),  # it is Markdown
+        ("code cell-064 nothing", "defines no nothing"),
+        ("output cell-033", "cell-033 printed nothing"),
+        ("figure cell-008", "cell-008 shows no image"),
+        ("picture cell-006", "no kind 'picture'"),
+        ("figure", "figure"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named(material, reference, complaint):
+    text = f"## A title\n{{{{ {reference} }}}}"
+    with pytest.raises(ValueError, match=re.escape(f"{{{{ {reference} }}}}")) as error:
+        slides.read_slide(text, material, "##")
+    assert complaint in str(error.value)
+
+
+def test_a_reference_within_a_line_is_refused(material):
+    with pytest.raises(ValueError, match="alone on its line"):
+        slides.read_slide("## A title\nSee {{ equation 1.1 }}.", material, "##")
+
+
+def test_a_slide_without_a_title_is_refused(material):
+    with pytest.raises(ValueError, match="must begin with '## '"):
+        slides.read_slide("Some text", material, "##")
+
+
+def test_columns_steps_and_notes(material):
+    text = "## A title\nleft\n+++\nnext\nNote: say *this*\n|||\nright"
+    left, right = slides.read_slide(text, material, "##").columns
+    assert [re.sub("<.*?>", "", step.body).strip() for step in left] == ["left", "next"]
+    assert [bool(step.note) for step in left] == [False, True]
+    assert "<em>this</em>" in left[1].note
+    assert len(right) == 1
+
+
+def test_an_equation_keeps_its_number_and_loses_the_full_stop(material):
+    shown = material.show("equation", "1.6")
+    assert "\\tag{1.6}" in shown
+    assert "b_i \\tag" in re.sub(r"\s+", " ", shown)
+
+
+def test_code_is_the_cell_without_docstrings(material):
+    def text(*reference):
+        return re.sub("<.*?>", "", material.show("code", *reference))
+
+    whole, one = text("cell-064"), text("cell-064", "class_mean_classifier")
+    assert "(1.14)" in one
+    assert "Weights W" not in whole
+    assert "shapes: W" in whole
+    assert "shapes: W" not in one
+
+
+def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(slides, "NPM", tmp_path)
+    monkeypatch.setattr(slides.shutil, "which", lambda _: None)
+    with pytest.raises(SystemExit, match="Install Node.js"):
+        slides.copy_libraries()
+
+
+def test_a_published_address_is_linked(material, monkeypatch):
+    monkeypatch.setenv("SERIES_ADDRESS", "https://example.org/series/")
+    expected = "https://example.org/series/notebooks/01_linear_scores.ipynb"
+    assert f'href="{expected}"' in material.show("notebook")
