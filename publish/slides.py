@@ -5,8 +5,8 @@
 
 A deck is a talk, written in publish/slides/<notebook>.md. Equations, code, printed output and
 figures are taken from the notebook. CONTRIBUTING.md describes the format. reveal.js and MathJax
-come from npm, once, into build/npm/. With SERIES_ADDRESS set to the address where the notebooks
-are published, each deck also links there.
+come from npm, once, into build/npm/. CS231N_LAUNCH, which publish/site.py describes, adds a link
+that opens the notebook where the reader needs to install nothing.
 """
 
 import argparse
@@ -105,9 +105,8 @@ class Material:
             found = [equation for equation in every if tag in equation]
         if not found:
             raise ValueError(f"the notebook has no display equation {reference} {place}")
-        tex = re.sub(
-            r"\s*(?<!\\)[.,]\s*(?=\\tag|\\end\{aligned\}|$)", " ", found[0]
-        )  # the sentence's
+        end_of_sentence = r"\s*(?<!\\)[.,](\}?)\s*(?=\\tag|\\end\{aligned\}|$)"
+        tex = re.sub(end_of_sentence, r"\1 ", found[0])
         return f'<div class="equation">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
     def code(self, cell_id: str, definition: str = "") -> str:
@@ -144,11 +143,11 @@ class Material:
         raise ValueError(f"cell {cell_id} shows no image")
 
     def notebook(self) -> str:
-        """Links to the notebook: the file, and where it is published."""
-        links = [link(f"../../notebooks/{self.name}.ipynb", f"notebooks/{self.name}.ipynb")]
-        if address := os.environ.get("SERIES_ADDRESS"):
-            published = f"{address.rstrip('/')}/notebooks/{self.name}.ipynb"
-            links.append(link(published, published))
+        """Links to the notebook: its file, and where CS231N_LAUNCH opens it."""
+        path = f"notebooks/{self.name}.ipynb"
+        links = [link(f"../../{path}", path)]
+        if address := os.environ.get("CS231N_LAUNCH"):
+            links.append(link(address.replace("{path}", path), "Open it without installing"))
         return "<p>" + "<br>".join(links) + "</p>"
 
     def cell(self, cell_id: str, kind: str) -> NotebookNode:

@@ -121,11 +121,11 @@ def test_code_is_the_cell_without_docstrings(material):
 def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(slides, "NPM", tmp_path)
     monkeypatch.setattr(slides.shutil, "which", lambda _: None)
-    with pytest.raises(SystemExit, match="Install Node.js"):
+    with pytest.raises(SystemExit, match=r"Install Node\.js"):
         slides.copy_libraries()
 
 
-def test_a_published_address_is_linked(material, monkeypatch):
-    monkeypatch.setenv("SERIES_ADDRESS", "https://example.org/series/")
-    expected = "https://example.org/series/notebooks/01_linear_scores.ipynb"
+def test_the_configured_address_is_linked(material, monkeypatch):
+    monkeypatch.setenv("CS231N_LAUNCH", "https://example.org/lab?tree={path}")
+    expected = "https://example.org/lab?tree=notebooks/01_linear_scores.ipynb"
     assert f'href="{expected}"' in material.show("notebook")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from headless import ROOT
 
 DECKS = sorted(path.stem for path in (ROOT / "publish" / "slides").glob("*.md"))
@@ -55,6 +56,16 @@ def test_no_slide_overflows_and_no_equation_fails(page, name):
         ".filter((e) => !e.querySelector('code')).map((e) => e.innerText).join()"
     )
     assert page.problems == []
+
+
+@pytest.mark.parametrize("name", DECKS)
+def test_axe_finds_nothing(page, name):
+    slides = open_deck(page, name)
+    assert Axe().run(page).response["violations"] == []
+    for index in range(len(slides)):
+        page.evaluate(f"Reveal.slide({index}, 0, 99)")
+        found = Axe().run(page, context=".slides > section.present").response["violations"]
+        assert not found, f"slide {index + 1}: {found[0]['help']}: {found[0]['nodes'][0]['html']}"
 
 
 @pytest.mark.parametrize("name", DECKS)
@@ -111,3 +122,4 @@ def test_the_index_leads_to_every_deck(page):
     links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
     assert links == [f"{name}.html" for name in DECKS]
     assert page.problems == []
+    assert Axe().run(page).response["violations"] == []
