@@ -107,7 +107,8 @@ class Material:
             raise ValueError(f"the notebook has no display equation {reference} {place}")
         end_of_sentence = r"\s*(?<!\\)[.,](\}?)\s*(?=\\tag|\\end\{aligned\}|$)"
         tex = re.sub(end_of_sentence, r"\1 ", found[0])
-        return f'<div class="equation">\n$${html.escape(tex, quote=False)}$$\n</div>'
+        kind = "equation derivation" if r"\begin{aligned}" in tex else "equation"
+        return f'<div class="{kind}">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
     def code(self, cell_id: str, definition: str = "") -> str:
         """The highlighted source of a cell, or of one function, class or method of it.

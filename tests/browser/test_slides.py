@@ -43,12 +43,13 @@ def open_deck(page, name):
 @pytest.mark.parametrize("name", DECKS)
 def test_no_slide_overflows_and_no_equation_fails(page, name):
     slides = open_deck(page, name)
+    failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
+    assert not failed, f"MathJax: {failed}"
     for index, slide in enumerate(slides):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
         outside = slide.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
     assert len(slides) == page.evaluate("Reveal.getTotalSlides()")
-    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     equations = page.locator(".equation").count()
     assert page.locator('.equation mjx-container[display="true"]').count() == equations > 0
     assert "$" not in page.evaluate(
@@ -94,6 +95,8 @@ def test_a_derivation_appears_line_by_line(page):
         "[...document.querySelectorAll('.slides > section')]"
         ".findIndex((slide) => slide.querySelector('mjx-mtr.fragment'))"
     )
+    lines = page.locator(".derivation:has(mjx-mtr.fragment)").count()
+    assert lines == page.locator(".derivation").count()
     page.evaluate(f"Reveal.slide({index}, 0, -1)")
     lines = page.locator(".slides > section.present mjx-mtr")
     seen = (
