@@ -13,7 +13,8 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
     """Controls above a figure that follows them, and a button that resets them.
 
     draw : function of the controls' values, by name, that returns a described figure.
-    controls : ipywidgets, for example sliders. Each needs a description, which is its label.
+    controls : sliders of ipywidgets; a SelectionSlider for a choice, because JupyterLab keeps the
+        arrow keys from a Dropdown. Each needs a description, which is its label.
 
     A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
     no figures. A move by the keyboard counts like one by the mouse.

@@ -364,7 +364,7 @@ DAMAGE = {
         "most_outputs_are_compared",
         lambda draft: [
             draft.cells[name].metadata.update(tags=["nbval-ignore-output"])
-            for name in ("imports", "loops")
+            for name in ("imports", "loops", "figure")
         ],
     ),
     "no time stated": ("opens_with_a_contract", replace("opening", "2 seconds", "some seconds")),

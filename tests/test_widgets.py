@@ -20,7 +20,7 @@ def make():
     return explore(
         draw,
         height=ipywidgets.IntSlider(2, 0, 9, description="Height"),
-        name=ipywidgets.Dropdown(options=["a", "b"], description="Name"),
+        name=ipywidgets.SelectionSlider(options=["a", "b"], description="Name"),
     )
 
 
