@@ -24,8 +24,9 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
             raise ValueError(
                 f"the control {name} needs a description, which readers see as its label"
             )
-        control.style.description_width = "initial"
-        control.layout.width = "32em"
+        longest = max(len(other.description) for other in controls.values())
+        control.style.description_width = f"{0.6 * longest:.1f}em"  # sliders start in one line
+        control.layout.width = "36em"
     start = {name: control.value for name, control in controls.items()}
     reset = ipywidgets.Button(description="Reset", tooltip="Put every control back")
     picture = ipywidgets.HTML()
