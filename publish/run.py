@@ -17,19 +17,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import nbformat
-from jupyter_client.asynchronous import AsyncKernelClient
-from jupyter_client.channels import AsyncZMQSocketChannel
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from patient import PatientManager
 from tqdm import tqdm
-from traitlets import Type
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -37,31 +33,6 @@ BUILD = ROOT / "build"
 CELL_TIMEOUT = 600  # seconds
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
-
-
-class PatientChannel(AsyncZMQSocketChannel):
-    """Looks for a reply ten times a second, and does not rely on being woken.
-
-    When a cell makes a widget, nbclient answers it on the channel that also waits for the kernel's
-    reply. About once in a hundred times the wake-up is lost, and the client waits for CELL_TIMEOUT
-    (https://github.com/jupyter/nbclient/issues/312).
-    """
-
-    async def get_msg(self, timeout: float | None = None) -> dict[str, object]:
-        """The next message; Empty after `timeout` seconds without one."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                return await super().get_msg(timeout=0.1)
-            except Empty:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise
-
-
-class PatientClient(AsyncKernelClient):
-    """A kernel's client with that channel."""
-
-    shell_channel_class = Type(PatientChannel)
 
 
 def main() -> int:
@@ -113,7 +84,7 @@ def execute(notebook: NotebookNode, **options: Any) -> float:
     """
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(kernel_name="python3", client_factory=PatientClient),
+        km=PatientManager(kernel_name="python3"),
         timeout=CELL_TIMEOUT,
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],

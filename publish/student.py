@@ -327,6 +327,7 @@ def copy_files(folder: Path) -> None:
     shutil.copytree(TEMPLATES / "student", student, dirs_exist_ok=True, ignore=ignored)
     shutil.copytree(TEMPLATES / "nbgrader", nbgrader, dirs_exist_ok=True, ignore=ignored)
     shutil.copy2(TEMPLATES / "student" / "update.py", nbgrader / "update.py")
+    shutil.copy2(ROOT / "publish" / "patient.py", nbgrader / "patient.py")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _, heading, rest = readme.partition("## Notation\n")
     notation = heading + rest.partition("\n## ")[0].rstrip()

@@ -15,11 +15,13 @@ from pathlib import Path
 from nbgrader import preprocessors
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from patient import PatientManager
 from release import MarkCells, NamedStubs
 
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.Execute.kernel_manager_class = PatientManager
 c.Execute.timeout = 300  # seconds, of a cell; notebook 10 trains for more than one minute in one
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,

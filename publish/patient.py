@@ -1,0 +1,42 @@
+"""Kernels whose replies are not missed: for `publish/run.py`, and for nbgrader."""
+
+import time
+from queue import Empty
+
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.manager import AsyncKernelManager
+from traitlets import Type, default
+
+
+class PatientChannel(AsyncZMQSocketChannel):
+    """Looks for a reply ten times a second, and does not rely on being woken.
+
+    When a cell makes a widget, nbclient answers it on the channel that also waits for the kernel's
+    reply. About once in a hundred times the wake-up is lost, and the client waits until the
+    cell's time is over (https://github.com/jupyter/nbclient/issues/312).
+    """
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, object]:
+        """The next message; Empty after `timeout` seconds without one."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return await super().get_msg(timeout=0.1)
+            except Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+
+
+class PatientClient(AsyncKernelClient):
+    """A kernel's client with that channel."""
+
+    shell_channel_class = Type(PatientChannel)
+
+
+class PatientManager(AsyncKernelManager):
+    """Starts kernels and talks to them through that client."""
+
+    @default("client_factory")
+    def _patient(self) -> type[AsyncKernelClient]:
+        return PatientClient
