@@ -19,7 +19,7 @@ test: .venv/.developer
 	$(BIN)/python -m pytest
 
 browser: .venv/.browser
-	$(BIN)/python -m pytest -n0 tests/browser
+	$(BIN)/python -m pytest --dist load tests/browser
 
 data: .venv/.student
 	@$(BIN)/python -m cs231n_utils.data

@@ -1,10 +1,12 @@
 """Sphinx's settings for the site. `python publish/site.py` builds it."""
 
+import html
 import json
 import os
 import re
 from urllib.parse import urlsplit
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 LAUNCH = os.environ.get("CS231N_LAUNCH", "")
@@ -89,7 +91,20 @@ def describe(app: Sphinx, kind: str, name: str, item: object, options: object, l
     lines[:] = [*result, ""]
 
 
+def keep_whole(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave a numbered equation of several lines as it is.
+
+    Sphinx would put it into the environment `split`, in which MathJax allows no number.
+    """
+    for node in list(doctree.findall(nodes.math_block)):
+        tex = node.astext()
+        if r"\\" in tex and r"\tag" in tex:
+            block = f'<div class="math notranslate nohighlight">\\[{html.escape(tex)}\\]</div>'
+            node.replace_self(nodes.raw("", block, format="html"))
+
+
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("source-read", adapt)
+    app.connect("doctree-read", keep_whole)
     app.connect("autodoc-process-docstring", describe)
