@@ -28,7 +28,8 @@ import cs231n_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "publish" / "site"
-COPIED = ["*.md", "data/*.md", "publish/site/*.md", "publish/images/*", "notebooks/[0-9]*.ipynb"]
+COPIED = ["*.md", "data/*.md", "publish/site/*.md", "notebooks/[0-9]*.ipynb"]
+COPIED += ["publish/images/*", "publish/screenshots/*"]
 
 REFERENCE = """# {title}
 

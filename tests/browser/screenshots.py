@@ -1,4 +1,4 @@
-"""The README's pictures of a widget, a slide and a page: publish/images/{widget,slide,site}.png.
+"""The README's pictures of a widget, a slide and a page: publish/screenshots/*.png.
 
 After `make slides site`: .venv/bin/python tests/browser/screenshots.py
 """
@@ -6,7 +6,7 @@ After `make slides site`: .venv/bin/python tests/browser/screenshots.py
 from headless import ROOT, chromium, jupyterlab, new_page
 from test_lab import run_all, widgets_of
 
-IMAGES = ROOT / "publish" / "images"
+IMAGES = ROOT / "publish" / "screenshots"
 WIDGET = "07_training"
 SLIDE = "build/slides/05_backpropagation.html#/8"
 PAGE = "build/site/notebooks/04_softmax_gradient.html#both-cases-in-one-line"
