@@ -56,7 +56,7 @@ class Step:
 
 @dataclass
 class Slide:
-    """One slide: its title as Markdown, its steps in one column or two, its figures' alt texts."""
+    """One slide: its title as Markdown, and its steps in one column or two."""
 
     title: str
     columns: list[list[Step]]

@@ -6,6 +6,7 @@ python tests/browser/test_lab.py     milliseconds from key press to new picture,
 import os
 import sys
 
+import nbformat
 import numpy as np
 import pytest
 from headless import ROOT, TOKEN, chromium, jupyterlab, new_page
@@ -91,9 +92,11 @@ def keys(control):
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request, page, lab):
-    """The page of a notebook whose cells have run."""
+    """The page of a notebook whose cells have run; page.widgets counts its cells tagged so."""
     if request.param.name.startswith("10") and not os.environ.get("CS231N_DATA"):
         pytest.skip("CIFAR-10 is not here: make data, or CS231N_DATA")
+    cells = nbformat.read(request.param, as_version=4).cells
+    page.widgets = sum("widget" in cell.metadata.get("tags", []) for cell in cells)
     run_all(page, lab, request.param.stem)
     return page
 
@@ -101,8 +104,9 @@ def notebook(request, page, lab):
 def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(notebook):
     raised = [output["evalue"] for output in outputs(notebook) if output["output_type"] == "error"]
     assert raised == []
-    count = len(outputs(notebook))
+    count, moved = len(outputs(notebook)), 0
     for box in widgets_of(notebook):
+        moved += 1
         first = picture(box)
         controls = box.locator(CONTROLS)
         assert controls.count() > 0
@@ -115,6 +119,7 @@ def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(notebook):
             "([box, source]) => box.querySelector('img').src === source",
             arg=[box.element_handle(), first],
         )
+    assert moved == notebook.widgets, "a widget was not found"
     assert len(outputs(notebook)) == count, "moves must not add outputs"
     assert notebook.problems == []
 
