@@ -1,6 +1,10 @@
-"""Kernels whose replies are not missed: for `publish/run.py`, and for nbgrader."""
+"""Kernels that start and whose replies are not missed: for `publish/run.py`, and for nbgrader."""
 
+import os
+import sys
+import tempfile
 import time
+import uuid
 from queue import Empty
 
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -40,3 +44,19 @@ class PatientManager(AsyncKernelManager):
     @default("client_factory")
     def _patient(self) -> type[AsyncKernelClient]:
         return PatientClient
+
+    @default("transport")
+    def _by_files(self) -> str:
+        """Socket files in place of ports, except on Windows, which has none.
+
+        A kernel's ports are chosen before it starts: of twenty kernels that start at once, two may
+        get the same one (https://github.com/jupyter/jupyter_client/issues/487).
+        """
+        return "tcp" if sys.platform == "win32" else "ipc"
+
+    @default("ip")
+    def _address(self) -> str:
+        """The loopback's address, or how the paths of the socket files begin."""
+        if self.transport == "tcp":
+            return "127.0.0.1"
+        return os.path.join(tempfile.gettempdir(), f"kernel-{uuid.uuid4()}")
