@@ -1,5 +1,6 @@
 """Controls that redraw a figure as they move, for readers who have a kernel running."""
 
+import gc
 import html
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,9 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
 
     A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
     no figures. A move by the keyboard counts like one by the mouse.
+
+    What the kernel holds when the controls appear is exempt from garbage collection until the next
+    controls do: looking through all of it takes 0.2 s, and would fall into the middle of a move.
     """
     for name, control in controls.items():
         if not control.description:
@@ -47,4 +51,7 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
         control.observe(show, names="value")
     reset.on_click(put_back)
     show()
+    gc.unfreeze()  # what was held when earlier controls appeared, and may be garbage now
+    gc.collect()
+    gc.freeze()
     return ipywidgets.VBox([*controls.values(), reset, picture])
