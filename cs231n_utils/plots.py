@@ -26,7 +26,7 @@ mpl.rcParams.update(
     {
         "font.size": 13,
         "axes.grid": True,
-        "axes.titley": 1.0,  # no search for a place: no figure has ticks above its axes
+        "axes.titley": 1.0,  # always there: a search for its place takes time
         "grid.alpha": 0.3,
         "axes.prop_cycle": cycler(color=COLORS),
         "lines.linewidth": 2,
@@ -53,8 +53,8 @@ class DescribedFigure(Figure):
     def png(self, *, tight: bool) -> str:
         """The figure as a PNG file in base64; ValueError when it has no text alternative.
 
-        tight : cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once
-        and no finer than a screen needs, which takes half the time.
+        tight : cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once,
+        with the axes where they are and no finer than a screen needs, which takes half the time.
         """
         if not self.alt:
             raise ValueError('this figure has no text alternative: end with fig.described("...")')
