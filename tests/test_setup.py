@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -16,6 +17,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "publish"))
+from run import execute  # noqa: E402
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The names under which conda has these packages without a GUI toolkit and without extras.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "dask": "dask-core"}
@@ -148,3 +152,13 @@ def test_a_busy_port_is_one_sentence(checkout):
     assert status != 0
     assert len(output) == 1
     assert output[0].startswith(f"Port {port} is busy: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")
+def test_a_kernel_takes_no_port_and_leaves_no_file():
+    code = "app = get_ipython().kernel.parent; print(app.transport, app.ip)"
+    where = nbformat.v4.new_code_cell(code)
+    execute(nbformat.v4.new_notebook(cells=[where]))
+    transport, start = where.outputs[0].text.split()
+    assert transport == "ipc"
+    assert list(Path(start).parent.glob(f"{Path(start).name}*")) == []
