@@ -64,8 +64,8 @@ class DescribedFigure(Figure):
         else:
             self.set_layout_engine("none")
             self.set_dpi(80)
-            canvas = FigureCanvasAgg(self)  # type: ignore[no-untyped-call]
-            canvas.print_png(png, pil_kwargs={"compress_level": 1})
+            quickly = {"compress_level": 1}
+            FigureCanvasAgg(self).print_png(png, pil_kwargs=quickly)  # type: ignore[no-untyped-call]
         return base64.b64encode(png.getvalue()).decode("ascii")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
