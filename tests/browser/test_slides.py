@@ -37,6 +37,8 @@ def open_deck(page, name, view=""):
     )
     page.goto((BUILT / f"{name}.html").as_uri() + view)
     page.wait_for_function("window.Reveal && Reveal.isReady()")
+    if "print-pdf" in view:
+        page.wait_for_selector(".pdf-page", state="attached")
     return page.query_selector_all(".slides > section")
 
 
