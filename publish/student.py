@@ -46,6 +46,7 @@ DERIVED = {
 }
 # Of a long function the student writes a part: from one line to another, named by their starts.
 PARTS = {"train": ("X_batch = ", "sgd_step(")}
+ASKED = re.compile(r"### BEGIN SOLUTION Write (this part of )?([\w.]+): see equation")
 NUMBERED = re.compile(r"# \((\d+)\.(\d+)\)")
 # What a student needs besides the notebooks and the files of templates/student/.
 FILES = (
@@ -84,8 +85,8 @@ def main() -> int:
 
 def build(folder: Path) -> None:
     """Write student/, student.zip and nbgrader/ into a folder, and print what is in them."""
-    for name in ("student", "nbgrader"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in (folder / "student", folder / "nbgrader" / "source"):
+        shutil.rmtree(path, ignore_errors=True)  # what else is in nbgrader/ is an instructor's
     students, series = folder / "student" / "notebooks", folder / "nbgrader" / "source" / "series"
     for path in (students, series):
         path.mkdir(parents=True)
@@ -116,6 +117,7 @@ def solved(notebook: NotebookNode) -> NotebookNode:
         title = heading[1] if heading else title
         if cell.cell_type == "code":
             name_exercise(cell, title)
+    notebook.cells[0].source += f"\n\n{what_to_write(notebook)}"
     checks = {check.cell for check in checks_of(notebook)}
     for cell in notebook.cells:
         mark(cell, points=int(cell.id in checks))
@@ -214,6 +216,19 @@ def name_exercise(cell: NotebookNode, title: str) -> None:
     if marker:
         function = re.findall(r"^def (\w+)", before, re.M)[-1]
         cell.source = f"{before}### BEGIN SOLUTION Write {function}: see {title} above\n{after}"
+
+
+def what_to_write(notebook: NotebookNode) -> str:
+    """What the first cell tells a student."""
+    solutions = [cell.source for cell in notebook.cells if is_solution(cell)]
+    asked = [match for source in solutions for match in ASKED.findall(source)]
+    names = [f"{'a part of ' * bool(part)}`{name}`" for part, name in asked]
+    listed = f"{', '.join(names)} and " if names else ""
+    return (
+        f"**You write** {listed}the functions of the exercises. A line `raise "
+        "NotImplementedError(...)` marks each place and says what is missing: replace it by your "
+        "code. The next cells check what you wrote. Texts and checks are locked."
+    )
 
 
 def checks_of(notebook: NotebookNode) -> list[Check]:
@@ -329,10 +344,15 @@ def copy_files(folder: Path) -> None:
     shutil.copy2(TEMPLATES / "student" / "update.py", nbgrader / "update.py")
     shutil.copy2(ROOT / "publish" / "patient.py", nbgrader / "patient.py")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, heading, rest = readme.partition("## Notation\n")
-    notation = heading + rest.partition("\n## ")[0].rstrip()
+    series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions
     with (student / "README.md").open("a", encoding="utf-8") as file:
-        file.write(f"\n{notation}\n")
+        file.write(f"\n{series}\n\n{section(readme, 'Notation')}\n")
+
+
+def section(text: str, title: str) -> str:
+    """A section of a page, with its heading."""
+    _, heading, rest = text.partition(f"## {title}\n")
+    return heading + rest.partition("\n## ")[0].rstrip()
 
 
 def write_zip(folder: Path, archive: Path) -> None:

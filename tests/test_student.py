@@ -18,11 +18,13 @@ from contract_run import execute, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.preprocessors import CheckCellMetadata
 
 sys.path.insert(0, str(ROOT / "publish"))
 import student  # which puts the folder of update.py on the path
 import update
+from release import UnmarkCopies
 
 PATHS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
@@ -180,6 +182,17 @@ def test_text_and_checks_are_locked_and_the_rest_is_free(path):
             assert cell.metadata.get("nbgrader", {}).get("points", 0) == (cell.id in checks)
 
 
+def test_the_first_cell_says_what_to_write(path):
+    first = unsolved(path).cells[0]
+    assert first.cell_type == "markdown"
+    _, begin, told = first.source.partition("**You write** ")
+    assert begin
+    for cell in solved(path).cells:
+        for name in re.findall(r"SOLUTION Write (?:this part of )?([\w.]+): see equ", cell.source):
+            assert f"`{name}`" in told
+    assert "the exercises" in told
+
+
 # --- The folder and the archive -----------------------------------------------------------------
 
 
@@ -195,6 +208,8 @@ def test_links_lead_somewhere_in_the_folder(edition):
     readme = edition / "student" / "README.md"
     texts = {readme: [readme.read_text(encoding="utf-8")]}
     assert "$X, y, Y$" in texts[readme][0], "the notation table"
+    assert all(f"(notebooks/{path.name})" in texts[readme][0] for path in PATHS), "the series"
+    assert "their solutions" not in texts[readme][0]
     for path in (edition / "student" / "notebooks").glob("*.ipynb"):
         texts[path] = Notebook.read(path).text
     assert len(texts) == len(PATHS) + 1
@@ -218,6 +233,21 @@ def test_the_archive_holds_the_folder_and_is_the_same_every_time(edition, tmp_pa
     os.utime(files[0], (10**9, 10**9))  # another time, as after another checkout
     student.write_zip(edition / "student", tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (edition / "student.zip").read_bytes()
+
+
+def test_a_second_build_keeps_the_work_of_an_instructor(tmp_path, monkeypatch):
+    monkeypatch.setattr(student, "solved", lambda notebook: notebook)  # quicker, and enough
+    monkeypatch.setattr(student, "unsolved", lambda notebook: notebook)
+    kept = [tmp_path / "nbgrader" / name for name in ("submitted/ann/series/04.ipynb", "grades")]
+    for file in kept:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("work")
+    stale = tmp_path / "nbgrader" / "source" / "series" / "99_gone.ipynb"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("an older release")
+    student.build(tmp_path)
+    assert all(file.exists() for file in kept)
+    assert not stale.exists()
 
 
 def test_the_package_in_the_archive_works_alone(edition, tmp_path):
@@ -250,6 +280,23 @@ def test_nbgrader_gives_the_solved_notebook_all_points_and_the_untouched_none(ed
     assert points["untouched"] == 0
     [path] = released.glob("*.ipynb")
     assert path.read_bytes() == (edition / "student" / "notebooks" / path.name).read_bytes()
+
+
+def test_nbgrader_grades_a_notebook_with_copied_and_split_cells():
+    """JupyterLab copies a cell's marks when it copies or splits the cell."""
+    notebook = deepcopy(unsolved(PATHS[3]))
+    first, *_ = solution_ids(notebook)
+    check = next(c.id for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade"))
+    for name in (first, check):
+        twin = deepcopy(by_id(notebook)[name])
+        twin.id = f"twin-of-{name}"
+        notebook.cells.insert([cell.id for cell in notebook.cells].index(name), twin)
+    for step in (UnmarkCopies(), CheckCellMetadata()):
+        notebook, _ = step.preprocess(notebook, {})
+    assert "nbgrader" in by_id(notebook)[first].metadata
+    assert "nbgrader" not in by_id(notebook)[f"twin-of-{first}"].metadata
+    settings = (student.TEMPLATES / "nbgrader" / "nbgrader_config.py").read_text(encoding="utf-8")
+    assert "UnmarkCopies," in settings
 
 
 # --- A newer release ----------------------------------------------------------------------------
@@ -360,6 +407,34 @@ def test_update_takes_a_copied_cell_for_a_cell_of_ones_own(old, new):
     assert not new.cells[0].metadata.keys() & {"released", "nbgrader", "deletable"}
 
 
+def test_update_finds_an_answer_whose_cell_lost_its_marks(old, new):
+    """JupyterLab drops them when the cell is merged into one of the student's own."""
+    first, *_ = solution_ids(old)
+    answer = "helper = 1\n\ndef softmax_loss(S, y):\n    return 'mine'"
+    position = [cell.id for cell in old.cells].index(first)
+    old.cells[position] = new_code_cell(answer)
+    old.cells.insert(0, new_code_cell("softmax_loss = None  # uses the name, defines nothing"))
+    told = update.merge(old, new)
+    assert told == ["carried over: answers 1, cells of your own 1"]
+    assert by_id(new)[first].source == answer
+    assert texts(new).count("return 'mine'") == 1
+
+
+def test_update_does_not_take_a_cell_of_ones_own_for_an_answer_that_is_there(old, new):
+    first, *_ = solution_ids(old)
+    by_id(old)[first].source = "def softmax_loss(S, y):\n    return 'final'"
+    old.cells.insert(0, new_code_cell("def softmax_loss(S, y):\n    return 'first try'"))
+    assert update.merge(old, new) == ["carried over: answers 1, cells of your own 1"]
+    assert by_id(new)[first].source.endswith("'final'")
+    assert new.cells[0].source.endswith("'first try'")
+
+
+def test_line_ends_of_windows_are_no_change(old, new):
+    for cell in old.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+    assert update.merge(old, new) == ["carried over: answers 0, cells of your own 0"]
+
+
 edits = st.lists(
     st.tuples(
         st.sampled_from(["change", "add", "delete", "copy", "move", "strip", "remove", "revise"]),
@@ -444,10 +519,12 @@ def test_update_from_the_command_line_keeps_copies(copies, run_update):
     answer(path, "mine = 1")
     before = path.read_bytes()
     (older / "notebooks" / "my_own.ipynb").write_bytes(before)
+    nbformat.write(new_notebook(), older / "notebooks" / "notes.ipynb")
     command = [sys.executable, "update.py", "../older"]
     output = subprocess.run(command, cwd=newer, capture_output=True, text=True, check=True).stdout
     assert "04_softmax_gradient.ipynb: carried over: answers 1, cells of your own 0" in output
-    assert "my_own.ipynb: not part of this release, copied as it is" in output
+    assert "my_own.ipynb: copied as it is" in output
+    assert output.count("If you renamed it") == 1, "notes.ipynb has no marks"
     assert "mine = 1" in texts(nbformat.read(newer / "notebooks" / path.name, as_version=4))
     assert path.read_bytes() == before
     assert (newer / "before_update" / path.name).read_bytes() == before

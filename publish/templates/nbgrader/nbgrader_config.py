@@ -1,12 +1,13 @@
 """nbgrader's settings: run its commands in this folder.
 
-    nbgrader generate_assignment series --force
+    nbgrader generate_assignment series
     nbgrader autograde series
     nbgrader generate_feedback series
 
 Activate the environment first in which the course's package and nbgrader are installed. Students'
-notebooks belong in submitted/NAME/series/. Notebook 10 needs CIFAR-10: set CS231N_DATA to the
-folder that holds it, or leave the notebook out with --notebook='0*'.
+notebooks belong in submitted/NAME/series/. With --force a step is done again. Notebook 10 needs
+CIFAR-10: set CS231N_DATA to the folder that holds it, or leave the notebook out with
+--notebook='0*'.
 """
 
 import sys
@@ -16,7 +17,7 @@ from nbgrader import preprocessors
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from patient import PatientManager
-from release import MarkCells, NamedStubs
+from release import MarkCells, NamedStubs, UnmarkCopies
 
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
@@ -34,5 +35,12 @@ c.GenerateAssignment.preprocessors = [
     preprocessors.ClearMarkScheme,
     preprocessors.ComputeChecksums,  # what was cleared has changed them
     MarkCells,
+    preprocessors.CheckCellMetadata,
+]
+c.Autograde.sanitize_preprocessors = [
+    preprocessors.ClearOutput,
+    UnmarkCopies,
+    preprocessors.OverwriteKernelspec,
+    preprocessors.OverwriteCells,
     preprocessors.CheckCellMetadata,
 ]

@@ -9,6 +9,7 @@ release. The older copy stays as it is, and what it held is kept in before_updat
 
 import argparse
 import hashlib
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_raw_cell
 
 HERE = Path(__file__).resolve().parent
+DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.M)
 
 
 def main() -> int:
@@ -36,12 +38,16 @@ def main() -> int:
 def carry(old_path: Path, new_path: Path) -> int:
     """Bring one notebook's work along and say so; 1 when the new notebook is in use already."""
     keep(old_path, HERE / "before_update")
+    old = nbformat.read(old_path, as_version=4)
+    marked = any("released" in cell.metadata for cell in old.cells)
     if not new_path.exists():
         shutil.copy2(old_path, new_path)
-        print(f"{old_path.name}: not part of this release, copied as it is")
+        print(f"{old_path.name}: copied as it is, for this release has no notebook of that name")
+        if marked:
+            print("    If you renamed it, give it the name that it had, and run this again with it")
         return 0
-    old, new = (nbformat.read(path, as_version=4) for path in (old_path, new_path))
-    if not any("released" in cell.metadata for cell in old.cells):
+    new = nbformat.read(new_path, as_version=4)
+    if not marked:
         print(
             f"{old_path.name}: nothing carried over. Its cells have lost the marks of their "
             "release, as some programs remove them: copy your answers by hand"
@@ -71,7 +77,7 @@ def keep(path: Path, folder: Path) -> None:
 
 def digest(source: str) -> str:
     """A short fingerprint of a cell's text."""
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+    return hashlib.sha256(source.replace("\r\n", "\n").encode()).hexdigest()[:16]
 
 
 def is_as_released(cell: NotebookNode) -> bool:
@@ -84,8 +90,11 @@ def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
     targets = {cell.metadata.released.id: cell for cell in new.cells}
     behind: dict[str, list[NotebookNode]] = {name: [] for name in ["", *targets]}
     ids, place, answers, own, told = set(targets), "", 0, 0, []
+    unmarked = solutions_without_a_cell(old, new)
     for cell in old.cells:
         name = released_as(cell, old)
+        if name is None and place in unmarked and defines(cell, unmarked[place]):
+            name = unmarked.pop(place).metadata.released.id
         if name is None:
             behind[place].append(as_own(cell, ids))
             own += 1
@@ -99,7 +108,8 @@ def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
             behind[place].append(as_own(cell, ids))
             told.append(f"no longer part of the release, kept as a cell of your own: {first}")
             continue
-        released_again = target.metadata.released.digest == cell.metadata.released.digest
+        released = cell.metadata.get("released", target.metadata.released)
+        released_again = target.metadata.released.digest == released.digest
         if target.metadata.get("nbgrader", {}).get("solution"):
             answers += 1
             if not released_again:
@@ -122,6 +132,27 @@ def released_as(cell: NotebookNode, notebook: NotebookNode) -> str | None:
     twins = [c for c in notebook.cells if c.metadata.get("released", {}).get("id") == name]
     original = next((c for c in twins if c.get("id") == name), twins[0])
     return name if cell is original else None
+
+
+def solutions_without_a_cell(old: NotebookNode, new: NotebookNode) -> dict[str, NotebookNode]:
+    """The solutions of new that no cell of old is marked as, by the last such cell above them.
+
+    JupyterLab drops the marks of a solution that is merged into a cell of the student's own.
+    """
+    marked = {cell.metadata.get("released", {}).get("id") for cell in old.cells}
+    found, place = dict[str, NotebookNode](), ""
+    for cell in new.cells:
+        if cell.metadata.released.id in marked:
+            place = cell.metadata.released.id
+        elif cell.metadata.get("nbgrader", {}).get("solution"):
+            found.setdefault(place, cell)
+    return found
+
+
+def defines(cell: NotebookNode, stub: NotebookNode) -> bool:
+    """Whether a cell defines what a stub does."""
+    wanted, found = (set(DEFINITION.findall(c.source)) for c in (stub, cell))
+    return cell.cell_type == "code" and wanted <= found
 
 
 def as_own(cell: NotebookNode, ids: set[str]) -> NotebookNode:
