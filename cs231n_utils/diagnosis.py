@@ -100,7 +100,12 @@ def measure_slopes(
 
 @dataclass(frozen=True)
 class Hints:
-    """What the caller knows about the gradient; None where nothing."""
+    """What the caller knows about the gradient; None where nothing.
+
+    batch_size : the number of examples.
+    reg : the strength of the L2 term.
+    pre_activations : the array Z (N, H) that ReLU is applied to.
+    """
 
     batch_size: int | None = None
     reg: float | None = None

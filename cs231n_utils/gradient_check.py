@@ -22,8 +22,8 @@ SHAPE_DIAGNOSIS_LIMIT = 10_000  # entries of x, beyond which a wrong shape is no
 class GradientCheckError(AssertionError):
     """An analytic gradient disagrees with the numerical one.
 
-    causes : short stable names of the explanations that fit, the most specific first; ("unknown",)
-        when none does. `check_directions` leaves it empty, or says ("not_deterministic",).
+    causes : short stable names of the explanations that fit, the most specific first; `unknown`
+        when none does. `check_directions` leaves it empty, or says `not_deterministic`.
     parameters : the keys that `check_directions` found at fault.
     """
 

@@ -11,7 +11,6 @@ the pages have no launch links. For example, on Binder:
 """
 
 import argparse
-import importlib
 import os
 import pkgutil
 import re
@@ -31,9 +30,7 @@ PAGES = ROOT / "publish" / "site"
 COPIED = ["*.md", "data/*.md", "publish/site/*.md", "notebooks/[0-9]*.ipynb"]
 COPIED += ["publish/images/*", "publish/screenshots/*"]
 
-REFERENCE = """# {title}
-
-{origin}
+REFERENCE = """# `{title}`
 
 ```{{eval-rst}}
 .. automodule:: {module}
@@ -68,6 +65,9 @@ def gather(folder: Path) -> None:
             name = path.name if path.parent == PAGES else path.relative_to(ROOT)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / name)
+    readme = folder / "README.md"
+    text = re.sub(r"\[\d\d_\w+\]", "[]", readme.read_text(encoding="utf-8"))
+    readme.write_text(text, encoding="utf-8")  # the notebooks' titles, not their files' names
     tables = {"counts.txt": counts(), "needs.txt": needs()}
     for name, text in {**reference(), **tables}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,13 +79,9 @@ def reference() -> dict[str, str]:
     pages = {}
     for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
         if not info.ispkg:
-            module = importlib.import_module(info.name)
             name = info.name.removeprefix("cs231n_utils.").replace(".", "/")
-            notebook = re.search(r"\b\d\d_\w+", module.__doc__ or "")
-            origin = f"Notebook: [](/notebooks/{notebook[0]}.ipynb)" if notebook else ""
-            pages[f"reference/{name}.md"] = REFERENCE.format(
-                title=f"`{name.split('/')[-1]}`", origin=origin, module=info.name
-            )
+            title = name.split("/")[-1]
+            pages[f"reference/{name}.md"] = REFERENCE.format(title=title, module=info.name)
     return pages
 
 

@@ -152,6 +152,33 @@ def test_the_notation_is_the_readmes(site):
     assert (site / "notation.html").read_text(encoding="utf-8").count("<tr ") == rows
 
 
+def test_every_section_of_the_readme_stands_on_a_page(site):
+    text = " ".join(path.read_text(encoding="utf-8") for path in site.glob("*.html"))
+    sections = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    for title, _, body in (section.partition("\n") for section in sections):
+        if title != "Licence":
+            assert re.search(r"(\w+ ){4}\w+", body)[0] in text, title
+
+
+def test_the_table_of_the_series_names_titles(site):
+    page = (site / "series.html").read_text(encoding="utf-8")
+    assert [path.stem for path in NOTEBOOKS if f">{path.stem}<" in page] == []
+
+
+def test_signatures_are_as_written(site):
+    for path in site.rglob("reference/**/*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert str(ROOT) not in page, path
+        assert "_typing" not in page, path  # NumPy's private modules
+
+
+def test_no_line_begins_with_the_comma_behind_a_formula(site):
+    formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
+    for notebook in NOTEBOOKS:
+        page = (site / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        assert set(re.findall(formula, page)) <= {'gether">'}, notebook.name
+
+
 def test_without_an_address_there_is_no_launch_link(conf):
     assert conf("")["html_context"]["launch_host"] is None
 
@@ -178,6 +205,14 @@ def test_a_docstrings_arguments_become_definitions(conf):
     assert " ".join("\n".join(lines).split()) == text
     assert lines[lines.index("``rng``") + 1] == "    a seed."
     assert lines[lines.index("Raises `a|b`.") - 1] == ""
+
+
+def test_a_docstrings_formula_is_kept_and_a_notebook_is_a_link(conf):
+    lines = ["Size.", "", "    |a|  / 2", "", "a : a number. Raises", "ValueError. See 04_x."]
+    conf("")["describe"](None, "function", "f", None, None, lines)
+    assert lines[lines.index("::") + 2] == "    |a|  / 2"
+    assert lines[lines.index("    a number.") + 1 :][:2] == ["", "Raises"]
+    assert "ValueError. See :doc:`/notebooks/04_x`." in lines
 
 
 @pytest.fixture
