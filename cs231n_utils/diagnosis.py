@@ -473,7 +473,7 @@ def _places(case: _Case) -> Iterator[Finding]:
         index = _first(wrong)
         yield (
             "one_entry",
-            f"only entry {_at(index)} is wrong, the other {wrong.size - 1} are right.",
+            f"only entry {_at(index)} of {wrong.size} is wrong.",
         )
         return
     if wrong.ndim != 2:

@@ -173,11 +173,11 @@ def decision_regions(
     if np.ndim(X) != 2 or np.shape(X)[1] != 2:
         raise ValueError(f"X must have shape (N, 2), points of the plane, not {np.shape(X)}")
     fig, axes = subplots(
-        1, len(predictors), figsize=(5.5 * len(predictors), 5), squeeze=False, sharey=True
+        1, len(predictors), figsize=(4 * len(predictors), 4), squeeze=False, sharey=True
     )
     for ax, (title, predict) in zip(axes.flat, predictors.items(), strict=True):
         draw_regions(ax, predict, X, y, class_names)
-        ax.set_title(title)
+        ax.set_title(title, fontsize="medium")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     scores = "; ".join(
         f"{title}: {np.mean(predict(X) == y):.0%} of the points drawn lie in their class's region"
@@ -271,7 +271,7 @@ def weight_templates(
     for m, (ax, template) in enumerate(zip(axes.flat, W.T, strict=False)):
         ax.imshow(template.reshape(image_shape), cmap=DIVERGING, vmin=-limit, vmax=limit)
         if titles is not None:
-            ax.set_title(titles[m], fontsize=11)
+            ax.set_title(titles[m], fontsize=12)
     fig.colorbar(axes[0, 0].images[0], ax=axes, label="weight", fraction=0.03)
     return fig.described(alt or f"{default}; orange is negative, purple positive.")
 

@@ -124,13 +124,19 @@ def headline(notebook: NotebookNode) -> str:
 
 
 def normalise(paths: list[Path]) -> None:
-    """Remove what depends on the machine or on chance; keep outputs, counts, ids and tags."""
+    """Remove what depends on the machine or on chance, and photographs that belong to others.
+
+    Outputs, counts, ids and tags stay.
+    """
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         for cell in code_cells(notebook):
             for output in cell.outputs:
                 if view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"):
                     view["model_id"] = cell.id  # in place of a random number
+                if "photographs" in cell.metadata.get("tags", []):
+                    output.data.pop("image/png", None)
+                    output.metadata.pop("image/png", None)
         nbformat.write(notebook, path)
     noise = "metadata.language_info metadata.widgets cell.metadata.execution"
     keep = ["--keep-output", "--keep-count", "--keep-id", "--extra-keys", noise]

@@ -297,13 +297,14 @@ def figures_have_alt_text_and_captions(notebook):
     number = int(notebook.number)
     found, captions = [], []
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
-        images = [
-            output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-        ]
-        for image in images:
-            if len(image.metadata.get("image/png", {}).get("alt", "")) < 20:
+        figures = [output for output in cell.get("outputs", []) if is_figure(output)]
+        for figure in figures:
+            shown = "image/png" in figure.data
+            if shown and "photographs" in tags(cell):
+                found.append(f"photographs that belong to others: {first_line(cell)}")
+            if shown and len(figure.metadata.get("image/png", {}).get("alt", "")) < 20:
                 found.append(f"a figure without alt text: {first_line(cell)}")
-        if images and "nbval-ignore-output" not in tags(cell):
+        if figures and "nbval-ignore-output" not in tags(cell):
             source = following.source if following else ""
             caption = re.match(r"\*\*Figure (\d+\.\d+)\.\*\* \S", source)
             if caption is None:
@@ -313,6 +314,12 @@ def figures_have_alt_text_and_captions(notebook):
     if captions != [f"{number}.{i}" for i in range(1, len(captions) + 1)]:
         found.append(f"figures must be numbered in order: {captions}")
     return found
+
+
+def is_figure(output):
+    """Whether an output shows a figure, or its text alternative alone."""
+    data = output.get("data", {})
+    return "image/png" in data or data.get("text/plain", "").startswith("Figure: ")
 
 
 def links_lead_somewhere(notebook):

@@ -261,6 +261,7 @@ DAMAGE = {
     "no cell tagged": ("witnesses", metadata("witnesses", tags=["headline"])),
     # figures, headings, sizes
     "a figure without alt text": (FIGURES, without_alt_text),
+    "photographs that belong to others": (FIGURES, metadata("figure", tags=["photographs"])),
     "a figure without a caption": (FIGURES, replace("caption", "**Figure 99.1.** The", "The")),
     "figures out of order": (FIGURES, replace("caption", "99.1", "99.2")),
     "a heading level skipped": (HEADINGS, replace("derivation", "## A", "### A")),

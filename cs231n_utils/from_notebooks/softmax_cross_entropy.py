@@ -5,7 +5,7 @@ import numpy as np
 
 def softmax(S: np.ndarray) -> np.ndarray:
     """Probabilities P (N, C) of scores S (N, C), each row on its own."""
-    S = np.asarray(S, dtype=np.result_type(S, np.float32))  # narrow integers would wrap around
+    S = np.asarray(S, dtype=np.result_type(S, np.float32))  # narrow integers would overflow
     E = np.exp(S - S.max(axis=1, keepdims=True))  # (2.4) the largest exponent in a row is 0
     return E / E.sum(axis=1, keepdims=True)  # (2.5)
 
@@ -29,7 +29,7 @@ def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarr
 
 def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
     """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
-    S = np.asarray(S, dtype=np.result_type(S, np.float32))  # narrow integers would wrap around
+    S = np.asarray(S, dtype=np.result_type(S, np.float32))  # narrow integers would overflow
     if S.ndim != 2:
         raise ValueError(f"S must have shape (N, C), not {S.shape}")
     y = check_labels(y, *S.shape)

@@ -11,6 +11,16 @@ def mirror__right_one_column_at_a_time(X):
     return np.stack([X[:, d + 7 - 2 * (d % 8)] for d in range(64)], axis=1)
 
 
+def mirror__right_lists(X):
+    return [[x[8 * (d // 8) + 7 - d % 8] for d in range(64)] for x in X]
+
+
+def mirror__wrong_whole_numbers(X):
+    M = np.zeros(X.shape, dtype=int)
+    M[:] = mirror__right_as_images(X)
+    return M
+
+
 def mirror__wrong_half_turn(X):
     return X[:, ::-1]
 
@@ -43,6 +53,18 @@ def absorb_bias__right_bias_first(X, W, b):
 
 def absorb_bias__right_feature_of_two(X, W, b):
     return np.c_[X, np.full(len(X), 2.0)], np.vstack([W, b / 2])
+
+
+def absorb_bias__right_lists(X, W, b):
+    return [[*x, 1.0] for x in X], [*W, b]
+
+
+def absorb_bias__wrong_only_for_five_examples(X, W, b):
+    return np.c_[X, np.ones(len(W) + 1)], np.vstack([W, b])
+
+
+def absorb_bias__wrong_three_arrays(X, W, b):
+    return np.c_[X, np.ones(len(X))], np.vstack([W, b]), X @ W + b
 
 
 def absorb_bias__wrong_feature_of_zero(X, W, b):
@@ -92,3 +114,8 @@ def bias_for_raw_inputs__wrong_shape(W, b, v):
 
 def bias_for_raw_inputs__wrong_without_weights(W, b, v):
     return b - v.sum()
+
+
+def bias_for_raw_inputs__wrong_in_place(W, b, v):
+    b -= v @ W
+    return b

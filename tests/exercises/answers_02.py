@@ -24,6 +24,20 @@ def softmax_at_temperature__right_row_by_row(S, T):
     return np.array([row / row.sum() for row in rows])
 
 
+def softmax_at_temperature__right_list_of_rows(S, T):
+    return [softmax(s[None] / T)[0] for s in S]
+
+
+def softmax_at_temperature__wrong_in_place(S, T):
+    S -= S.max(axis=1, keepdims=True)
+    E = np.exp(S / T)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def softmax_at_temperature__wrong_largest_only(S, T):
+    return softmax(S / T).max(axis=1)
+
+
 def softmax_at_temperature__wrong_multiplied(S, T):
     return softmax(S * T)
 
@@ -64,6 +78,26 @@ def smoothed_cross_entropy__right_mixture_of_losses(S, y, alpha):
     N, C = S.shape
     others = [cross_entropy(S, np.full(N, i)) for i in range(C)]
     return (1 - alpha) * cross_entropy(S, y) + alpha * np.mean(others)
+
+
+def smoothed_cross_entropy__wrong_ten_classes(S, y, alpha):
+    targets = (1 - alpha) * np.eye(S.shape[1])[y] + alpha / 10
+    return -np.mean(np.sum(targets * log_softmax(S), axis=1))
+
+
+def smoothed_cross_entropy__wrong_one_term_not_stable(S, y, alpha):
+    others = np.mean(np.log(softmax(S) + 1e-300))
+    return (1 - alpha) * cross_entropy(S, y) - alpha * others
+
+
+def smoothed_cross_entropy__wrong_in_place(S, y, alpha):
+    S -= S.max(axis=1, keepdims=True)
+    S -= np.log(np.exp(S).sum(axis=1, keepdims=True))
+    return -np.mean(np.sum(smoothed(S, y, alpha) * S, axis=1))
+
+
+def smoothed_cross_entropy__wrong_not_averaged(S, y, alpha):
+    return -np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1)
 
 
 def smoothed_cross_entropy__wrong_labels_only(S, y, alpha):
@@ -128,3 +162,12 @@ def two_class_loss__wrong_sum(t, y):
 
 def two_class_loss__wrong_ignores_labels(t, y):
     return np.logaddexp(0, -t).mean()
+
+
+def two_class_loss__wrong_in_place(t, y):
+    t[y == 1] *= -1
+    return np.logaddexp(0, t).mean()
+
+
+def two_class_loss__wrong_not_averaged(t, y):
+    return np.logaddexp(0, (1 - 2 * y) * t)

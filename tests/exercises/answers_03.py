@@ -97,3 +97,29 @@ def wrong_gradients__wrong_ignores_shapes(f, x, candidates):
         for name, gradient in candidates.items()
         if gradient.shape == x.shape and not relative_error(gradient, numerical) <= 1e-7
     ]
+
+
+def worse_than(f, x, candidates, tolerance, error=relative_error):
+    """Names of the candidates of another shape or with a larger error than the tolerance."""
+    numerical = numerical_gradient(f, x)
+    return [
+        name
+        for name, gradient in candidates.items()
+        if gradient.shape != x.shape or not error(gradient, numerical) <= tolerance
+    ]
+
+
+def wrong_gradients__wrong_tolerance_too_large(f, x, candidates):
+    return worse_than(f, x, candidates, 1e-6)
+
+
+def wrong_gradients__wrong_tolerance_too_small(f, x, candidates):
+    return worse_than(f, x, candidates, 1e-8)
+
+
+def wrong_gradients__wrong_absolute_error(f, x, candidates):
+    return worse_than(f, x, candidates, 1e-7, error=lambda a, b: np.abs(a - b).max())
+
+
+def wrong_gradients__wrong_error_of_the_mean(f, x, candidates):
+    return worse_than(f, x, candidates, 1e-5, error=lambda a, b: abs(np.mean(a - b)))

@@ -51,6 +51,14 @@ def soft_target_loss__wrong_mean_of_entries(S, Y):
     return soft_loss(S, Y) / S.shape[1], (softmax(S) - Y) / len(S)
 
 
+def soft_target_loss__wrong_loss_not_averaged(S, Y):
+    return -np.sum(Y * np.log(softmax(S)), axis=1), (softmax(S) - Y) / len(S)
+
+
+def soft_target_loss__wrong_three_things(S, Y):
+    return *soft_target_loss__right_in_place(S, Y), softmax(S)
+
+
 def temperature_loss__right_written_out(S, y, T):
     P = softmax(S / T)
     P[np.arange(len(y)), y] -= 1
@@ -134,6 +142,12 @@ def hinge_loss__wrong_largest_term_only(S, y):
     missing, rows, dS = margins(S, y)
     dS[rows, y] = -dS.sum(axis=1)
     return missing.max(axis=1).mean(), dS / len(y)
+
+
+def hinge_loss__wrong_loss_not_averaged(S, y):
+    missing, rows, dS = margins(S, y)
+    dS[rows, y] = -dS.sum(axis=1)
+    return missing.sum(axis=1), dS / len(y)
 
 
 def repaired_loss__right_with_one_hot_labels(S, y):

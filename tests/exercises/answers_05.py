@@ -40,6 +40,14 @@ def leaky_relu_backward__wrong_at_the_kink(dA, Z, slope):
     return dA * np.where(Z >= 0, 1, slope)
 
 
+def leaky_relu_backward__wrong_like_the_maximum(dA, Z, slope):
+    return np.maximum(slope * dA, dA * (Z > 0))
+
+
+def leaky_relu_backward__wrong_mask_on_the_product(dA, Z, slope):
+    return np.where(dA * Z > 0, dA, slope * dA)
+
+
 def centre_backward__right_by_the_jacobian(dV):
     N = len(dV)
     return (np.eye(N) - np.ones((N, N)) / N) @ dV
@@ -47,6 +55,10 @@ def centre_backward__right_by_the_jacobian(dV):
 
 def centre_backward__right_one_column_at_a_time(dV):
     return np.stack([column - column.sum() / len(dV) for column in dV.T], axis=1)
+
+
+def centre_backward__right_lists(dV):
+    return [list(row - dV.mean(axis=0)) for row in dV]
 
 
 def centre_backward__wrong_fork_forgotten(dV):

@@ -105,6 +105,11 @@ def leaky_loss__wrong_no_decay(params, X, y, reg, slope):
     )  # fmt: skip
 
 
+def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
+    loss, grads = leaky_loss__right_maximum(params, X, y, reg, slope)
+    return loss, *grads.values()
+
+
 def deep(params, X, y, reg, *, first=relu, second=relu):
     """Three layers, with the functions between them to choose: relu, or none."""
     Z1 = X @ params["W1"] + params["b1"]
@@ -167,3 +172,16 @@ def three_layer_loss__wrong_last_layer_not_penalised(params, X, y, reg):
 def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
     loss, grads = deep(params, X, y, reg)
     return loss, grads | {"b1": grads["b1"] / len(X)}
+
+
+def three_layer_loss__wrong_no_dictionary(params, X, y, reg):
+    loss, grads = deep(params, X, y, reg)
+    return loss, tuple(grads.values())
+
+
+def three_layer_loss__wrong_biases_penalised(params, X, y, reg):
+    loss, grads = deep(params, X, y, reg)
+    for name in ("b1", "b2", "b3"):
+        loss += 0.5 * reg * np.sum(params[name] ** 2)
+        grads[name] = grads[name] + reg * params[name]
+    return loss, grads

@@ -1,6 +1,10 @@
 """Answers to the exercises of 07_training, right and wrong."""
 
+from itertools import islice
+
 import numpy as np
+
+from cs231n_utils.from_notebooks.training import minibatches
 
 
 def parabola_path__right_recursion(w0, eta, c, beta, num_steps):
@@ -80,6 +84,30 @@ def gradient_noise__wrong_first_rows(model, X, y, batch_size, num_batches, rng):
     return noise(model, X, y, [np.arange(batch_size)], squared_length)
 
 
+def gradient_noise__right_first_of_an_epoch(model, X, y, batch_size, num_batches, rng):
+    batches = [next(minibatches(len(X), batch_size, rng)) for _ in range(num_batches)]
+    return noise(model, X, y, batches, squared_length)
+
+
+def gradient_noise__wrong_short_batches(model, X, y, batch_size, num_batches, rng):
+    batches = islice(minibatches(len(X), batch_size, rng), num_batches)
+    return noise(model, X, y, batches, squared_length)
+
+
+def gradient_noise__wrong_own_generator(model, X, y, batch_size, num_batches, rng):
+    rng = np.random.default_rng(0)
+    return gradient_noise__right_choice(model, X, y, batch_size, num_batches, rng)
+
+
+def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches, rng):
+    return gradient_noise__right_choice(model, X, y, batch_size, 100, rng)
+
+
+def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
+    N, singles = len(X), np.arange(len(X))[:, None]
+    return noise(model, X, y, singles, squared_length) / batch_size * (N - batch_size) / (N - 1)
+
+
 def should_stop__right_loop(val_acc_history, patience):
     best, waited = -1.0, 0
     for value in val_acc_history:
@@ -90,6 +118,21 @@ def should_stop__right_loop(val_acc_history, patience):
 def should_stop__right_maxima(val_acc_history, patience):
     earlier = val_acc_history[: len(val_acc_history) - patience]
     return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
+
+
+def should_stop__wrong_at_one_record_only(val_acc_history, patience):
+    return len(val_acc_history) - 1 - np.argmax(val_acc_history) == patience
+
+
+def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
+    last = val_acc_history[-patience - 1 :]
+    return len(last) > patience and max(last) == last[0]
+
+
+def should_stop__wrong_in_place(val_acc_history, patience):
+    stop = should_stop__right_loop(val_acc_history, patience)
+    val_acc_history.sort()
+    return stop
 
 
 def should_stop__wrong_any_fall(val_acc_history, patience):
@@ -120,6 +163,14 @@ def cosine_rate__right_squared_cosine(step, num_steps, learning_rate):
 
 def cosine_rate__right_from_the_end(step, num_steps, learning_rate):
     return learning_rate * (1 - np.cos(np.pi * (num_steps - step) / num_steps)) / 2
+
+
+def cosine_rate__wrong_a_hundred_steps(step, num_steps, learning_rate):
+    return learning_rate / 2 * (1 + np.cos(np.pi * step / 100))
+
+
+def cosine_rate__wrong_rate_of_the_example(step, num_steps, learning_rate):
+    return 0.2 * (1 + np.cos(np.pi * step / num_steps))
 
 
 def cosine_rate__wrong_linear(step, num_steps, learning_rate):

@@ -106,6 +106,23 @@ def check_company__wrong_same_batch(make):
     assert np.allclose(net.loss(X), net.loss(X.copy()))
 
 
+def check_company__wrong_labels_only(make):
+    net, X = network_and_inputs(make)
+    assert all(net.predict(X[n : n + 1]) == net.predict(X)[n] for n in range(len(X)))
+
+
+def check_company__wrong_losses_only(make):
+    net, X = network_and_inputs(make)
+    y = np.array([0, 1, 2, 2, 0])
+    one_by_one = [net.loss(X[[n]], y[[n]])[0] for n in range(len(X))]
+    assert np.isclose(np.mean(one_by_one), net.loss(X, y)[0])
+
+
+def check_company__wrong_no_rounding(make):
+    net, X = network_and_inputs(make)
+    assert np.array_equal(np.concatenate([net.loss(x[None]) for x in X]), net.loss(X))
+
+
 def check_company__wrong_always_objects(make):
     raise AssertionError
 

@@ -19,6 +19,11 @@ def log_uniform_integers__right_list(low, high, size, rng):
     return [int(low * ((high + 1) / low) ** rng.random()) for _ in range(size)]
 
 
+def log_uniform_integers__wrong_own_generator(low, high, size, rng):
+    rng = np.random.default_rng(0)
+    return log_uniform_integers__right_by_the_exponential(low, high, size, rng)
+
+
 def log_uniform_integers__wrong_uniform(low, high, size, rng):
     return rng.integers(low, high + 1, size)
 
@@ -87,6 +92,16 @@ def may_still_win__right_in_a_loop(num_right, N):
 def may_still_win__right_by_what_is_rejected(num_right, N):
     q, margin = margins(num_right, N)
     return ~(q + margin < (q - margin)[np.argmax(num_right)])
+
+
+def may_still_win__wrong_above_the_bar(num_right, N):
+    q, margin = margins(num_right, N)
+    return q + margin > (q - margin)[q.argmax()]
+
+
+def may_still_win__wrong_margin_of_the_best_for_all(num_right, N):
+    q, margin = margins(num_right, N)
+    return q + 2 * margin[q.argmax()] >= q.max()
 
 
 def may_still_win__wrong_one_standard_error(num_right, N):

@@ -47,6 +47,11 @@ def best_temperature__wrong_coarse(S, y):
     return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
 
 
+def best_temperature__wrong_narrow_range(S, y):
+    temperatures = np.geomspace(0.4, 4, 200)
+    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
+
+
 def probabilities(S):
     return np.exp(S - np.logaddexp.reduce(S, axis=1)[:, None])
 
@@ -63,6 +68,25 @@ def predict_twice__right_means(model, X, image_shape):
 def predict_twice__right_one_batch(model, X, image_shape):
     P = probabilities(model.loss(np.concatenate([X, mirror(X, image_shape)])))
     return (P[: len(X)] + P[len(X) :]).argmax(axis=1)
+
+
+def predict_twice__right_four_axes(model, X, image_shape):
+    mirrored = X.reshape(-1, *image_shape)[:, :, ::-1, :].reshape(len(X), -1)
+    both = probabilities(model.loss(X)) + probabilities(model.loss(mirrored))
+    return list(both.argmax(axis=1))
+
+
+def predict_twice__wrong_scores(model, X, image_shape):
+    return (model.loss(X) + model.loss(mirror(X, image_shape))).argmax(axis=1)
+
+
+def predict_twice__wrong_more_confident_of_the_two(model, X, image_shape):
+    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
+    return np.max(both, axis=0).argmax(axis=1)
+
+
+def predict_twice__wrong_mean_image(model, X, image_shape):
+    return model.predict((X + mirror(X, image_shape)) / 2)
 
 
 def predict_twice__wrong_only_once(model, X, image_shape):
