@@ -53,8 +53,8 @@ class DescribedFigure(Figure):
     def png(self, *, tight: bool) -> str:
         """The figure as a PNG file in base64; ValueError when it has no text alternative.
 
-        tight : cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once,
-        with the axes where they are and no finer than a screen needs, which takes half the time.
+        tight : cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once
+        and no finer than a screen needs, which takes half the time.
         """
         if not self.alt:
             raise ValueError('this figure has no text alternative: end with fig.described("...")')
@@ -62,7 +62,6 @@ class DescribedFigure(Figure):
         if tight:
             self.savefig(png, format="png", dpi=100, bbox_inches="tight")
         else:
-            self.set_layout_engine("none")
             self.set_dpi(80)
             quickly = {"compress_level": 1}
             FigureCanvasAgg(self).print_png(png, pil_kwargs=quickly)  # type: ignore[no-untyped-call]

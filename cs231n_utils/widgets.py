@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
+from matplotlib.transforms import Bbox
 
 from cs231n_utils.plots import DescribedFigure
 
@@ -18,7 +19,8 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
         arrow keys from a Dropdown. Each needs a description, which is its label.
 
     A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
-    no figures. A move by the keyboard counts like one by the mouse.
+    no figures. A move by the keyboard counts like one by the mouse. The axes stand where the first
+    figure's layout put them: laying out each figure anew would take as long as drawing it.
 
     What the kernel holds when the controls appear is exempt from garbage collection until the next
     controls do: looking through all of it takes 0.2 s, and would fall into the middle of a move.
@@ -34,9 +36,13 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
     start = {name: control.value for name, control in controls.items()}
     reset = ipywidgets.Button(description="Reset", tooltip="Put every control back")
     picture = ipywidgets.HTML()
+    places = _laid_out(draw(**start))
 
     def show(_: Any = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
+        figure.set_layout_engine("none")
+        for ax, place in zip(figure.axes, places, strict=False):
+            ax.set_position(place)
         source = f"data:image/png;base64,{figure.png(tight=False)}"
         picture.value = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
 
@@ -55,3 +61,10 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
     gc.collect()
     gc.freeze()
     return ipywidgets.VBox([*controls.values(), reset, picture])
+
+
+def _laid_out(figure: DescribedFigure) -> list[Bbox]:
+    """Where its axes leave room for longer labels, in shares of the figure's width and height."""
+    figure.set_layout_engine("constrained", w_pad=0.3)  # inches beside each of the axes
+    figure.draw_without_rendering()
+    return [ax.get_position(original=True) for ax in figure.axes]

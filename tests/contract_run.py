@@ -7,6 +7,7 @@ moved to the ends of its controls.
 """
 
 import ast
+import base64
 import contextlib
 import copy
 import gc
@@ -23,6 +24,7 @@ import ipywidgets
 import numpy as np
 from contract import ROOT, WITNESSED, first_line, notation, tags
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
@@ -173,6 +175,8 @@ def try_widget(cell, names):
             found.append(f"{first_line(cell)}: {values}: {error!r}")
         if not re.match(r'<img alt="[^"]{20,}" src="data:image/png;', picture.value):
             found.append(f"{first_line(cell)}: {values}: no picture with a text alternative")
+        elif not has_white_border(picture.value):
+            found.append(f"{first_line(cell)}: {values}: the edge cuts something off")
     if picture.value == shown:
         found.append(f"{first_line(cell)}: no control changes the picture")
     reset.click()
@@ -181,6 +185,13 @@ def try_widget(cell, names):
     if count_widgets() > widgets or count_figures() > figures + 1:
         found.append(f"{first_line(cell)}: moves leave widgets or figures behind")
     return found
+
+
+def has_white_border(picture):
+    """Whether nothing touches the edge of a picture, which `<img ...base64,...">` holds."""
+    png = re.search(r'base64,([^"]*)"', picture)[1]
+    pixels = imread(io.BytesIO(base64.b64decode(png)))
+    return all(np.all(edge == 1) for edge in (pixels[[0, -1]], pixels[:, [0, -1]]))
 
 
 def ends(control):

@@ -50,6 +50,7 @@ print(check_gradient(lambda W: 0.5 * np.sum(W * W), W, dW, name="dW"))""",
     "widget": """def draw(size):
     fig, ax = plots.subplots(figsize=(2, 2))
     ax.plot([0, size])
+    ax.set_ylim(-1, 9)
     return fig.described(f"A line that rises by {size} units.")
 
 
@@ -278,6 +279,10 @@ DAMAGE = {
     "a picture without much of an alternative": (
         "widgets",
         replace("widget", "A line that rises by {size} units.", "Size {size}"),
+    ),
+    "a title that the edge cuts off": (
+        "widgets",
+        replace("widget", "    return", "    ax.set_title(size * 'wide ')\n    return"),
     ),
     "a widget that is not the cell's last word": ("widgets", add("widget", "\nprint()")),
     "another first picture after Reset": (

@@ -6,6 +6,7 @@ import weakref
 
 import ipywidgets
 import pytest
+from contract_run import has_white_border
 
 from cs231n_utils import plots
 from cs231n_utils.widgets import explore
@@ -59,6 +60,19 @@ def test_a_hundred_moves_leave_no_figures_and_no_widgets():
         height.value = move % 10
     gc.collect()
     assert len(gc.get_objects()) < before + 1000  # one figure has thousands of objects
+
+
+def test_labels_that_grow_stay_inside_the_picture():
+    def steep(height):
+        figure, ax = plots.subplots(figsize=(4, 3))
+        ax.plot([0, 10**height])
+        ax.set(xlabel="step", ylabel="height")
+        return figure.described(f"A line that rises by ten to the {height}.")
+
+    box = explore(steep, height=ipywidgets.IntSlider(0, 0, 4, description="Height"))
+    for height in range(5):
+        box.children[0].value = height
+        assert has_white_border(box.children[-1].value)
 
 
 def test_a_control_without_a_label_is_refused():
