@@ -110,6 +110,7 @@ def environments() -> list[Environment]:
     pins = [line for line in PINNED.splitlines() if package(line) not in lowest]
     pins += [f"{name}=={version}" for name, version in lowest.items()]
     return [
+        blas("Prescott", reported="Katmai"),  # OpenBLAS's name for its oldest kernels
         blas("Haswell"),
         blas("SkylakeX"),
         blas("Zen", reported="Haswell"),  # NumPy's wheels hold no others for Zen

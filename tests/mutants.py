@@ -380,7 +380,7 @@ MUTANTS = [
         ("db = dS.sum(axis=0)  # (4.9)", "db = dS.sum(axis=1)  # (4.9)", "db, wrong axis"),
         ("db = dS.sum(axis=0)  # (4.9)", "db = dS.mean(axis=0)  # (4.9)", "mean in db"),
         ("return 0.5 * reg * sum", "return reg * sum", "L2 penalty without its 1/2"),
-        ("np.vdot(W, W)) for W in weights)", "np.sum(np.abs(W))) for W in weights)", "L1 for L2"),
+        ("sum_of_squares(W) for W", "np.sum(np.abs(W)) for W", "L1 for L2"),
         (
             "dS = softmax(S)  # a new array",
             "dS = softmax(S.T).T  # a new array",

@@ -5,6 +5,10 @@ complex step, f'(x) = Im f(x + ih) / h, which has no round-off (W. Squire and G.
 complex variables to estimate derivatives of real functions", SIAM Review, 1998).
 """
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -169,6 +173,31 @@ def test_float32_stays_float32():
     _, grads = net.loss(X, np.arange(7) % 4, reg=0.1)
     assert net.loss(X).dtype == np.float32
     assert {value.dtype for value in (*net.params.values(), *grads.values())} == {np.dtype("f4")}
+
+
+NOT_ALIGNED = """
+import numpy as np
+from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+
+def elsewhere(V):
+    raw = np.empty(V.nbytes + 4, np.uint8)
+    raw[4:] = V.view(np.uint8).ravel()
+    return raw[4:].view(V.dtype).reshape(V.shape)
+
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((50, 64)), rng.integers(10, size=50)
+net, other = TwoLayerNet(64, 32, 10, rng=0), TwoLayerNet(64, 32, 10, rng=0)
+other.params = {name: elsewhere(value) for name, value in net.params.items()}
+assert not elsewhere(X).flags.aligned
+assert np.isclose(other.loss(elsewhere(X), y, reg=0.1)[0], net.loss(X, y, reg=0.1)[0])
+other.train(elsewhere(X), y, elsewhere(X), y, num_iters=2, batch_size=10)
+"""
+
+
+def test_arrays_need_not_be_aligned():
+    """Those that another process sent may not be, and OpenBLAS's oldest kernels crash on some."""
+    oldest = os.environ | {"OPENBLAS_CORETYPE": "Prescott"}
+    subprocess.run([sys.executable, "-c", NOT_ALIGNED], env=oldest, check=True)
 
 
 def test_global_random_state_is_untouched():

@@ -41,6 +41,12 @@ def accuracy(y_pred: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(y_pred == y))  # (1.10)
 
 
+def sum_of_squares(V: np.ndarray) -> float:
+    """Sum of the squares of all entries of V, floats in an array of any shape."""
+    V = np.require(V, requirements=["ALIGNED"])
+    return float(np.vdot(V, V))
+
+
 def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
     """Return X as an array (N, D) of finite numbers with D = num_features, or raise ValueError."""
     X = np.asarray(X)
@@ -53,6 +59,6 @@ def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
         raise ValueError("X holds no examples: a batch needs at least one row")
     if X.dtype.kind not in "biuf":  # booleans, integers, floats
         raise ValueError(f"X must hold real numbers, but its dtype is {X.dtype}")
-    if not np.isfinite(np.vdot(X, X)) and not np.isfinite(X).all():  # the first test is the faster
+    if not np.isfinite(sum_of_squares(X)) and not np.isfinite(X).all():
         raise ValueError("X must hold finite numbers, but some are NaN or infinite")
     return X

@@ -4,7 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.linear_scores import check_inputs, linear_scores, predict_labels
+from cs231n_utils.from_notebooks.linear_scores import (
+    check_inputs,
+    linear_scores,
+    predict_labels,
+    sum_of_squares,
+)
 from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
 
 
@@ -23,7 +28,7 @@ def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """
     if not 0 <= reg < np.inf:
         raise ValueError(f"reg must be a finite number, at least 0, not {reg}")
-    return 0.5 * reg * sum(float(np.vdot(W, W)) for W in weights)  # (4.10)
+    return 0.5 * reg * sum(sum_of_squares(W) for W in weights)  # (4.10)
 
 
 class SoftmaxClassifier:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cs231n_utils.from_notebooks.linear_scores import accuracy, check_inputs
+from cs231n_utils.from_notebooks.linear_scores import accuracy, check_inputs, sum_of_squares
 from cs231n_utils.from_notebooks.softmax_cross_entropy import check_labels
 
 History = dict[str, list[float]]
@@ -97,7 +97,7 @@ def record_accuracies(history: History, model: Any, train: Split, val: Split,
 
 def stop_when_diverged(losses: list[float], params: Params, learning_rate: float) -> bool:
     """True, with a warning, when the loss has grown a hundredfold or numbers are not finite."""
-    squares = [float(np.vdot(value, value)) for value in params.values()]
+    squares = [sum_of_squares(value) for value in params.values()]
     finite = np.isfinite([losses[-1], *squares]).all()
     diverged = not finite or losses[-1] > 100 * max(losses[0], 1.0)
     if diverged:
