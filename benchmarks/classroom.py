@@ -4,7 +4,7 @@
     python benchmarks/classroom.py 40      a class of 40
 
 Every student goes through the notebooks in order, each in a fresh kernel with one BLAS thread, as
-`publish/run.py` does; all students start together. A kernel's start lasts until it answers. Its
+`python -m publish.pages` does; all students start together. A kernel's start lasts until it answers. Its
 memory is sampled once a second and the highest sample counts: on Linux the proportional set size,
 in which a page that several processes share counts in parts, elsewhere the resident set size. The
 class ends after an hour, finished or not.
@@ -24,8 +24,8 @@ import psutil
 from side_by_side import print_conditions
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "publish"))
-from run import execute  # noqa: E402
+sys.path.insert(0, str(ROOT))
+from publish.pages.run import execute  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[1-9]_*.ipynb"))
 LIMIT = 3600  # seconds

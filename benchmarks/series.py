@@ -2,7 +2,7 @@
 
     python benchmarks/series.py
 
-Runs `publish/run.py` three times, with one BLAS thread as it and the tests do, and prints the
+Runs `python -m publish.pages` three times, with one BLAS thread as it and the tests do, and prints the
 median, the fastest and the slowest run of every notebook and of the whole series.
 """
 
@@ -17,15 +17,15 @@ from side_by_side import print_conditions
 ROUNDS = 3
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = list((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-RUN = ROOT / "publish" / "run.py"
 LINE = re.compile(r"^(\d\d_\w+) +\d+ +([\d.]+) +(\d+) ", re.M)  # name, cells, seconds, budget
 SKIPPED = re.compile(r"^\d\d_\w+ +not executed: .*", re.M)
 
 
 def run_series():
     """Name -> (seconds, budget) of each executed notebook, and the lines of the others."""
+    command = [sys.executable, "-m", "publish.pages"]
     result = subprocess.run(
-        [sys.executable, RUN], stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
     )
     lines = {
         name: (float(taken), int(budget)) for name, taken, budget in LINE.findall(result.stdout)

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+WIDGET = "application/vnd.jupyter.widget-view+json"  # the type of an output that is a control
 TIMES = re.compile(r"about (\d+) minutes to read, at most (\d+) seconds to run")
 NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?:\n\n|$)", re.DOTALL)
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
@@ -192,6 +193,11 @@ class Notebook:
         """The cells with the functions that the notebook derives and a student writes."""
         asked = {exercise.solution.id for exercise in self.exercises}
         return [cell for cell in self.solutions if cell.id not in asked]
+
+    def shown(self, cell: NotebookNode) -> str:
+        """A cell's text for readers: core functions without the marks of their solutions."""
+        asked = any(exercise.solution.id == cell.id for exercise in self.exercises)
+        return str(cell.source) if asked else without_markers(cell.source)
 
     @property
     def checks(self) -> list[tuple[NotebookNode, list[NotebookNode]]]:

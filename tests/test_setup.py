@@ -16,10 +16,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "publish"))
-from run import execute  # noqa: E402
+from publish.pages.run import execute
 
+ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The names under which conda has these packages without a GUI toolkit and without extras.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "dask": "dask-core"}

@@ -1,49 +1,47 @@
 """Build the slides: build/slides/ with a deck for each notebook, readable without a network.
 
-    python publish/slides.py            every deck, and an index
-    python publish/slides.py 02 05      two decks, and the index
+    python -m publish.slides            every deck, and an index
+    python -m publish.slides 02 05      two decks, and the index
 
-A deck is a talk, written in publish/slides/<notebook>.md. Equations, code, printed output and
-figures are taken from the notebook. CONTRIBUTING.md describes the format. reveal.js and MathJax
-come from npm, once, into build/npm/. CS231N_LAUNCH, which publish/site.py describes, adds a link
+A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
+taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
+build/npm/; MathJax is the site's. CS231N_LAUNCH, which publish/site/build.py describes, adds a link
 that opens the notebook where the reader needs to install nothing.
 """
 
 import argparse
 import ast
 import html
+import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
-import nbformat
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
-DECKS = ROOT / "publish" / "slides"
-TEMPLATES = ROOT / "publish" / "templates" / "slides"
+from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed
+
+HERE = Path(__file__).parent
+DECKS = HERE / "decks"
+LAYOUTS = HERE / "layouts"
 NPM = ROOT / "build" / "npm"
 OUTPUT = ROOT / "build" / "slides"
 
-PACKAGES = ["reveal.js@4.6.1", "mathjax@3.2.2"]
-COPIED = {  # from the npm packages into build/slides/
-    "reveal.js/dist": "reveal/dist",
-    "reveal.js/plugin/notes": "reveal/plugin/notes",
-    "mathjax/es5/tex-chtml.js": "mathjax/tex-chtml.js",
-    "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
-    "mathjax/es5/output/chtml/fonts": "mathjax/output/chtml/fonts",
-}
+REVEAL = "reveal.js@4.6.1"
+REVEAL_PARTS = ["dist", "plugin/notes"]
+MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
+DEFINITION = ast.FunctionDef | ast.ClassDef
 
 
 @dataclass
@@ -78,13 +76,13 @@ class Deck:
 class Material:
     """The parts of a notebook that a deck may show."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.stem
-        self.cells = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+    def __init__(self, notebook: Notebook) -> None:
+        self.source = notebook
+        self.cells = {cell.id: cell for cell in notebook.cells}
 
     def show(self, kind: str, *arguments: str) -> str:
         """The HTML for one reference, for example `{{ equation 2.4 }}`; ValueError if it fails."""
-        kinds = {
+        kinds: dict[str, Callable[..., str]] = {
             "equation": self.equation,
             "code": self.code,
             "output": self.output,
@@ -115,7 +113,7 @@ class Material:
 
         Docstrings are left out: the slide says what they say, and the code can be larger.
         """
-        source = without_docstrings(self.cell(cell_id, "code").source)
+        source = without_docstrings(self.source.shown(self.cell(cell_id, "code")))
         if definition:
             source = definition_in(source, definition)
         columns = max(map(len, source.splitlines()))
@@ -124,28 +122,27 @@ class Material:
 
     def output(self, cell_id: str) -> str:
         """What a cell printed, or the text of its result if it printed nothing."""
-        outputs = self.cell(cell_id, "code").outputs
-        streams = [output.text for output in outputs if output.output_type == "stream"]
-        results = [output.get("data", {}).get("text/plain", "") for output in outputs]
-        printed = "".join(streams or results).rstrip()
-        if not printed:
+        cell = self.cell(cell_id, "code")
+        results = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+        text = (printed(cell) or "".join(results)).rstrip()
+        if not text:
             raise ValueError(f"cell {cell_id} printed nothing")
-        columns = max(map(len, printed.splitlines()))
-        text = html.escape(printed)
-        return f'<div class="output" style="--columns: {columns}"><pre>{text}</pre></div>'
+        columns = max(map(len, text.splitlines()))
+        pre = f"<pre>{html.escape(text)}</pre>"
+        return f'<div class="output" style="--columns: {columns}">{pre}</div>'
 
     def figure(self, cell_id: str) -> str:
         """A cell's image with its alt text."""
         for output in self.cell(cell_id, "code").outputs:
             if "image/png" in output.get("data", {}):
-                alt = html.escape(output.metadata["image/png"]["alt"])
+                alt = html.escape(alt_text(output))
                 data = output.data["image/png"].replace("\n", "")
                 return f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"></figure>'
         raise ValueError(f"cell {cell_id} shows no image")
 
     def notebook(self) -> str:
         """Links to the notebook: its file, and where CS231N_LAUNCH opens it."""
-        path = f"notebooks/{self.name}.ipynb"
+        path = f"notebooks/{self.source.path.name}"
         links = [link(f"../../{path}", path)]
         if address := os.environ.get("CS231N_LAUNCH"):
             links.append(link(address.replace("{path}", path), "Open it without installing"))
@@ -163,20 +160,14 @@ def link(address: str, text: str) -> str:
     return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
 
 
-def display_equations(cell: NotebookNode) -> list[str]:
-    """The TeX of a Markdown cell's display equations, in order."""
-    if cell.cell_type != "markdown":
-        return []
-    return [tex.strip() for tex in re.findall(r"\$\$(.+?)\$\$", cell.source, re.DOTALL)]
-
-
 def without_docstrings(source: str) -> str:
     """The code without the docstrings of its functions and classes."""
     lines: list[str | None] = list(source.splitlines())
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            first, last = node.body[0].lineno, node.body[0].end_lineno
-            lines[first - 1 : last] = [None] * (last - first + 1)
+        if isinstance(node, DEFINITION) and ast.get_docstring(node):
+            docstring = node.body[0]
+            for number in range(docstring.lineno, (docstring.end_lineno or 0) + 1):
+                lines[number - 1] = None
     return "\n".join(line for line in lines if line is not None)
 
 
@@ -184,17 +175,17 @@ def definition_in(source: str, name: str) -> str:
     """The lines of source that define a function, a class, or a method such as `Net.loss`."""
     body = ast.parse(source).body
     for part in name.split("."):
-        nodes = [node for node in body if getattr(node, "name", None) == part]
-        if not nodes:
+        found = [node for node in body if isinstance(node, DEFINITION) and node.name == part]
+        if not found:
             raise ValueError(f"the cell defines no {name}")
-        node, body = nodes[0], nodes[0].body
+        node, body = found[0], found[0].body
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return textwrap.dedent("\n".join(source.splitlines()[first - 1 : node.end_lineno]))
 
 
 def read_deck(path: Path) -> Deck:
     """Read a deck and put in what it takes from its notebook; ValueError names a wrong slide."""
-    material = Material(NOTEBOOKS / f"{path.stem}.ipynb")
+    material = Material(Notebook.read(NOTEBOOKS / f"{path.stem}.ipynb"))
     deck = Deck(path.stem)
     for text in split(path.read_text(encoding="utf-8"), "---"):
         number = len(deck.slides) + 1
@@ -251,7 +242,7 @@ def write_deck(deck: Deck) -> None:
 
 def environment() -> jinja2.Environment:
     """Where the templates come from, and their filters."""
-    loader = jinja2.FileSystemLoader(TEMPLATES)
+    loader = jinja2.FileSystemLoader(LAYOUTS)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     templates.filters["inline"] = lambda text: re.sub(
         r"^<p>|</p>$", "", markdown2html(text).strip()
@@ -260,33 +251,47 @@ def environment() -> jinja2.Environment:
 
 
 def copy_libraries() -> None:
-    """Copy reveal.js, MathJax and the style into build/slides/; fetch the first two if absent."""
-    if not all((NPM / "node_modules" / source).exists() for source in COPIED):
-        npm = shutil.which("npm")
-        if npm is None:
-            sys.exit(
-                "The slides need reveal.js and MathJax, and there is no npm here to fetch them. "
-                "Install Node.js, which brings npm (on Debian and Ubuntu: sudo apt install npm)."
-            )
-        NPM.mkdir(parents=True, exist_ok=True)
-        options = ["--prefix", str(NPM), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-        if subprocess.run([npm, "install", *options, *PACKAGES], check=False).returncode:
-            sys.exit("npm could not fetch reveal.js and MathJax: see its message above.")
-    for source, target in COPIED.items():
-        path = OUTPUT / target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if (NPM / "node_modules" / source).is_dir():
-            shutil.copytree(NPM / "node_modules" / source, path, dirs_exist_ok=True)
-        else:
-            shutil.copy(NPM / "node_modules" / source, path)
+    """Copy reveal.js, MathJax and the style into build/slides/; fetch the first one if absent."""
+    reveal = NPM / "node_modules" / "reveal.js"
+    if not reveal.exists():
+        fetch_reveal()
+    package = importlib.metadata.distribution("sphinx-mathjax-offline")
+    mathjax = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
+    for part in REVEAL_PARTS:
+        copy(reveal / part, OUTPUT / "reveal" / part)
+    for part in MATHJAX_PARTS:
+        copy(mathjax / part, OUTPUT / "mathjax" / part)
     style = HtmlFormatter(cssclass="code").get_style_defs()
-    css = (TEMPLATES / "slides.css").read_text(encoding="utf-8")
+    css = (LAYOUTS / "slides.css").read_text(encoding="utf-8")
     (OUTPUT / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
+
+
+def fetch_reveal() -> None:
+    """Let npm put reveal.js into build/npm/; SystemExit says what is missing."""
+    npm = shutil.which("npm")
+    if npm is None:
+        sys.exit(
+            "The slides need reveal.js, and there is no npm here to fetch it. "
+            "Install Node.js, which brings npm (on Debian and Ubuntu: sudo apt install npm)."
+        )
+    NPM.mkdir(parents=True, exist_ok=True)
+    options = ["--prefix", str(NPM), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run([npm, "install", *options, REVEAL], check=False).returncode:
+        sys.exit("npm could not fetch reveal.js: see its message above.")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder."""
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
 
 
 def main() -> int:
     """Build the decks named on the command line, or all; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
     names = tuple(parser.parse_args().names)
     decks = [read_deck(path) for path in sorted(DECKS.glob("[0-9]*.md"))]
@@ -299,7 +304,3 @@ def main() -> int:
     (OUTPUT / "index.html").write_text(index, encoding="utf-8")
     print("slides:", (OUTPUT / "index.html").relative_to(ROOT))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Build the site from the notebooks, README.md and the package's docstrings.
 
-    python publish/site.py            writes build/site/
-    python publish/site.py FOLDER     writes FOLDER
+    python -m publish.site            writes build/site/
+    python -m publish.site FOLDER     writes FOLDER
 
 Every warning of Sphinx is an error. CS231N_LAUNCH is the address that opens a notebook where the
 reader needs to install nothing; {path} stands for the notebook's path in the project. Without it
@@ -15,19 +15,18 @@ import os
 import pkgutil
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
 
 import cs231n_utils
+from publish.notebook import ROOT, Notebook
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = ROOT / "publish" / "site"
-COPIED = ["*.md", "data/*.md", "publish/site/*.md", "notebooks/[0-9]*.ipynb"]
+HERE = Path(__file__).parent
+COPIED = ["*.md", "data/*.md", "publish/site/pages/*.md", "notebooks/[0-9]*.ipynb"]
 COPIED += ["publish/images/*", "publish/screenshots/*"]
 
 REFERENCE = """# `{title}`
@@ -40,15 +39,34 @@ REFERENCE = """# `{title}`
 
 def main() -> int:
     """Build the site; Sphinx's exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
-    site = parser.parse_args().folder
+    return build(parser.parse_args().folder)
+
+
+def build(site: Path, executed: Iterable[Notebook] = ()) -> int:
+    """Write the site into a folder, and say where.
+
+    Parameters
+    ----------
+    site : Path
+        The folder, which is emptied first.
+    executed : iterable of Notebook
+        Notebooks to show in place of the files of their names.
+
+    Returns
+    -------
+    int
+        Sphinx's exit status.
+    """
     shutil.rmtree(site, ignore_errors=True)
     strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
     with tempfile.TemporaryDirectory() as work:
         source, cache = Path(work, "source"), Path(work, "cache")
         gather(source)
-        status = sphinx([*strict, "-d", str(cache), "-c", str(PAGES), str(source), str(site)])
+        for notebook in executed:
+            nbformat.write(notebook.content, source / "notebooks" / notebook.path.name)
+        status = sphinx([*strict, "-d", str(cache), "-c", str(HERE), str(source), str(site)])
     if status == 0:
         print("pages:", os.path.relpath(site / "index.html"))
     return status
@@ -62,7 +80,7 @@ def gather(folder: Path) -> None:
     for pattern in COPIED:
         for path in ROOT.glob(pattern):
             # The site's own pages stand at the top; everything else where it stands here.
-            name = path.name if path.parent == PAGES else path.relative_to(ROOT)
+            name = path.name if path.parent == HERE / "pages" else path.relative_to(ROOT)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / name)
     readme = folder / "README.md"
@@ -87,39 +105,30 @@ def reference() -> dict[str, str]:
 
 def counts() -> str:
     """What each notebook holds: the columns that a test run prints, and the exercises."""
-    rows = []
-    for link, cells in notebooks():
-        code = [cell for cell in cells if cell.cell_type == "code"]
-        ignored = sum("nbval-ignore-output" in cell.metadata.get("tags", []) for cell in code)
-        compared = f"{1 - ignored / len(code):.0%}"
-        equations = sum(cell.source.count(r"\tag{") for cell in cells)
-        exercises = sum("### BEGIN SOLUTION" in cell.source for cell in code)
-        rows.append([link, len(code), compared, equations, exercises])
-    return table(["notebook", "code cells", "compared", "equations", "exercises"], rows)
+    head = ["notebook", "code cells", "compared", "equations", "exercises"]
+    rows = [
+        [link(n), len(n.code), f"{n.compared:.0%}", len(n.equations), len(n.exercises)]
+        for n in Notebook.series()
+    ]
+    return table(head, rows)
 
 
 def needs() -> str:
     """What each notebook says in its opening cell that it needs and takes."""
-    rows = []
-    for link, cells in notebooks():
-        needed = re.search(r"\*\*You need\*\* (.*?)(?:\n\n|$)", cells[0].source, re.DOTALL)
-        time = re.search(r"about (\d+) minutes to read, at most (\d+) seconds", cells[0].source)
-        text = " ".join(needed[1].split()).replace("](", "](notebooks/")
-        rows.append([link, text, f"{time[1]} min", f"{time[2]} s"])
-    return table(["notebook", "needs", "to read", "to run, at most"], rows)
+    head = ["notebook", "needs", "to read", "to run, at most"]
+    rows: list[list[object]] = [
+        [link(n), n.needs.replace("](", "](notebooks/"), f"{n.minutes} min", f"{n.seconds} s"]
+        for n in Notebook.series()
+    ]
+    return table(head, rows)
 
 
-def notebooks() -> Iterator[tuple[str, list[nbformat.NotebookNode]]]:
-    """A link to each notebook, and its cells."""
-    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
-        yield f"[](notebooks/{path.name})", nbformat.read(path, as_version=4).cells
+def link(notebook: Notebook) -> str:
+    """A link to a notebook, whose text Sphinx fills in."""
+    return f"[](notebooks/{notebook.path.name})"
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
     """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
+    lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from nbgrader import preprocessors
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from patient import PatientManager
-from release import MarkCells, NamedStubs, UnmarkCopies
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
+from marking.kernel import PollingKernelManager
+from marking.release import MarkCells, NamedStubs, UnmarkCopies
 
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
-c.Execute.kernel_manager_class = PatientManager
+c.Execute.kernel_manager_class = PollingKernelManager
 c.Execute.timeout = 300  # seconds, of a cell; notebook 10 trains for more than one minute in one
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,

@@ -1,4 +1,7 @@
-"""Kernels that start and whose replies are not missed: for `publish/run.py`, and for nbgrader."""
+"""A kernel manager that needs no port and misses no reply: to execute notebooks, and to grade.
+
+It imports nothing of the project, because nbgrader's folder holds a copy of this file.
+"""
 
 import os
 import sys
@@ -6,14 +9,15 @@ import tempfile
 import time
 import uuid
 from queue import Empty
+from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Type, default
 
 
-class PatientChannel(AsyncZMQSocketChannel):
+class PollingChannel(AsyncZMQSocketChannel):
     """Looks for a reply ten times a second, and does not rely on being woken.
 
     When a cell makes a widget, nbclient answers it on the channel that also waits for the kernel's
@@ -21,7 +25,9 @@ class PatientChannel(AsyncZMQSocketChannel):
     cell's time is over (https://github.com/jupyter/nbclient/issues/312).
     """
 
-    async def get_msg(self, timeout: float | None = None) -> dict[str, object]:
+    async def get_msg(  # type: ignore[override]  # as in the class above
+        self, timeout: float | None = None
+    ) -> dict[str, Any]:
         """The next message; Empty after `timeout` seconds without one."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -32,18 +38,18 @@ class PatientChannel(AsyncZMQSocketChannel):
                     raise
 
 
-class PatientClient(AsyncKernelClient):
+class PollingClient(AsyncKernelClient):
     """A kernel's client with that channel."""
 
-    shell_channel_class = Type(PatientChannel)
+    shell_channel_class = Type(PollingChannel)
 
 
-class PatientManager(AsyncKernelManager):
+class PollingKernelManager(AsyncKernelManager):
     """Starts kernels and talks to them through that client."""
 
     @default("client_factory")
-    def _patient(self) -> type[AsyncKernelClient]:
-        return PatientClient
+    def _polling(self) -> type[AsyncKernelClient]:
+        return PollingClient
 
     @default("transport")
     def _by_files(self) -> str:

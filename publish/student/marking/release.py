@@ -5,7 +5,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions, DeduplicateIds, NbGraderPreprocessor
-from update import digest
+
+from .update import digest
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION (.+)\n(?:.*\n)*? *### END SOLUTION$", re.M)
 
