@@ -2,8 +2,8 @@
 
     python benchmarks/series.py
 
-Runs `python -m publish.pages` three times, with one BLAS thread as it and the tests do, and prints the
-median, the fastest and the slowest run of every notebook and of the whole series.
+Runs `python -m publish.pages` three times, with one BLAS thread as it and the tests do, and prints
+the median, the fastest and the slowest run of every notebook and of the whole series.
 """
 
 import re

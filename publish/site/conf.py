@@ -86,6 +86,18 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = nbformat.writes(notebook.content)
 
 
+BAR = re.compile(r"(`+[^`]*`+)|\|")
+
+
+def escape(
+    app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]
+) -> None:
+    """Let a bar be a bar: outside of code |B| would name a substitution."""
+    lines[:] = [BAR.sub(lambda found: found[1] or r"\|", line) for line in lines]
+    if not any(line.startswith("---") for line in lines):
+        lines[:] = [line.strip() for line in lines]  # no sections, so no layout
+
+
 def shorten(
     app: Sphinx,
     kind: str,
@@ -128,4 +140,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", adapt)
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
+    app.connect("autodoc-process-docstring", escape)
     app.connect("autodoc-process-signature", shorten)
