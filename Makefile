@@ -22,7 +22,7 @@ browser: .venv/.browser
 	$(BIN)/python -m pytest --dist load tests/browser
 
 data: .venv/.student
-	@$(BIN)/python -m cs231n_utils.data
+	@$(BIN)/python -m cs231n_utils.datasets
 
 matrix: .venv/.developer
 	$(BIN)/python tests/environments.py $(ENVIRONMENTS)

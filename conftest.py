@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbFile
 
-from cs231n_utils.data import load_cifar10
+from cs231n_utils.datasets import load_cifar10
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

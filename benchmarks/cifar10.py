@@ -12,15 +12,10 @@ import time
 
 import numpy as np
 
-from cs231n_utils.data import load_cifar10
-from cs231n_utils.from_notebooks.cifar10 import (
-    centre_in_place,
-    network,
-    random_shifts,
-    train_by_recipe,
-)
-from cs231n_utils.from_notebooks.linear_scores import accuracy
-from cs231n_utils.from_notebooks.training import random_flips
+from cs231n_utils.datasets import load_cifar10
+from cs231n_utils.taught.augmentation import random_flips, random_shifts
+from cs231n_utils.taught.cifar10 import centre_in_place, network, train_by_recipe
+from cs231n_utils.taught.linear import accuracy
 
 IMAGE_SHAPE = (32, 32, 3)
 flip, shift = random_flips(IMAGE_SHAPE), random_shifts(IMAGE_SHAPE, 1)

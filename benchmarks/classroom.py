@@ -5,9 +5,9 @@
 
 Every student goes through the notebooks in order, each in a fresh kernel with one BLAS thread, as
 `python -m publish.pages` does; all students start together. A kernel's start lasts until it
-answers. Its memory is sampled once a second and the highest sample counts: on Linux the proportional set size,
-in which a page that several processes share counts in parts, elsewhere the resident set size. The
-class ends after an hour, finished or not.
+answers. Its memory is sampled once a second and the highest sample counts: on Linux the
+proportional set size, in which a page that several processes share counts in parts, elsewhere the
+resident set size. The class ends after an hour, finished or not.
 """
 
 import contextlib

@@ -17,8 +17,8 @@ from side_by_side import interleaved, print_conditions, print_table, seconds
 from torch.autograd import gradcheck
 from torch.nn.functional import cross_entropy
 
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
 from cs231n_utils.gradient_check import check_directions, check_gradient, numerical_gradient
+from cs231n_utils.taught.models import TwoLayerNet
 
 ROUNDS = 5
 REG = 0.1

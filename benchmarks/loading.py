@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n_utils.data import load_cifar10
+from cs231n_utils.datasets import load_cifar10
 
 ROUNDS = 3
 BINARY = "ours, binary files"

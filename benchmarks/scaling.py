@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 from side_by_side import interleaved, print_conditions, save, seconds
 
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
 from cs231n_utils.plots import COLORS, MARKERS, subplots
+from cs231n_utils.taught.models import TwoLayerNet
 
 ROUNDS = 15
 CALLS = 5  # in each round

@@ -20,9 +20,9 @@ import distributed
 import joblib
 import numpy as np
 
-from cs231n_utils.data import load_digits
-from cs231n_utils.from_notebooks.hyperparameter_search import sample_settings, search, try_setting
-from cs231n_utils.from_notebooks.linear_scores import centre
+from cs231n_utils.datasets import load_digits
+from cs231n_utils.taught.linear import centre
+from cs231n_utils.taught.search import sample_settings, search, try_setting
 
 RANGES = {"learning_rate": (1e-4, 10.0), "reg": (1e-6, 1.0), "std": (1e-3, 1.0)}
 

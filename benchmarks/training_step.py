@@ -21,8 +21,8 @@ from side_by_side import interleaved, print_conditions, print_table, ratios, sav
 from sklearn.neural_network import MLPClassifier
 from torch.nn.functional import cross_entropy
 
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
 from cs231n_utils.plots import COLORS, subplots
+from cs231n_utils.taught.models import TwoLayerNet
 
 N, D, C = 20_000, 3072, 10
 HIDDEN_SIZES = (50, 100, 500)

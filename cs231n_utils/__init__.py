@@ -1,4 +1,8 @@
 """Helpers of the series: data, gradient checks and figures.
 
-The network itself is taught in the notebooks; `from_notebooks` holds the cells they export.
+The networks are taught in the notebooks; `taught` holds the cells that they export.
 """
+
+from cs231n_utils.taught.models import SoftmaxClassifier, TwoLayerNet
+
+__all__ = ["SoftmaxClassifier", "TwoLayerNet"]

@@ -23,6 +23,12 @@ def tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
+def exported_to(cell: NotebookNode) -> str:
+    """The module that a cell is exported to, or "": its tag is for example `export:layers`."""
+    names = [tag.removeprefix("export:") for tag in tags(cell) if tag.startswith("export:")]
+    return names[0] if names else ""
+
+
 def has_solution(cell: NotebookNode) -> bool:
     """Whether a student writes a part of this cell."""
     return cell.cell_type == "code" and BEGIN in cell.source

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
-from cs231n_utils.from_notebooks.softmax_gradient import softmax_loss
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet, forward
 from cs231n_utils.gradient_check import (
     GradientCheckError,
     GradientReport,
     check_directions,
     check_gradient,
 )
+from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
+from cs231n_utils.taught.models import TwoLayerNet, forward
 
 PASSED, REFUSED = "passed", "refused"
 

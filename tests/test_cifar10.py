@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from cs231n_utils import data
-from cs231n_utils.data import download_cifar10, load_cifar10
+from cs231n_utils.datasets import download_cifar10, load_cifar10
 
 ROOT = Path(__file__).parent.parent
 ROWS = 20  # of a small batch
@@ -966,7 +966,7 @@ def test_damaged_data_are_not_taken_for_the_data_set(site, target, small):
 def make_data(folder):
     """What `make data` does: its exit status, output and errors."""
     result = subprocess.run(
-        [sys.executable, "-m", "cs231n_utils.data"],
+        [sys.executable, "-m", "cs231n_utils.datasets"],
         cwd=ROOT,
         env=os.environ | {"CS231N_DATA": str(folder)},
         capture_output=True,

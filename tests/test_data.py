@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cs231n_utils.data import DATA_DIR, Dataset, load_digits, make_spirals
+from cs231n_utils.datasets import DATA_DIR, Dataset, load_digits, make_spirals
 
 
 def splits(data):

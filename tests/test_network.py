@@ -12,13 +12,12 @@ import sys
 import numpy as np
 import pytest
 
-from cs231n_utils.from_notebooks.backpropagation import affine_backward, relu, relu_backward
-from cs231n_utils.from_notebooks.linear_scores import accuracy, centre, linear_scores
-from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
-from cs231n_utils.from_notebooks.softmax_gradient import SoftmaxClassifier, softmax_loss
-from cs231n_utils.from_notebooks.training import train
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
 from cs231n_utils.gradient_check import check_directions, check_gradient, relative_error
+from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
+from cs231n_utils.taught.linear import accuracy, centre, linear_scores
+from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
+from cs231n_utils.taught.models import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.taught.training import train
 
 
 def reference_loss(params, X, y, reg):
@@ -177,7 +176,7 @@ def test_float32_stays_float32():
 
 NOT_ALIGNED = """
 import numpy as np
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+from cs231n_utils.taught.models import TwoLayerNet
 
 def elsewhere(V):
     raw = np.empty(V.nbytes + 4, np.uint8)

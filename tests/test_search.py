@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from cs231n_utils.data import make_spirals
-from cs231n_utils.from_notebooks import hyperparameter_search
-from cs231n_utils.from_notebooks.hyperparameter_search import (
+from cs231n_utils.datasets import make_spirals
+from cs231n_utils.taught import search as search_module
+from cs231n_utils.taught.models import TwoLayerNet
+from cs231n_utils.taught.search import (
     halving_plan,
     log_uniform,
     narrowed,
@@ -24,7 +25,6 @@ from cs231n_utils.from_notebooks.hyperparameter_search import (
     successive_halving,
     try_setting,
 )
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
 
 DATA = make_spirals()
 SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
@@ -159,7 +159,7 @@ def test_a_try_computes_in_the_dtype_of_the_data(dtype, monkeypatch):
         nets.append(TwoLayerNet(*args, **options))
         return nets[-1]
 
-    monkeypatch.setattr(hyperparameter_search, "TwoLayerNet", network)
+    monkeypatch.setattr(search_module, "TwoLayerNet", network)
     splits = DATA.X_train.astype(dtype), DATA.y_train, DATA.X_val.astype(dtype), DATA.y_val
     try_setting({"learning_rate": 0.1, "num_iters": 5}, 0, splits)
     assert [net.params["W1"].dtype for net in nets] == [dtype]
@@ -216,7 +216,7 @@ def test_halving_halves_the_settings_and_doubles_the_steps(num_settings, plan):
 
 @pytest.mark.parametrize(("num_settings", "num_iters"), [(0, 5), (5, 0), (-1, 5)])
 def test_halving_of_nothing_is_refused(num_settings, num_iters):
-    with pytest.raises(ValueError, match="at least one setting and one step"):
+    with pytest.raises(ValueError, match="must be a whole number, at least 1"):
         halving_plan(num_settings, num_iters)
 
 

@@ -140,9 +140,9 @@ def test_every_public_definition_is_in_the_reference(pages):
 
 
 def test_what_a_notebook_taught_leads_to_it(pages):
-    for path in (ROOT / "cs231n_utils" / "from_notebooks").glob("[a-z]*.py"):
+    for path in (ROOT / "cs231n_utils" / "taught").glob("[a-z]*.py"):
         notebook = re.search(r"notebooks/(\w+)\.ipynb", path.read_text(encoding="utf-8"))[1]
-        page = pages[f"reference/from_notebooks/{path.stem}.html"]
+        page = pages[f"reference/taught/{path.stem}.html"]
         assert f"../../notebooks/{notebook}.html" in page.links
 
 

@@ -253,8 +253,8 @@ def test_a_second_build_keeps_the_work_of_an_instructor(tmp_path, monkeypatch):
 def test_the_package_in_the_archive_works_alone(edition, tmp_path):
     zipfile.ZipFile(edition / "student.zip").extractall(tmp_path)
     run = (
-        "import cs231n_utils.data as data; print(data.load_digits()); print(data.__file__); "
-        "from cs231n_utils.from_notebooks import cifar10, hyperparameter_search, training"
+        "import cs231n_utils.datasets as data; print(data.load_digits()); print(data.__file__); "
+        "from cs231n_utils.taught import cifar10, search, training"
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     result = subprocess.run(

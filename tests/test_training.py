@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from cs231n_utils.data import make_spirals
-from cs231n_utils.from_notebooks.softmax_gradient import SoftmaxClassifier
-from cs231n_utils.from_notebooks.training import minibatches, train
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+from cs231n_utils.datasets import make_spirals
+from cs231n_utils.taught.models import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.taught.training import minibatches, train
 
 DATA = make_spirals()
 SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
@@ -132,5 +131,5 @@ def test_spirals_need_the_hidden_layer():
 
 @pytest.mark.parametrize(("N", "batch_size"), [(0, 5), (5, 0), (5, -1)])
 def test_minibatches_of_nothing_are_refused(N, batch_size):
-    with pytest.raises(ValueError, match="must be at least 1"):
+    with pytest.raises(ValueError, match="must be a whole number, at least 1"):
         next(minibatches(N, batch_size, np.random.default_rng(0)))

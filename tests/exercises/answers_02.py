@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
+from cs231n_utils.taught.losses import cross_entropy, softmax
 
 
 def log_softmax(S):

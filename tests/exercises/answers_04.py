@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.softmax_cross_entropy import cross_entropy, softmax
-from cs231n_utils.from_notebooks.softmax_gradient import softmax_loss
+from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
 
 
 def soft_loss(S, Y):

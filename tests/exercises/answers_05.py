@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.backpropagation import affine_backward
+from cs231n_utils.taught.layers import affine_backward
 
 
 def leaky_relu_backward__right_on_a_copy(dA, Z, slope):

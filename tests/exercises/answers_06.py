@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.backpropagation import affine_backward, relu, relu_backward
-from cs231n_utils.from_notebooks.softmax_gradient import softmax_loss
+from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
+from cs231n_utils.taught.losses import softmax_loss
 
 RIGHT = {
     "no mask": {"W1", "b1"},

@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from cs231n_utils.from_notebooks.training import minibatches
+from cs231n_utils.taught.training import minibatches
 
 
 def parabola_path__right_recursion(w0, eta, c, beta, num_steps):

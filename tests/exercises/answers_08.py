@@ -4,19 +4,19 @@
 
 import numpy as np
 
-from cs231n_utils.from_notebooks import training, two_layer_net
-from cs231n_utils.from_notebooks.linear_scores import centre
-from cs231n_utils.from_notebooks.softmax_cross_entropy import softmax
+from cs231n_utils.taught import models, training
+from cs231n_utils.taught.linear import centre
+from cs231n_utils.taught.losses import softmax
 
 
-class Whole(two_layer_net.TwoLayerNet):
+class Whole(models.TwoLayerNet):
     """Another way to write the network, with the interface of the notebook's."""
 
     def __init__(self, D, H, C):
         super().__init__(D, H, C, std=0.1)
 
     def forward(self, X):
-        return two_layer_net.forward(self.params, X)
+        return models.forward(self.params, X)
 
     def loss(self, X, y=None, reg=0.0):
         if y is not None:

@@ -1,15 +1,49 @@
-"""Taught in notebooks/06_two_layer_net.ipynb: edit it there, then `make export`."""
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/04_softmax_gradient.ipynb
+- notebooks/06_two_layer_net.ipynb
+"""
 
 from typing import Any
 
 import numpy as np
 
-from cs231n_utils.from_notebooks import training
-from cs231n_utils.from_notebooks.backpropagation import relu
-from cs231n_utils.from_notebooks.linear_scores import check_inputs, predict_labels
-from cs231n_utils.from_notebooks.softmax_gradient import l2_penalty, softmax_loss
+from cs231n_utils.taught import training
+from cs231n_utils.taught.layers import relu
+from cs231n_utils.taught.linear import linear_scores, predict_labels
+from cs231n_utils.taught.losses import l2_penalty, softmax_loss
+from cs231n_utils.types import Params
+from cs231n_utils.validation import check_inputs, check_network
 
-Params = dict[str, np.ndarray]
+
+class SoftmaxClassifier:
+    """A linear classifier trained on the softmax cross-entropy loss.
+
+    Attributes
+    ----------
+    params
+        W (D, C) and b (C,), all zero at the start, of the given dtype.
+    """
+
+    def __init__(self, input_size: int, output_size: int, *, dtype: Any = np.float64) -> None:
+        W = np.zeros((input_size, output_size), dtype)
+        b = np.zeros(output_size, dtype)
+        self.params = {"W": W, "b": b}
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
+        """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
+        X = check_inputs(X, len(self.params["W"]))
+        S = linear_scores(X, **self.params)  # W=..., b=...
+        if y is None:
+            return S
+        loss, dS = softmax_loss(S, y)
+        loss += l2_penalty(reg, self.params["W"])  # (4.11)
+        dW = X.T @ dS + float(reg) * self.params["W"]  # (4.12)
+        return loss, {"W": dW, "b": dS.sum(axis=0)}
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (N,) of inputs X (N, D): the class with the largest score."""
+        return predict_labels(self.loss(X))
 
 
 def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,16 +55,11 @@ def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -> Params:
-    """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1, b2 of zero.
+    """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1 (H,), b2 (C,) of 0.
 
-    sizes : (D, H, C). Raises ValueError for a size below 1, a std that is negative or not finite,
-    or another dtype than float64 and float32.
+    sizes holds D, H and C.
     """
-    if min(sizes) < 1 or not 0 <= std < np.inf or dtype not in (np.float64, np.float32):
-        raise ValueError(
-            f"sizes must be at least 1, std finite and at least 0, dtype float64 or float32; "
-            f"got {sizes}, {std} and {dtype}"
-        )
+    check_network(sizes, std, dtype)
     D, H, C = sizes
     rng = np.random.default_rng(rng)
     W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))  # (6.9)
@@ -45,20 +74,31 @@ def backward(
     W1, W2 = params["W1"], params["W2"]
     dA = dS @ W2.T  # (6.18) shape (N, H)
     dZ = dA * (Z > 0)  # (6.19) shape (N, H)
-    dW1 = X.T @ dZ
-    dW1 += reg * W1  # (6.20) shape (D, H)
+    dW1 = X.T @ dZ + reg * W1  # (6.20) shape (D, H)
     db1 = dZ.sum(axis=0)  # (6.21) shape (H,)
-    dW2 = A.T @ dS
-    dW2 += reg * W2  # (6.22) shape (H, C)
+    dW2 = A.T @ dS + reg * W2  # (6.22) shape (H, C)
     db2 = dS.sum(axis=0)  # (6.23) shape (C,)
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
 class TwoLayerNet:
-    """Affine, ReLU, affine, softmax. params: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
+    """Affine, ReLU, affine, softmax.
 
-    std : spread of the initial weights. rng : a Generator or a seed. dtype : float64 or float32.
-    Raises ValueError for a size below 1, a std that is negative or not finite, or another dtype.
+    Parameters
+    ----------
+    input_size, hidden_size, output_size
+        D, H and C, each at least 1.
+    std
+        Standard deviation of the initial weights, finite and at least 0.
+    rng
+        A Generator, or a seed for one.
+    dtype
+        float64, or float32 for speed.
+
+    Attributes
+    ----------
+    params
+        W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
@@ -78,4 +118,5 @@ class TwoLayerNet:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (N,) of inputs X (N, D): the class with the largest score."""
         return predict_labels(self.loss(X))
+
     train = training.train  # the loop of 07_training, as a method

@@ -1,4 +1,7 @@
-"""Taught in notebooks/09_hyperparameter_search.ipynb: edit it there, then `make export`."""
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/09_hyperparameter_search.ipynb
+"""
 
 import sys
 import warnings
@@ -12,9 +15,11 @@ import threadpoolctl
 from numpy.random import SeedSequence
 from tqdm import tqdm
 
-from cs231n_utils.from_notebooks.linear_scores import accuracy
-from cs231n_utils.from_notebooks.training import linear_decay
-from cs231n_utils.from_notebooks.two_layer_net import TwoLayerNet
+from cs231n_utils.taught.linear import accuracy
+from cs231n_utils.taught.models import TwoLayerNet
+from cs231n_utils.taught.optimizers import linear_decay
+from cs231n_utils.validation import check_counts, check_log_range
+
 
 Setting = dict[str, Any]
 Result = dict[str, float]
@@ -27,11 +32,18 @@ DEFAULTS: Setting = {"hidden_size": 100, "std": 0.1, "num_iters": 100, "batch_si
 
 
 def try_setting(setting: Setting, seed: Any, splits: Sequence[np.ndarray]) -> Result:
-    """Train a TwoLayerNet; the loss of its last minibatch and its validation accuracy.
+    """Train a TwoLayerNet; return the loss of its last minibatch and its validation accuracy.
 
-    setting : hidden_size, std and options of `train`, by name; DEFAULTS fill in the others.
-    seed : whatever default_rng takes. splits : X_train, y_train, X_val, y_val.
     A run that diverges gets the loss infinity and the accuracy 0.
+
+    Parameters
+    ----------
+    setting
+        hidden_size, std and options of `train`, by name; DEFAULTS fill in the others.
+    seed
+        Whatever default_rng takes.
+    splits
+        X_train, y_train, X_val, y_val.
     """
     options, (X_train, y_train, X_val, y_val) = DEFAULTS | setting, splits
     rng, num_classes = np.random.default_rng(seed), int(np.max(y_train)) + 1
@@ -57,7 +69,7 @@ def search(settings: Sequence[Setting], evaluate: Evaluate, seed: Any = 0,
     """Yield evaluate(setting, its seed) for every setting, in the order of the settings.
 
     Setting number i gets child i of SeedSequence(seed). joblib.parallel_config chooses where the
-    calls run; the results do not depend on it. verbose : print a progress bar.
+    calls run; the results do not depend on it. With verbose=True a progress bar counts them.
     """
     seeds = SeedSequence(seed).spawn(len(settings))
     task = joblib.delayed(partial(on_one_thread, evaluate))
@@ -69,13 +81,9 @@ def search(settings: Sequence[Setting], evaluate: Evaluate, seed: Any = 0,
 def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `size` numbers from low to high such that equal factors are equally likely.
 
-    Raises ValueError unless 0 < low < high and both are finite.
+    low and high are finite, 0 < low < high.
     """
-    if not 0 < low < high < np.inf:
-        raise ValueError(
-            f"a log scale needs 0 < low < high, both finite, not {low} and {high}: "
-            "draw what may be 0 or negative in another way"
-        )
+    check_log_range(low, high)
     u = rng.random(size)
     return low * (high / low) ** u  # (9.3)
 
@@ -93,15 +101,8 @@ def narrowed(setting: Setting, ranges: Ranges, factor: float) -> Ranges:
 
 
 def halving_plan(num_settings: int, num_iters: int) -> list[tuple[int, int]]:
-    """(settings, steps of each) in every round: half as many, twice as long, down to one.
-
-    Raises ValueError when there are no settings or no steps.
-    """
-    if num_settings < 1 or num_iters < 1:
-        raise ValueError(
-            f"successive halving needs at least one setting and one step, "
-            f"not {num_settings} and {num_iters}"
-        )
+    """(settings, steps of each) in every round: half as many, twice as long, down to one."""
+    check_counts(num_settings=num_settings, num_iters=num_iters)
     plan = []
     while num_settings > 0:
         plan.append((num_settings, num_iters))

@@ -1,4 +1,7 @@
-"""Taught in notebooks/05_backpropagation.ipynb: edit it there, then `make export`."""
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/05_backpropagation.ipynb
+"""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 """Data sets of the series: handwritten digits (bundled), interleaved spirals (generated) and
-CIFAR-10 (downloaded: `python -m cs231n_utils.data` does it).
+CIFAR-10 (downloaded: `python -m cs231n_utils.datasets` does it).
 """
 
 import contextlib
@@ -153,7 +153,7 @@ def load_cifar10(
         themselves. None means the folder that the variable CS231N_DATA names, else data/.
 
     The pixels are not centred. The mean to subtract is that of the training rows alone: see
-    `centre` of notebook 01, in `cs231n_utils.from_notebooks.linear_scores`.
+    `centre` of notebook 01, in `cs231n_utils.taught.linear`.
 
     Raises ValueError for a size or dtype outside these ranges, FileNotFoundError when the data or
     one of the files are missing, and ValueError when a file is not what the format says. A pickle
@@ -181,7 +181,7 @@ def load_cifar10(
         raise FileNotFoundError(
             f"CIFAR-10 is not in {folder}.\n"
             "To download it once (170 MB), run `make data` or download_cifar10() of "
-            "cs231n_utils.data.\n"
+            "cs231n_utils.datasets.\n"
             "If you have its files, name the folder that holds cifar-10-batches-bin or "
             "cifar-10-batches-py in the variable CS231N_DATA."
         )

@@ -1,0 +1,39 @@
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/02_softmax_cross_entropy.ipynb
+- notebooks/04_softmax_gradient.ipynb
+"""
+
+import numpy as np
+
+from cs231n_utils.validation import check_labels, check_reg, check_scores
+
+
+def softmax(S: np.ndarray) -> np.ndarray:
+    """Probabilities P (N, C) of scores S (N, C), each row on its own."""
+    S = check_scores(S)
+    E = np.exp(S - S.max(axis=1, keepdims=True))  # (2.4) the largest exponent in a row is 0
+    return E / E.sum(axis=1, keepdims=True)  # (2.5)
+
+
+def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
+    """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
+    S = check_scores(S)
+    y = check_labels(y, *S.shape)
+    shifted = S - S.max(axis=1, keepdims=True)  # (2.16) shape (N, C)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))  # (2.17) shape (N,)
+    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))  # (2.18)
+
+
+def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean cross-entropy of scores S (N, C) for labels y (N,), and its gradient dS (N, C)."""
+    loss = cross_entropy(S, y)
+    dS = softmax(S)  # a new array: P, about to become P - Y
+    dS[np.arange(len(y)), y] -= 1
+    return loss, dS / len(y)  # (4.5)
+
+
+def l2_penalty(reg: float, *weights: np.ndarray) -> float:
+    """Half of reg times the sum of all squared weights; its gradient is reg * W for each W."""
+    reg = check_reg(reg)
+    return 0.5 * reg * sum(float(np.sum(W**2)) for W in weights)  # (4.10)

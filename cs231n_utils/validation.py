@@ -1,0 +1,266 @@
+"""What the series refuses, and why: bad inputs, labels and options, and runs that have diverged.
+
+Every message says what was wrong, what was expected and what to do.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+_known_finite = ContextVar("_known_finite", default=False)
+
+
+@contextmanager
+def known_finite() -> Iterator[None]:
+    """Look for NaN and infinity no more, because all inputs were looked at before.
+
+    A training loop checks its data once. Inside this context `check_inputs` tests the shape of
+    each minibatch, and not every number of it again.
+    """
+    token = _known_finite.set(True)
+    try:
+        yield
+    finally:
+        _known_finite.reset(token)
+
+
+def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
+    """Return inputs as an array of finite numbers, one example per row.
+
+    Parameters
+    ----------
+    X
+        Inputs, shape (N, D), with at least one row.
+    num_features
+        The number D of features.
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one, or an entry is no finite real number. A single NaN would
+        make all scores of its row NaN, and argmax would answer 0 all the same.
+    """
+    X = np.asarray(X)
+    if X.ndim != 2 or X.shape[1] != num_features:
+        raise ValueError(
+            f"X must have shape (N, {num_features}), one example per row, not {X.shape}; "
+            "X.reshape(N, -1) turns images into rows, x[None, :] turns one example into a batch"
+        )
+    if len(X) == 0:
+        raise ValueError("X holds no examples: a batch needs at least one row")
+    if X.dtype.kind not in "biuf":  # booleans, integers, floats
+        raise ValueError(f"X must hold real numbers, but its dtype is {X.dtype}")
+    if not _known_finite.get() and not np.isfinite(X).all():
+        raise ValueError("X must hold finite numbers, but some are NaN or infinite")
+    return X
+
+
+def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarray:
+    """Return labels as an array of whole numbers from 0 to C - 1.
+
+    Parameters
+    ----------
+    y
+        Labels, shape (N,).
+    num_examples
+        The number N of examples.
+    num_classes
+        The number C of classes.
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one, or a label names no class. NumPy would accept -1, the last
+        class, and would broadcast a column (N, 1) to (N, N).
+    TypeError
+        When the labels are no integers.
+    """
+    y = np.asarray(y)
+    if y.shape != (num_examples,) or num_examples == 0:
+        raise ValueError(
+            f"y must hold one label for each of {num_examples} examples (at least one), "
+            f"but its shape is {y.shape}"
+        )
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, not {y.dtype}: convert them with y.astype(int)")
+    if y.min() < 0 or y.max() >= num_classes:
+        raise ValueError(
+            f"labels must lie in 0..{num_classes - 1}, but y runs from {y.min()} to {y.max()}"
+        )
+    return y
+
+
+def check_scores(S: np.ndarray) -> np.ndarray:
+    """Return scores (N, C) as floating-point numbers: narrow integers would overflow.
+
+    Raises
+    ------
+    ValueError
+        When they do not form a table.
+    """
+    S = np.asarray(S, dtype=np.result_type(S, np.float32))
+    if S.ndim != 2:
+        raise ValueError(f"S must have shape (N, C), not {S.shape}")
+    return S
+
+
+def check_finite_scores(S: np.ndarray) -> None:
+    """Refuse scores (N, C) from which no class can be read.
+
+    Raises
+    ------
+    ValueError
+        When a score is NaN or infinite, because argmax would answer all the same.
+    """
+    if not np.isfinite(S).all():
+        raise ValueError(
+            "the scores hold NaN or infinite entries: the parameters are broken, "
+            "as they are after training with too large a learning rate"
+        )
+
+
+def check_predictions(y_pred: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return predicted and true labels, both (N,), as arrays.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ, because broadcasting would hide it, or N is 0.
+    """
+    y_pred, y = np.asarray(y_pred), np.asarray(y)
+    if y_pred.shape != y.shape or y.size == 0:
+        raise ValueError(
+            "y_pred and y must have one shape (N,), with at least one label, "
+            f"not {y_pred.shape} and {y.shape}"
+        )
+    return y_pred, y
+
+
+def check_reg(reg: float) -> float:
+    """Return the strength of an L2 penalty as a float.
+
+    Raises
+    ------
+    ValueError
+        When it is negative or not finite.
+    """
+    if not 0 <= reg < np.inf:
+        raise ValueError(f"reg must be a finite number, at least 0, not {reg}")
+    return float(reg)
+
+
+def check_network(sizes: tuple[int, ...], std: float, dtype: Any) -> None:
+    """Refuse a network that cannot be made.
+
+    Raises
+    ------
+    ValueError
+        For a size below 1, a std that is negative or not finite, or another dtype than float64
+        and float32.
+    """
+    if min(sizes) < 1 or not 0 <= std < np.inf or dtype not in (np.float64, np.float32):
+        raise ValueError(
+            f"sizes must be at least 1, std finite and at least 0, dtype float64 or float32; "
+            f"got {sizes}, {std} and {dtype}"
+        )
+
+
+def check_split(model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs (N, D) and labels (N,) as arrays that fit the model.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `check_inputs` and `check_labels` do.
+    """
+    num_classes = model.loss(X[:1]).shape[1]
+    X = check_inputs(X, np.shape(X)[1])
+    return X, check_labels(y, len(X), num_classes)
+
+
+def check_rates(**rates: float) -> None:
+    """Refuse learning rates and decays, passed by name, that no run can use.
+
+    Raises
+    ------
+    ValueError
+        Unless each is finite and above 0.
+    """
+    for name, value in rates.items():
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name} must be a finite number above 0, not {value}")
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse numbers of examples, steps or settings, passed by name, that count nothing.
+
+    Raises
+    ------
+    ValueError
+        Unless each is a whole number, at least 1.
+    """
+    for name, count in counts.items():
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise ValueError(f"{name} must be a whole number, at least 1, not {count}")
+
+
+def check_momentum(momentum: float) -> None:
+    """Refuse a momentum with which the velocity would grow without end.
+
+    Raises
+    ------
+    ValueError
+        Unless it is at least 0 and below 1.
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum}")
+
+
+def check_log_range(low: float, high: float) -> None:
+    """Refuse the ends of a range that has no logarithmic scale.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < low < high and both are finite.
+    """
+    if not 0 < low < high < np.inf:
+        raise ValueError(
+            f"a log scale needs 0 < low < high, both finite, not {low} and {high}: "
+            "draw what may be 0 or negative in another way"
+        )
+
+
+def has_diverged(losses: list[float], params: dict[str, np.ndarray], learning_rate: float) -> bool:
+    """Whether a run blew up; if so, warn and name the likely cause.
+
+    Parameters
+    ----------
+    losses
+        The losses of all steps so far.
+    params
+        Parameters whose squares must have a finite sum; a dict of none skips this test.
+    learning_rate
+        What the warning names.
+
+    Returns
+    -------
+    bool
+        True when the last loss is more than a hundred times the first one (or 1, if that is
+        larger), or a number is not finite.
+    """
+    squares = [np.sum(np.square(value)) for value in params.values()]
+    finite = np.isfinite([losses[-1], *squares]).all()
+    diverged = not finite or losses[-1] > 100 * max(losses[0], 1.0)
+    if diverged:
+        warnings.warn(
+            f"training diverged at step {len(losses)} (loss {losses[-1]:.3g}) and stopped: the "
+            f"learning rate {learning_rate:g} is the likely cause, try {learning_rate / 10:g}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return bool(diverged)
