@@ -87,13 +87,16 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 BAR = re.compile(r"(`+[^`]*`+)|\|")
+NOTEBOOK = re.compile(r"\bnotebooks/(\d\d_\w+)\.ipynb")
 
 
-def escape(
+def read_as_text(
     app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]
 ) -> None:
-    """Let a bar be a bar: outside of code |B| would name a substitution."""
-    lines[:] = [BAR.sub(lambda found: found[1] or r"\|", line) for line in lines]
+    """Let a bar be a bar, where |B| would name a substitution, and a notebook's name a link."""
+    for number, line in enumerate(lines):
+        escaped = BAR.sub(lambda found: found[1] or r"\|", line)
+        lines[number] = NOTEBOOK.sub(r":doc:`/notebooks/\1`", escaped)
     if not any(line.startswith("---") for line in lines):
         lines[:] = [line.strip() for line in lines]  # no sections, so no layout
 
@@ -140,5 +143,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", adapt)
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
-    app.connect("autodoc-process-docstring", escape)
+    app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)

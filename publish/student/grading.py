@@ -8,6 +8,15 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+COMMANDS = """
+import sys
+from nbgrader.apps.nbgraderapp import NbGraderApp
+
+for command in ("generate_assignment", "autograde", "generate_feedback"):
+    NbGraderApp.launch_instance([command, *sys.argv[1:]])
+    NbGraderApp.clear_instance()
+"""
+
 
 def grade(folder: Path, notebooks: str) -> tuple[dict[str, float], Path]:
     """Let nbgrader release, grade and return two editions.
@@ -15,10 +24,10 @@ def grade(folder: Path, notebooks: str) -> tuple[dict[str, float], Path]:
     Parameters
     ----------
     folder : Path
-        Where `build` has written nbgrader/.
+        Where `build` has written student/ and nbgrader/.
     notebooks : str
         Which ones, for example "05*". The student `solved` hands in the source, the student
-        `untouched` what was released.
+        `untouched` what students get.
 
     Returns
     -------
@@ -29,14 +38,13 @@ def grade(folder: Path, notebooks: str) -> tuple[dict[str, float], Path]:
     shutil.rmtree(course, ignore_errors=True)
     shutil.copytree(folder / "nbgrader", course)
     released = course / "release" / "series"
-    nbgrader(course, "generate_assignment", notebooks)
-    for name, origin in {"solved": course / "source" / "series", "untouched": released}.items():
+    solved, untouched = course / "source" / "series", folder / "student" / "notebooks"
+    for name, origin in {"solved": solved, "untouched": untouched}.items():
         submitted = course / "submitted" / name / "series"
         submitted.mkdir(parents=True)
         for path in origin.glob(f"{notebooks}.ipynb"):
             shutil.copy2(path, submitted)
-    for command in ("autograde", "generate_feedback"):
-        nbgrader(course, command, notebooks)
+    nbgrader(course, notebooks)
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         submissions = book.assignment_submissions("series")
         points = {submission.student.id: submission.score for submission in submissions}
@@ -48,12 +56,11 @@ def grade(folder: Path, notebooks: str) -> tuple[dict[str, float], Path]:
     return points, released
 
 
-def nbgrader(course: Path, command: str, notebooks: str) -> None:
-    """Run one of nbgrader's commands on the series; its output when it fails."""
-    arguments = [command, "series", f"--notebook={notebooks}"]
+def nbgrader(course: Path, notebooks: str) -> None:
+    """Run nbgrader's commands on the series; their output when they fail."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     result = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
+        [sys.executable, "-c", COMMANDS, "series", f"--notebook={notebooks}"],
         cwd=course,
         env=os.environ | {"PATH": programs},  # nbgrader looks for alembic there
         capture_output=True,
@@ -61,4 +68,4 @@ def nbgrader(course: Path, command: str, notebooks: str) -> None:
         check=False,
     )
     if result.returncode:
-        raise RuntimeError(f"nbgrader {' '.join(arguments)}:\n{result.stderr}")
+        raise RuntimeError(f"nbgrader on {notebooks}:\n{result.stderr}")
