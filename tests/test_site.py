@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import re
 import runpy
+import warnings
 from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory):
     """The folder of the site, built with a launch address."""
     folder = tmp_path_factory.mktemp("site")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
         patch.setenv("CS231N_LAUNCH", BINDER)
         assert build(folder) == 0
     return folder

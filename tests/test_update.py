@@ -198,11 +198,20 @@ def copies(tmp_path):
     return folders
 
 
-def run(newer, *arguments):
-    """What update.py of a copy says, and its exit status."""
-    command = [sys.executable, "update.py", *map(str, arguments)]
-    done = subprocess.run(command, cwd=newer, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr, done.returncode
+@pytest.fixture
+def run(copies, monkeypatch, capsys):
+    """A function of arguments: what update.py of the newer copy says, and its exit status."""
+
+    def run(argument):
+        monkeypatch.setattr(update, "HERE", copies[1])
+        monkeypatch.setattr(sys, "argv", ["update.py", str(argument)])
+        try:
+            status = update.main()
+        except SystemExit as error:
+            status = error.code
+        return "".join(capsys.readouterr()), status
+
+    return run
 
 
 def answer(path, source):
@@ -212,15 +221,15 @@ def answer(path, source):
     nbformat.write(notebook, path)
 
 
-def test_copies_are_kept(copies):
+def test_copies_are_kept(copies, run):
     older, newer = copies
     path, updated = older / "notebooks" / NAME, newer / "notebooks" / NAME
     answer(path, "mine = 1")
     before = path.read_bytes()
     (older / "notebooks" / "my_own.ipynb").write_bytes(before)
     nbformat.write(new_notebook(), older / "notebooks" / "notes.ipynb")
-    output, status = run(newer, "../older")
-    assert status == 0
+    command = [sys.executable, "update.py", "../older"]
+    output = subprocess.check_output(command, cwd=newer, text=True)
     assert f"{NAME}: carried over: answers 1, cells of your own 0" in output
     assert "my_own.ipynb: copied as it is" in output
     assert output.count("If you renamed it") == 1, "notes.ipynb has no marks"
@@ -230,7 +239,7 @@ def test_copies_are_kept(copies):
     assert (newer / "notebooks" / "my_own.ipynb").exists()
 
     answer(path, "mine = 2")  # again, with other work: nothing is overwritten
-    output, status = run(newer, path)
+    output, status = run(path)
     assert status == 1
     assert "you have worked in the new notebook already" in output
     assert "mine = 1" in text(nbformat.read(updated, as_version=4))
@@ -238,27 +247,24 @@ def test_copies_are_kept(copies):
     assert sorted(kept) == sorted([before, path.read_bytes()])
 
 
-def test_what_is_wrong_with_an_argument_is_said(copies, monkeypatch, capsys):
+def test_what_is_wrong_with_an_argument_is_said(copies, run):
     older, newer = copies
-    monkeypatch.setattr(update, "HERE", newer)
-    for argument, sentence in [
-        (older.parent, "there are no notebooks in"),
-        (newer, "this is the new copy itself"),
-        (older / "no.ipynb", "there are no notebooks in"),
-    ]:
-        monkeypatch.setattr(sys, "argv", ["update.py", str(argument)])
-        with pytest.raises(SystemExit, match="2"):
-            update.main()
-        assert sentence in capsys.readouterr().err
+    for argument, sentence in {
+        older.parent: "there are no notebooks in",
+        newer: "this is the new copy itself",
+        older / "no.ipynb": "there are no notebooks in",
+    }.items():
+        output, status = run(argument)
+        assert status == 2
+        assert sentence in output
 
 
-def test_a_notebook_without_marks_is_refused(copies):
-    older, newer = copies
-    path = older / "notebooks" / NAME
+def test_a_notebook_without_marks_is_refused(copies, run):
+    path = copies[0] / "notebooks" / NAME
     notebook = nbformat.read(path, as_version=4)
     for part in notebook.cells:
         part.metadata.clear()
     nbformat.write(notebook, path)
-    output, status = run(newer, path)
+    output, status = run(path)
     assert status == 1
     assert "have lost the marks of their release" in output

@@ -3,8 +3,10 @@
 After `make slides site`: .venv/bin/python tests/browser/screenshots.py
 """
 
-from headless import ROOT, chromium, jupyterlab, new_page
-from test_lab import run_all, widgets_of
+from headless import chromium, jupyterlab, new_page
+from test_browser_lab import run_all, widgets_of
+
+from publish.notebook import ROOT
 
 IMAGES = ROOT / "publish" / "screenshots"
 WIDGET = "07_training"

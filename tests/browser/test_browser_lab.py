@@ -1,17 +1,18 @@
 """Every notebook in a real JupyterLab: all cells run, and every control changes its picture.
 
-python tests/browser/test_lab.py     milliseconds from key press to new picture, each control
+python tests/browser/test_browser_lab.py     milliseconds from key press to new picture, each control
 """
 
 import os
 import sys
 
-import nbformat
 import numpy as np
 import pytest
-from headless import ROOT, TOKEN, chromium, jupyterlab, new_page
+from headless import TOKEN, chromium, jupyterlab, new_page
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+from publish.notebook import Notebook
+
+SERIES = Notebook.series()
 PANEL = "window.jupyterapp.shell.currentWidget"
 CONTROLS = ".widget-hslider .noUi-handle"
 MOVES = 100
@@ -90,14 +91,13 @@ def keys(control):
     return ("ArrowLeft", "ArrowRight") if at_end else ("ArrowRight", "ArrowLeft")
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=SERIES, ids=lambda notebook: notebook.name)
 def notebook(request, page, lab):
     """The page of a notebook whose cells have run; page.widgets counts its cells tagged so."""
-    if request.param.name.startswith("10") and not os.environ.get("CS231N_DATA"):
+    if request.param.number == "10" and not os.environ.get("CS231N_DATA"):
         pytest.skip("CIFAR-10 is not here: make data, or CS231N_DATA")
-    cells = nbformat.read(request.param, as_version=4).cells
-    page.widgets = sum("widget" in cell.metadata.get("tags", []) for cell in cells)
-    run_all(page, lab, request.param.stem)
+    page.widgets = len(request.param.tagged("widget"))
+    run_all(page, lab, request.param.name)
     return page
 
 
@@ -126,7 +126,7 @@ def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(notebook):
 
 def main():
     """Print the milliseconds of every control and what a hundred moves leave behind."""
-    names = sys.argv[1:] or [path.stem for path in NOTEBOOKS]
+    names = sys.argv[1:] or [notebook.name for notebook in SERIES]
     columns = ["control", "median ms", "95 % ms", "worst ms", "outputs left"]
     print(f"{'notebook':28}" + "".join(f"{column:>14}" for column in columns))
     with jupyterlab() as address, chromium() as browser:

@@ -1,14 +1,12 @@
 """Every slide of every deck, as a browser shows it from the file, with no network."""
 
-import subprocess
-import sys
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from headless import ROOT
+from headless import violations
 
-DECKS = sorted(path.stem for path in (ROOT / "publish" / "slides").glob("*.md"))
-BUILT = ROOT / "build" / "slides"
+from publish.notebook import Notebook
+from publish.slides import build as slides
+
+SERIES = Notebook.series()
 
 OUTSIDE = """slide => {
   const frame = slide.getBoundingClientRect();
@@ -27,70 +25,52 @@ OUTSIDE = """slide => {
 @pytest.fixture(scope="module", autouse=True)
 def built():
     """The slides, built anew."""
-    subprocess.run([sys.executable, "publish/slides.py"], cwd=ROOT, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["slides"])
+        assert slides.main() == 0
 
 
-def open_deck(page, name, view=""):
+def open_deck(page, notebook, view=""):
     """Open a deck from its file and wait until its equations are set; its slides."""
-    page.on(
-        "request", lambda r: r.url.startswith(("file:", "data:")) or page.problems.append(r.url)
-    )
-    page.goto((BUILT / f"{name}.html").as_uri() + view)
+    page.goto((slides.OUTPUT / f"{notebook.name}.html").as_uri() + view)
     page.wait_for_function("window.Reveal && Reveal.isReady()")
     if "print-pdf" in view:
         page.wait_for_selector(".pdf-page", state="attached")
     return page.query_selector_all(".slides > section")
 
 
-@pytest.mark.parametrize("name", DECKS)
-def test_no_slide_overflows_and_no_equation_fails(page, name):
-    slides = open_deck(page, name)
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_a_deck_reads_well(page, notebook):
+    sections = open_deck(page, notebook)
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
-    for index, slide in enumerate(slides):
+    for index, section in enumerate(sections):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
-        outside = slide.evaluate(OUTSIDE)
+        outside = section.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
-    assert len(slides) == page.evaluate("Reveal.getTotalSlides()")
+    assert len(sections) == page.evaluate("Reveal.getTotalSlides()")
     equations = page.locator(".equation").count()
     assert page.locator('.equation mjx-container[display="true"]').count() == equations > 0
     assert "$" not in page.evaluate(
         "[...document.querySelectorAll('.slides p, .slides li, .slides td, .slides h2')]"
         ".filter((e) => !e.querySelector('code')).map((e) => e.innerText).join()"
     )
-    assert page.problems == []
-
-
-@pytest.mark.parametrize("name", DECKS)
-def test_axe_finds_nothing(page, name):
-    for view in ("", "?print-pdf"):  # as projected, and every slide on a page of its own
-        open_deck(page, name, view)
-        found = Axe().run(page).response["violations"]
-        assert not found, f"{found[0]['help']}: {found[0]['nodes'][0]['html']}"
-
-
-@pytest.mark.parametrize("name", DECKS)
-def test_every_image_is_there_and_described(page, name):
-    open_deck(page, name)
     for image in page.query_selector_all("img"):
         assert image.evaluate("image => image.naturalWidth") > 0
         assert len(image.get_attribute("alt")) > 20
-
-
-@pytest.mark.parametrize("name", DECKS)
-def test_the_foot_shows_the_page_and_leads_to_the_notebook(page, name):
-    slides = open_deck(page, name)
+    page.evaluate("Reveal.slide(0)")
     page.keyboard.press("ArrowRight")
-    number = page.locator(".slide-number")
-    assert number.inner_text().split() == ["2", "/", str(len(slides))]
+    assert page.locator(".slide-number").inner_text().split() == ["2", "/", str(len(sections))]
     for link in page.query_selector_all("a[href$='.ipynb']"):
-        assert (
-            BUILT / link.get_attribute("href")
-        ).resolve() == ROOT / "notebooks" / f"{name}.ipynb"
+        assert (slides.OUTPUT / link.get_attribute("href")).resolve() == notebook.path
+    assert violations(page) == []
+    open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
+    assert violations(page) == []
+    assert page.problems == []
 
 
 def test_a_derivation_appears_line_by_line(page):
-    open_deck(page, "02_softmax_cross_entropy")
+    open_deck(page, SERIES[1])
     index = page.evaluate(
         "[...document.querySelectorAll('.slides > section')]"
         ".findIndex((slide) => slide.querySelector('mjx-mtr.fragment'))"
@@ -108,8 +88,8 @@ def test_a_derivation_appears_line_by_line(page):
 
 
 def test_the_speaker_sees_the_notes(page):
-    slides = open_deck(page, DECKS[0])
-    expected = slides[0].query_selector(".notes").text_content().strip()
+    sections = open_deck(page, SERIES[0])
+    expected = sections[0].query_selector(".notes").text_content().strip()
     with page.expect_popup() as opened:
         page.keyboard.press("s")
     view = opened.value
@@ -121,8 +101,8 @@ def test_the_speaker_sees_the_notes(page):
 
 
 def test_the_index_leads_to_every_deck(page):
-    page.goto((BUILT / "index.html").as_uri())
+    page.goto((slides.OUTPUT / "index.html").as_uri())
     links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
-    assert links == [f"{name}.html" for name in DECKS]
+    assert links == [f"{notebook.name}.html" for notebook in SERIES]
     assert page.problems == []
-    assert Axe().run(page).response["violations"] == []
+    assert violations(page) == []
