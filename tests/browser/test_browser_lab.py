@@ -1,6 +1,6 @@
 """Every notebook in a real JupyterLab: all cells run, and every control changes its picture.
 
-python tests/browser/test_browser_lab.py     milliseconds from key press to new picture, each control
+python tests/browser/test_browser_lab.py     milliseconds from key press to picture, each control
 """
 
 import os
