@@ -1,6 +1,6 @@
 """Milliseconds of one training step of a 3072-H-10 network, batch 200, side by side in one run.
 
-    python benchmarks/training_step.py
+    python -m benchmarks.training_step
 
 The contenders train the same network by the same minibatch SGD with weight decay, in their own
 loops, on 20,000 random examples: more than a cache holds, so that every batch is gathered from
@@ -19,11 +19,11 @@ from itertools import count, islice
 
 import numpy as np
 import torch
-from side_by_side import interleaved, print_conditions, print_table, ratios, save
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch.nn.functional import cross_entropy
 
+from benchmarks.side_by_side import interleaved, print_conditions, print_table, ratios, save
 from cs231n_utils.plots import COLORS, subplots
 from cs231n_utils.taught.models import TwoLayerNet
 from cs231n_utils.threads import use_all_threads
