@@ -9,7 +9,6 @@ here is left as it is, and its line says so. The pages are those of the site.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -27,8 +26,6 @@ from publish.notebook import NOTEBOOKS, ROOT, WIDGET, Notebook, tags
 
 BUILD = ROOT / "build" / "pages"
 CELL_TIMEOUT = 600  # seconds
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
 
 
 def main() -> int:
