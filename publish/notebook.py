@@ -16,6 +16,7 @@ TIMES = re.compile(r"about (\d+) minutes to read, at most (\d+) seconds to run")
 NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?:\n\n|$)", re.DOTALL)
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 MARKER = re.compile(rf"^ *(?:{BEGIN}|{END})\n", re.M)
+LINTER = re.compile(r"  # noqa: \w+(?:, \w+)*(?:  (.*))?$", re.M)  # a remark may follow
 
 
 def tags(cell: NotebookNode) -> set[str]:
@@ -201,9 +202,10 @@ class Notebook:
         return [cell for cell in self.solutions if cell.id not in asked]
 
     def shown(self, cell: NotebookNode) -> str:
-        """A cell's text for readers: core functions without the marks of their solutions."""
+        """A code cell for readers: no marks of core functions' solutions, none for the linter."""
         asked = any(exercise.solution.id == cell.id for exercise in self.exercises)
-        return str(cell.source) if asked else without_markers(cell.source)
+        source = str(cell.source) if asked else without_markers(cell.source)
+        return LINTER.sub(lambda mark: f"  # {mark[1]}" if mark[1] else "", source)
 
     @property
     def checks(self) -> list[tuple[NotebookNode, list[NotebookNode]]]:

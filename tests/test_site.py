@@ -115,11 +115,12 @@ def test_every_notebook_can_be_downloaded_and_opened_elsewhere(site, pages):
         assert download.read_bytes() == notebook.path.read_bytes()
 
 
-def test_marks_of_core_functions_are_not_shown_and_solutions_are_folded(pages):
+def test_marks_are_not_shown_and_solutions_of_exercises_are_folded(pages):
     for notebook in SERIES:
         text = page_of(pages, notebook).text
         assert text.count("BEGIN SOLUTION") == len(notebook.exercises)
         assert text.count("Show a solution") == len(notebook.exercises)
+        assert "# noqa" not in text
 
 
 def test_every_public_definition_is_in_the_reference(pages):
@@ -185,11 +186,8 @@ def conf(monkeypatch):
     return read
 
 
-def test_without_an_address_there_is_no_launch_link(conf):
+def test_a_launch_address_needs_a_place_for_the_notebook(conf):
     assert conf("")["html_context"]["launch_host"] is None
-
-
-def test_an_address_needs_a_place_for_the_notebook(conf):
     with pytest.raises(ValueError, match=r"must contain \{path\}"):
         conf("https://mybinder.org/v2/gh/someone/series/main")
 
