@@ -193,8 +193,7 @@ def load_cifar10(
     meta = files[0].with_name("batches.meta.txt" if files[0].suffix else "batches.meta")
     if meta.exists():
         with _reading(meta) as content:
-            names = re.findall(CIFAR10_NAMES, content.decode("latin-1"))
-            if tuple(names) != CIFAR10_CLASSES:
+            if tuple(re.findall(CIFAR10_NAMES, content.decode("latin-1"))) != CIFAR10_CLASSES:
                 raise ValueError(f"the classes are not {CIFAR10_NAMES}")
     X, y = _read_rows(files[:-1], num_train + num_val, dtype)
     X_test, y_test = _read_rows(files[-1:], num_test, dtype)
@@ -286,9 +285,8 @@ def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
             if not (found and array):
                 raise ValueError("no list 'labels' and array 'data' as in the official file")
             labels = np.frombuffer(re.sub(rb"[K(e]", b"", found[1]), np.uint8)
-            pixels = np.frombuffer(
-                content, np.uint8, int.from_bytes(array[1], "little"), array.end()
-            )
+            size = int.from_bytes(array[1], "little")  # in bytes
+            pixels = np.frombuffer(content, np.uint8, count=size, offset=array.end())
         if labels.shape != (ROWS,) or labels.max() > 9:
             raise ValueError(f"it needs {ROWS:,} labels from 0 to 9")
         return pixels.reshape(ROWS, 3, PIXELS).transpose(0, 2, 1), labels
