@@ -88,17 +88,14 @@ def test_digits_with_bytes_changed_dropped_or_inserted_are_refused(start, stop, 
     y=hnp.arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 4)),
     num_classes=st.integers(5, 7),
 )
-def test_a_split_gives_every_example_to_one_part_and_each_class_its_share(y, num_classes):
+def test_of_six_examples_of_a_class_four_train_one_validates_and_one_tests(y, num_classes):
     X = np.arange(len(y), dtype=float)[:, None]  # each row names its example
-    parts = in_splits(datasets._split(X, y, tuple(map(str, range(num_classes)))))
-    assert sorted(np.concatenate([X for X, _ in parts]).ravel()) == X.ravel().tolist()
-    for X_part, y_part in parts:
-        assert np.array_equal(y[X_part.ravel().astype(int)], y_part)
-        assert (np.diff(X_part.ravel()) > 0).all()
-    for label in range(num_classes):
-        sixths, rest = divmod(np.sum(y == label), 6)
-        counts = [int(np.sum(y_part == label)) for _, y_part in parts]
-        assert counts == [4 * sixths + min(rest, 4), sixths + (rest == 5), sixths]
+    names = tuple(map(str, range(num_classes)))
+    turns = np.array([np.sum(y[:n] == y[n]) % 6 for n in range(len(y))])
+    chosen = [turns < 4, turns == 4, turns == 5]
+    for (X_part, y_part), rows in zip(in_splits(datasets._split(X, y, names)), chosen, strict=True):
+        assert np.array_equal(X_part, X[rows])
+        assert np.array_equal(y_part, y[rows])
 
 
 SPIRALS = {
@@ -263,18 +260,22 @@ def test_the_pickles_of_these_tests_are_what_python_reads(python, small):
 def test_the_official_size_and_the_memory_it_takes(tmp_path):
     """10,000 images a batch in both layouts, and the bytes of one file at a time."""
     images, labels = random_batches(rows=10_000)["data_batch_1"]
-    for layout, suffix, size in [(binary_files, ".bin", 49_000), (python_files, "", 9_000)]:
+    for layout, suffix, options in [
+        (binary_files, ".bin", {}),
+        (python_files, "", {"num_train": 9_000}),
+    ]:
         folder = tmp_path / layout.__name__
         write(folder, layout({"data_batch_1": (images, labels)}))
         for name in BATCHES[1:]:
             os.link(folder / f"data_batch_1{suffix}", folder / f"{name}{suffix}")
         tracemalloc.start()
-        loaded = load_cifar10(size, folder=folder)
+        loaded = load_cifar10(**options, folder=folder)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         arrays = sum(X.nbytes + y.nbytes for X, y in in_splits(loaded))
         assert peak - arrays < 1.1 * (folder / f"test_batch{suffix}").stat().st_size
-        assert [len(y) for _, y in in_splits(loaded)] == [size, 1_000, 10_000]
+        sizes = [options.get("num_train", 49_000), 1_000, 10_000]
+        assert [len(y) for _, y in in_splits(loaded)] == sizes
         assert np.array_equal(loaded.y_val, labels[9_000:])
         assert np.array_equal(loaded.X_test[-1].reshape(32, 32, 3), images[-1] / np.float32(255))
 
@@ -484,10 +485,11 @@ def offer(site, content, monkeypatch):
 
 
 @pytest.fixture
-def site(small, monkeypatch):
+def site(small, tmp_path, monkeypatch):
     """A server on this machine with a small archive, in place of both official addresses."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as site:
         site.daemon_threads, site.handle_error = True, lambda *_: None  # clients may go away
+        site.batches, site.target = small, tmp_path / "new" / "data"
         site.answers, site.requests, site.sent, site.go_on = [], [], 0, threading.Event()
         urls = [f"http://127.0.0.1:{site.server_port}/{k}" for k in (1, 2)]
         site.settings = {"CIFAR10_URLS": urls, "RETRY_WAITS": [0] * 4, "ROWS": ROWS, "TIMEOUT": 60}
@@ -501,22 +503,17 @@ def site(small, monkeypatch):
         thread.join()
 
 
-@pytest.fixture
-def target(tmp_path):
-    """A folder that is not there yet."""
-    return tmp_path / "new" / "data"
-
-
-def assert_whole(target, small):
+def assert_whole(site):
     """The data are there, and nothing else but the lock."""
-    assert {path.name for path in target.iterdir()} <= {FOLDER, "cifar-10-download.lock"}
-    loaded = load_cifar10(**SMALL, folder=target)
-    assert np.array_equal(loaded.y_test, small["test_batch"][1])
+    names = {path.name for path in site.target.iterdir()}
+    assert names - {"cifar-10-download.lock"} == {FOLDER}
+    loaded = load_cifar10(**SMALL, folder=site.target)
+    assert np.array_equal(loaded.y_test, site.batches["test_batch"][1])
 
 
-def assert_nothing_loads(target):
+def assert_nothing_loads(site):
     with pytest.raises(FileNotFoundError, match="CIFAR-10 is not in"):
-        load_cifar10(**SMALL, folder=target)
+        load_cifar10(**SMALL, folder=site.target)
 
 
 def start(*arguments, **environment):
@@ -526,12 +523,12 @@ def start(*arguments, **environment):
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
 
 
-def start_download(site, target):
+def start_download(site):
     """The same download in another process."""
     program = "import json, sys; from cs231n_utils import datasets as d; "
     program += "[setattr(d, *item) for item in json.loads(sys.argv[1]).items()]; "
     program += "print(d.download_cifar10(sys.argv[2]))"
-    return start("-c", program, json.dumps(site.settings), target)
+    return start("-c", program, json.dumps(site.settings), site.target)
 
 
 CUT = {"stop": 150_000}
@@ -557,19 +554,19 @@ DOWNLOADS = {  # answers, and where the requests start
 
 
 @pytest.mark.parametrize("fault", DOWNLOADS)
-def test_a_download_survives_a_fault(site, target, small, fault, monkeypatch):
+def test_a_download_survives_a_fault(site, fault, monkeypatch):
     site.answers, starts = [*DOWNLOADS[fault][0]], DOWNLOADS[fault][1]
     if starts[0]:
-        write(target / "cifar-10-download", {"archive": bytes(starts[0])})
+        write(site.target / "cifar-10-download", {"archive": bytes(starts[0])})
     if fault == "silent":
         monkeypatch.setattr(datasets, "TIMEOUT", (60, 0.1))
     for _ in range(2):  # the second finds the data
-        assert download_cifar10(target) == target / FOLDER
+        assert download_cifar10(site.target) == site.target / FOLDER
         assert site.requests == [(f"/{k % 2 + 1}", start) for k, start in enumerate(starts)]
     if starts == [0, 150_000] and fault != "cut, and no ranges":
         assert site.sent == len(site.content), "no byte is sent twice"
     assert site.sent <= 2 * len(site.content), "it does not listen to the end"
-    assert_whole(target, small)
+    assert_whole(site)
 
 
 REASONS = [
@@ -581,84 +578,84 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("answer", "reason"), [*REASONS, (None, "refused")])
-def test_when_no_address_helps_the_reasons_are_told(site, target, answer, reason, monkeypatch):
+def test_when_no_address_helps_the_reasons_are_told(site, answer, reason, monkeypatch):
     site.answers = [answer] * 8
     if not answer:  # nobody listens
         monkeypatch.setattr(
             datasets, "CIFAR10_URLS", ["http://127.0.0.1:1/1", "http://127.0.0.1:1/2"]
         )
     with pytest.raises(ConnectionError, match=f"/1: .*{reason}.*\n.*/2: .*{reason}.*\nRun this"):
-        download_cifar10(target)
+        download_cifar10(site.target)
     assert len(site.requests) == (8 if answer else 0)
-    assert_nothing_loads(target)
+    assert_nothing_loads(site)
 
 
-def test_a_killed_download_leaves_nothing_that_loads_and_is_continued(site, target, small):
+def test_a_killed_download_leaves_nothing_that_loads_and_is_continued(site):
     site.answers = [SLOW]
-    part = target / "cifar-10-download" / "archive"
-    with start_download(site, target) as process:
+    part = site.target / "cifar-10-download" / "archive"
+    with start_download(site) as process:
         while process.poll() is None and not (part.exists() and part.stat().st_size):
             time.sleep(0.01)
         process.kill()
     got = part.stat().st_size
-    assert_nothing_loads(target)
-    download_cifar10(target)
+    assert_nothing_loads(site)
+    download_cifar10(site.target)
     assert site.requests == [("/1", 0), ("/1", got)]
-    assert_whole(target, small)
+    assert_whole(site)
 
 
-def test_stopping_while_it_unpacks_leaves_nothing_that_loads(site, target, small, monkeypatch):
+def test_stopping_while_it_unpacks_leaves_nothing_that_loads(site, monkeypatch):
     unpack = tarfile.TarFile.makefile
     with monkeypatch.context() as patch:
         steps = mock.Mock(side_effect=[1, 2, 3, KeyboardInterrupt])
         patch.setattr(tarfile.TarFile, "makefile", lambda *args: steps() and unpack(*args))
         with pytest.raises(KeyboardInterrupt):
-            download_cifar10(target)
-    assert list(target.rglob("*.bin")), "it was interrupted before it wrote a batch"
-    assert_nothing_loads(target)
-    download_cifar10(target)
+            download_cifar10(site.target)
+    assert list(site.target.rglob("*.bin")), "it was interrupted before it wrote a batch"
+    assert_nothing_loads(site)
+    download_cifar10(site.target)
     assert len(site.requests) == 1, "the archive was there already"
-    assert_whole(target, small)
+    assert_whole(site)
 
 
-def test_two_processes_share_one_download(site, target, small):
+def test_two_processes_share_one_download(site):
     site.answers = [SLOW]
-    with start_download(site, target) as first, start_download(site, target) as second:
+    with start_download(site) as first, start_download(site) as second:
         for process in (first, second):
             assert process.stdout.readline().endswith("downloads it there, this one waits.\n")
         site.go_on.set()
-        assert first.stdout.read() == second.stdout.read() == f"{target / FOLDER}\n"
+        assert first.stdout.read() == second.stdout.read() == f"{site.target / FOLDER}\n"
     assert len(site.requests) == 1
-    assert_whole(target, small)
+    assert_whole(site)
 
 
-def test_a_read_only_folder_is_one_message(site, target, monkeypatch):
-    target.mkdir(parents=True)
+def test_a_read_only_folder_is_one_message(site, monkeypatch):
+    site.target.mkdir(parents=True)
     refusal = OSError(errno.EROFS, os.strerror(errno.EROFS))
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", mock.Mock(side_effect=refusal))
         with pytest.raises(OSError, match=r"cannot be put in .* Read-only .*\n.*CS231N_DATA"):
-            download_cifar10(target)
-    assert list(target.iterdir()) == []
+            download_cifar10(site.target)
+    assert list(site.target.iterdir()) == []
 
 
 @pytest.mark.parametrize("unpacking", [False, True])
-def test_a_full_disk_is_one_message_and_the_download_goes_on(site, target, small, unpacking):
-    part = target / "cifar-10-download" / "archive"
+def test_a_full_disk_is_one_message_and_the_download_goes_on(site, unpacking):
+    part = site.target / "cifar-10-download" / "archive"
     if unpacking:
         write(part.parent, {part.name: site.content})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))  # no file may be longer
     try:
         with pytest.raises(OSError, match=r"cannot be put in .* too large.*\n.* with 360 MB"):
-            download_cifar10(target)
+            download_cifar10(site.target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert_nothing_loads(target)
+    assert_nothing_loads(site)
     got = part.stat().st_size
-    download_cifar10(target)
+    download_cifar10(site.target)
     assert [start for _, start in site.requests] == ([] if unpacking else [0, got])
-    assert_whole(target, small)
+    assert_whole(site)
 
 
 IN_PLACE = f"{FOLDER}/data_batch_1.bin"
@@ -685,20 +682,20 @@ HOSTILE = {  # an entry's name, type, link and size
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("fault", HOSTILE)
 def test_a_hostile_archive_with_the_right_hash_writes_nothing_outside(
-    site, target, small, tmp_path, fault, first, monkeypatch
+    site, tmp_path, fault, first, monkeypatch
 ):
     outside = tmp_path / "outside"
     outside.mkdir()
     name, kind, link, size = HOSTILE[fault]
     name, link = (text.format(outside=outside / "escaped") for text in (name, link))
-    offer(site, archive(small, (name, kind, link, size), first), monkeypatch)
+    offer(site, archive(site.batches, (name, kind, link, size), first), monkeypatch)
     with contextlib.suppress(OSError, ValueError, tarfile.TarError):
-        download_cifar10(target)
+        download_cifar10(site.target)
     assert list(outside.iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"outside", "new"}
     if IN_PLACE in name:
         with pytest.raises((FileNotFoundError, ValueError)):
-            load_cifar10(**SMALL, folder=target)
+            load_cifar10(**SMALL, folder=site.target)
 
 
 def test_ctrl_c_and_errors_are_sentences(tmp_path):
