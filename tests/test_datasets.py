@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 import tracemalloc
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -460,7 +459,6 @@ class Handler(BaseHTTPRequestHandler):
         site.requests.append((self.path, start))
         content = answer["change"](site.content)[start if answer["status"] == 206 else 0 :]
         if answer["wait"] and not answer["stop"]:
-            datasets.TIMEOUT = 60  # the next answer may take its time
             site.go_on.wait(60)
         self.send_response(answer["status"])
         if answer["length"]:
@@ -492,8 +490,10 @@ def site(small, tmp_path, monkeypatch):
         site.batches, site.target = small, tmp_path / "new" / "data"
         site.answers, site.requests, site.sent, site.go_on = [], [], 0, threading.Event()
         urls = [f"http://127.0.0.1:{site.server_port}/{k}" for k in (1, 2)]
-        site.settings = {"CIFAR10_URLS": urls, "RETRY_WAITS": [0] * 4, "ROWS": ROWS, "TIMEOUT": 60}
+        site.settings = {"CIFAR10_URLS": urls, "ROWS": ROWS}
         offer(site, archive(small), monkeypatch)
+        site.waits = []  # before each attempt
+        monkeypatch.setattr(datasets.time, "sleep", site.waits.append)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         thread = threading.Thread(target=site.serve_forever, args=(0.01,))
         thread.start()
@@ -558,8 +558,13 @@ def test_a_download_survives_a_fault(site, fault, monkeypatch):
     site.answers, starts = [*DOWNLOADS[fault][0]], DOWNLOADS[fault][1]
     if starts[0]:
         write(site.target / "cifar-10-download", {"archive": bytes(starts[0])})
-    if fault == "silent":
-        monkeypatch.setattr(datasets, "TIMEOUT", (60, 0.1))
+    if fault == "silent":  # the first attempt alone is impatient
+        seconds = iter([0.5, 60])
+
+        def wait(_):
+            monkeypatch.setattr(datasets, "TIMEOUT", next(seconds))
+
+        monkeypatch.setattr(datasets.time, "sleep", wait)
     for _ in range(2):  # the second finds the data
         assert download_cifar10(site.target) == site.target / FOLDER
         assert site.requests == [(f"/{k % 2 + 1}", start) for k, start in enumerate(starts)]
@@ -587,6 +592,7 @@ def test_when_no_address_helps_the_reasons_are_told(site, answer, reason, monkey
     with pytest.raises(ConnectionError, match=f"/1: .*{reason}.*\n.*/2: .*{reason}.*\nRun this"):
         download_cifar10(site.target)
     assert len(site.requests) == (8 if answer else 0)
+    assert site.waits == [0, 0, 1, 1, 2, 2, 4, 4]
     assert_nothing_loads(site)
 
 
@@ -595,7 +601,7 @@ def test_a_killed_download_leaves_nothing_that_loads_and_is_continued(site):
     part = site.target / "cifar-10-download" / "archive"
     with start_download(site) as process:
         while process.poll() is None and not (part.exists() and part.stat().st_size):
-            time.sleep(0.01)
+            site.go_on.wait(0.01)
         process.kill()
     got = part.stat().st_size
     assert_nothing_loads(site)
