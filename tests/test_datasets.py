@@ -259,24 +259,21 @@ def test_the_pickles_of_these_tests_are_what_python_reads(python, small):
 def test_the_official_size_and_the_memory_it_takes(tmp_path):
     """10,000 images a batch in both layouts, and the bytes of one file at a time."""
     images, labels = random_batches(rows=10_000)["data_batch_1"]
-    for layout, suffix, options in [
-        (binary_files, ".bin", {}),
-        (python_files, "", {"num_train": 9_000}),
-    ]:
+    for layout, suffix in [(python_files, ""), (binary_files, ".bin")]:
         folder = tmp_path / layout.__name__
         write(folder, layout({"data_batch_1": (images, labels)}))
         for name in BATCHES[1:]:
             os.link(folder / f"data_batch_1{suffix}", folder / f"{name}{suffix}")
         tracemalloc.start()
-        loaded = load_cifar10(**options, folder=folder)
+        loaded = load_cifar10(19_000, num_test=1, folder=folder)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         arrays = sum(X.nbytes + y.nbytes for X, y in in_splits(loaded))
         assert peak - arrays < 1.1 * (folder / f"test_batch{suffix}").stat().st_size
-        sizes = [options.get("num_train", 49_000), 1_000, 10_000]
-        assert [len(y) for _, y in in_splits(loaded)] == sizes
         assert np.array_equal(loaded.y_val, labels[9_000:])
-        assert np.array_equal(loaded.X_test[-1].reshape(32, 32, 3), images[-1] / np.float32(255))
+    loaded = load_cifar10(folder=folder)
+    assert [len(y) for _, y in in_splits(loaded)] == [49_000, 1_000, 10_000]
+    assert np.array_equal(loaded.X_test[-1].reshape(32, 32, 3), images[-1] / np.float32(255))
 
 
 def test_files_that_hold_no_wanted_row_are_not_read(binary):
@@ -568,8 +565,6 @@ def test_a_download_survives_a_fault(site, fault, monkeypatch):
     for _ in range(2):  # the second finds the data
         assert download_cifar10(site.target) == site.target / FOLDER
         assert site.requests == [(f"/{k % 2 + 1}", start) for k, start in enumerate(starts)]
-    if starts == [0, 150_000] and fault != "cut, and no ranges":
-        assert site.sent == len(site.content), "no byte is sent twice"
     assert site.sent <= 2 * len(site.content), "it does not listen to the end"
     assert_whole(site)
 
