@@ -1,26 +1,58 @@
-"""What is wrong with a gradient: the forms that real mistakes take, tried one after the other.
+"""What is wrong with a gradient: explanations, the surest first.
 
-`gradient_check` measures, and calls `explain` and `explain_shape` when a check fails. Each finding
-is a pair: a short stable name of the cause, and a sentence with the evidence.
+Planting: the networks of the series have one backward pass. `PLANTS` replaces a step of it by what
+a student may have written. The fault that gives the very gradient at hand is proved, not guessed.
+
+Rules: of other functions only slopes are known. `CHANGES` and the patterns of mistakes are tried.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
-Finding = tuple[str, str]
+from cs231n_utils.taught.layers import relu
+from cs231n_utils.taught.losses import cross_entropy, softmax
+from cs231n_utils.types import Params
 
 NUM_STEPS = 7  # h, h/10, ..., h/1000000
 ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
+PROVED = 1e-9  # relative difference of two gradients that are equal to rounding
+CLOSE = 1e-6  # relative difference of two losses that agree, whatever their type
+EXACT = 1e-12  # and in float64
+SLACK = 3  # what an explanation may leave, in units of the noise
+REST = 0.1  # and as a share of the disagreement
+MOST = 0.5  # the share of entries that makes a pattern
+SAME = 1e-3  # relative difference of two coefficients that count as equal
+SIMPLE = 1e-4  # relative difference to a whole number, or to the inverse of one
+CONDITION = 1e4  # beyond it two arrays are too much alike to be told apart
+TINY = 1e-140  # its square underflows
+
+
+class Finding(NamedTuple):
+    """An explanation: short stable names of the faults in it, and a sentence."""
+
+    causes: tuple[str, ...]
+    text: str
+
+
+NOT_DETERMINISTIC = Finding(
+    ("not_deterministic",),
+    "f is not deterministic: two calls at the same x return different values. Fix its batch, "
+    "and the seed of anything random in it, before the check.",
+)
+FLOAT32 = Finding(
+    ("float32",),
+    "the loss agrees with that of a correct network to the digits of float32, but not to those of "
+    "float64: somewhere it is computed in float32.",
+)
 NOTHING_FITS = (
     "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
     "column). Start from the worst entries."
-)
-NOT_DETERMINISTIC = (
-    "not_deterministic",
-    "f is not deterministic: two calls at the same x return different values. Fix its batch, "
-    "and the seed of anything random in it, before the check.",
 )
 
 
@@ -28,15 +60,16 @@ NOT_DETERMINISTIC = (
 class Slopes:
     """Central differences, each at the largest step from which a smaller one changes nothing.
 
-    All arrays have the shape of x.
-
-    value : the central difference at the step that was chosen.
-    noise : the error that round-off may leave in it.
-    settled : whether such a step was found.
-    moved : whether the step is smaller than the first one, h: the value at h was misleading.
-    kink : whether the slopes from the left and from the right differ however small the step.
-    left, right : these slopes.
-    single : whether every value of f was a float32 number.
+    Attributes
+    ----------
+    value, noise
+        The differences, of x's shape, and the error that round-off may leave in them.
+    settled, moved
+        Whether such a step was found, and whether it is smaller than the first.
+    kink, left, right
+        Whether the slopes from the two sides differ however small the step, and these slopes.
+    single
+        Whether every value of f was a float32 number.
     """
 
     value: np.ndarray
@@ -46,7 +79,14 @@ class Slopes:
     kink: np.ndarray
     left: np.ndarray
     right: np.ndarray
-    single: bool
+    single: bool = False
+
+    @classmethod
+    def known(cls, gradient: np.ndarray) -> "Slopes":
+        """Slopes that are known to rounding, without measuring."""
+        noise = np.full(gradient.shape, PROVED * np.abs(gradient).max(initial=0.0))
+        yes, no = np.ones(gradient.shape, dtype=bool), np.zeros(gradient.shape, dtype=bool)
+        return cls(gradient, noise, yes, no, no, gradient, gradient)
 
 
 def measure_slopes(
@@ -98,405 +138,492 @@ def measure_slopes(
     return Slopes(**floats, **flags, single=single)
 
 
-@dataclass(frozen=True)
-class Hints:
-    """What the caller knows about the gradient; None where nothing.
+# The steps of a layer in the reference pass, from the last layer down. A enters the layer and
+# Z = A W + b leaves it; dA, the gradient of ReLU(Z), comes from the layer above.
+STEPS = {
+    "P": "softmax(Z)",  # of the last layer
+    "dS": "(P - Y) / N",  # dZ of the last layer
+    "dZ": "dA * (Z > 0)",  # of every other layer
+    "dW": "A.T @ dZ",
+    "db": "dZ.sum(axis=0)",
+    "dA": "dZ @ W.T",  # for the layer below
+}
+PLANTS = (  # the cause, the step, what stands there instead, and that in words
+    ("relu_off", "dZ", "dA", "ReLU's mask is missing"),
+    ("relu_inverted", "dZ", "dA * (Z <= 0)", "ReLU's mask is the wrong way round"),
+    ("relu_on", "dZ", "dA * relu(Z)", "dA is multiplied by A, not by ReLU's mask"),
+    ("relu_on", "dZ", "dA * Z", "dA is multiplied by Z, not by ReLU's mask"),
+    ("relu_on", "dZ", "1.0 * (Z > 0)", "the mask is there, but dA is missing"),
+    ("relu_off", "dZ", "dA * (dA > 0)", "ReLU's mask is taken from dA"),
+    ("relu_off", "dZ", "dA * (A > 0)", "ReLU's mask is that of another layer"),
+    ("relu_off", "dZ", "np.where(Z > 0, dA, 0.01 * dA)", "where ReLU is off the slope is not 0"),
+    ("relu_off", "dZ", "np.where(Z > 0, dA, 0.1 * dA)", "where ReLU is off the slope is not 0"),
+    ("relu_off", "dW", "before_relu.T @ dZ", "Z stands for A: ReLU is forgotten"),
+    ("relu_extra", "dS", "(P - Y) / N * (Z > 0)", "the scores have a mask, but no ReLU"),
+    ("one_per_row", "dS", "P / N", "the - 1 at the correct class is missing"),
+    ("one_per_row", "dS", "(P + Y) / N", "the sign of the 1 at the correct class is wrong"),
+    ("mean_of_part", "dS", "P - Y / N", "1/N is missing at P"),
+    ("mean_of_part", "dS", "P / N - Y", "1/N is missing at Y"),
+    ("softmax_diagonal", "dS", "(P - Y) * P * (1 - P) / N", "P * (1 - P) is too much"),
+    ("softmax_diagonal", "dS", "Y * (P - 1) / N", "the scores of the other classes count, too"),
+    ("softmax_diagonal", "dS", "P * (1 - P) / N", "this is a slope of P, not of the loss"),
+    ("softmax_missing", "dS", "-Y / P / N", "this is dP: the derivative of softmax is missing"),
+    ("softmax_missing", "dS", "(Z - Y) / N", "scores stand for probabilities"),
+    ("softmax_missing", "P", "np.exp(Z)", "the exponentials are not divided by their sum"),
+    ("softmax_twice", "P", "softmax(softmax(Z))", "softmax is applied twice"),
+    ("wrong_axis", "P", "softmax(Z.T).T", "softmax runs over the examples, not the classes"),
+    ("transpose", "dW", "dZ.T @ A", "it is the transpose of the right one"),
+    ("transpose", "dA", "dZ @ W", "W is not transposed"),
+    ("chain", "dA", "dZ", "the factor W.T is missing"),
+    ("wrong_input", "dW", "X.T @ dZ", "the inputs stand for what enters the layer"),
+    ("wrong_input", "dW", "relu(Z).T @ dZ", "what leaves the layer stands for what enters it"),
+    ("wrong_input", "dW", "(A - A.mean(axis=0)).T @ dZ", "only the backward pass centres"),
+    ("shape", "db", "dZ.sum(axis=0, keepdims=True)", "keepdims gives it a second axis"),
+    ("wrong_axis", "db", "dZ.sum(axis=1)", "the sum runs over the units, not the examples"),
+    ("wrong_axis", "db", "dZ.sum()", "the sum runs over everything, not the examples alone"),
+    ("missing_sum", "db", "dZ", "the sum over the examples is missing"),
+    ("missing_sum", "db", "dZ.T", "the sum over the examples is missing"),
+    ("factor 1/N", "db", "dZ.mean(axis=0)", "a mean stands for the sum"),
+    ("example_missing", "dW", "A[:-1].T @ dZ[:-1]", "the last example is left out"),
+    ("example_missing", "db", "dZ[:-1].sum(axis=0)", "the last example is left out"),
+    ("one_example", "dW", "A[-1:].T @ dZ[-1:]", "only the last example counts: = for +=?"),
+    ("one_example", "db", "dZ[-1]", "only the last example counts: = for +=?"),
+    ("example_missing", "dW", "A[1:].T @ dZ[1:]", "the first example is left out"),
+    ("example_missing", "db", "dZ[1:].sum(axis=0)", "the first example is left out"),
+    ("one_example", "dW", "A[:1].T @ dZ[:1]", "only the first example counts"),
+    ("one_example", "db", "dZ[0]", "only the first example counts"),
+)
+# Of any gradient, right or planted: data is the gradient without the L2 term l2, x the parameter.
+CHANGES = (
+    ("sign", "-gradient", "every entry is -1 times the right one: the sign is wrong"),
+    ("sign", "-data + l2", "the sign is wrong, but for the L2 term"),
+    ("factor N", "N * data + l2", "it is N times the right one: divide by the N examples"),
+    ("factor N", "N * gradient", "it is N times the right one: divide by the N examples"),
+    ("factor 1/N", "data / N + l2", "1/N is there twice"),
+    ("factor 1/N", "gradient / N", "1/N is there twice"),
+    ("factor 2", "2 * data + l2", "it is 2 times the right one: is a 1/2 missing?"),
+    ("factor 2", "2 * gradient", "it is 2 times the right one: is a 1/2 missing?"),
+    ("factor 1/2", "data / 2 + l2", "it is 1/2 times the right one: is a 1/2 too many?"),
+    ("factor 1/2", "gradient / 2", "it is 1/2 times the right one: is a 1/2 too many?"),
+    ("reg_missing", "data", "the L2 term is missing"),
+    ("reg_doubled", "gradient + reg * x", "an L2 term is too many"),
+    ("reg_misplaced", "data + reg * data", "dW += reg * dW stands for dW += reg * W"),
+    ("reg_factor", "data + l2 / 2", "the L2 term is 1/2 times the right one"),
+    ("reg_factor", "data - l2", "the sign of the L2 term is wrong"),
+    ("reg_factor", "data + l2 / N", "the L2 term is divided by N"),
+    ("reg_factor", "data + N * l2", "the L2 term is N times the right one"),
+    ("reg_form", "data + reg * x * x", "reg * W * W is not the derivative of the penalty"),
+    ("reg_form", "data + reg / 2 * x * x", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg * np.sum(x * x)", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg / 2 * np.sum(x * x)", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg * np.sign(x)", "the L2 term is the one of reg * sum |W|"),
+    ("reg_form", "data + reg", "W is missing in the L2 term"),
+    ("data_missing", "l2", "only the L2 term is there"),
+    ("transpose", "gradient.T", "it is the transpose of the right one"),
+    ("transpose", "data.T + l2", "it is the transpose of the right one"),
+    ("wrong_axis", "gradient.sum() + 0 * x", "every entry is the sum of all: sum over one axis"),
+    ("swapped", "x", "it is the parameter itself"),
+    ("relu_off", "gradient * (x > 0)", "it has a mask x > 0 of its own"),
+)
+TOOLS = {"np": np, "relu": relu, "softmax": softmax}
 
-    batch_size : the number of examples.
-    reg : the strength of the L2 term.
-    pre_activations : the array Z (N, H) that ReLU is applied to.
+
+class Planted(NamedTuple):
+    """A gradient, the causes of the faults in it, and these in words."""
+
+    causes: tuple[str, ...]
+    texts: tuple[str, ...]
+    gradient: np.ndarray
+
+
+class Reference:
+    """The backward pass of a network of the series: affine maps with ReLUs between, softmax.
+
+    Parameters
+    ----------
+    layers
+        For each layer what its steps see, by name, and the keys of its W and b.
+    exact
+        Whether the loss of the model is the one of these layers to the last digits of float64.
     """
 
-    batch_size: int | None = None
-    reg: float | None = None
-    pre_activations: np.ndarray | None = None
+    def __init__(self, layers: list[dict[str, Any]], exact: bool) -> None:
+        self.layers, self.exact = layers, exact
+        self.grads = self.gradients(STEPS)
+
+    @np.errstate(all="ignore")
+    def gradients(self, steps: dict[str, str], only: int | None = None) -> Params:
+        """What steps give when they stand in all layers, or in one; without what NumPy refuses."""
+        grads: Params = {}
+        above: dict[str, Any] = {}
+        for number, layer in reversed([*enumerate(self.layers)]):
+            here = steps if only in (None, number) else STEPS
+            names = TOOLS | layer
+            try:
+                if above:
+                    names["dA"] = _value(above["steps"]["dA"], above)
+                    names["dZ"] = _value(here["dZ"], names)
+                else:
+                    names["P"] = _value(here["P"], names)
+                    names["dZ"] = _value(here["dS"], names)
+            except ValueError:
+                break
+            for key, step, l2 in zip(layer["keys"], ("dW", "db"), (layer["l2"], 0.0), strict=True):
+                with suppress(ValueError):
+                    grads[key] = np.asarray(_value(here[step], names) + l2)
+            above = names | {"steps": here}
+        return grads
+
+    @functools.cached_property
+    def faults(self) -> list[tuple[str, str, Params]]:
+        """For each plant, in all layers and in each alone: cause, words and gradients."""
+        places = (None, *range(len(self.layers))) if len(self.layers) > 2 else (None,)
+        return [
+            (
+                cause,
+                f"{text} ({step} = {wrong}, right is {STEPS[step]})",
+                self.gradients(STEPS | {step: wrong}, only=place),
+            )
+            for (cause, step, wrong, text), place in product(PLANTS, places)
+        ]
+
+    def planted(self, key: str) -> list[Planted]:
+        """The gradients that a parameter has with each fault."""
+        faulty = [
+            Planted((cause,), (text,), grads[key])
+            for cause, text, grads in self.faults
+            if key in grads
+        ]
+        swapped = [
+            Planted(("swapped",), (f"it is the gradient of {other}",), self.grads[other])
+            for other in self.grads
+            if other != key
+        ]
+        return faulty + swapped
+
+    def explain(self, key: str, gradient: np.ndarray, slopes: Slopes | None) -> list[Finding]:
+        """Every explanation of a parameter's gradient; slopes: what was measured, if anything."""
+        layer = next(layer for layer in self.layers if key in layer["keys"])
+        weight = key == layer["keys"][0]
+        x, l2 = (layer["W"], layer["l2"]) if weight else (layer["b"], 0.0)
+        known = {"N": layer["N"], "reg": layer["reg"] or None, "l2": l2}
+        exact = Slopes.known(self.grads[key])
+        if slopes is not None:
+            if _close(gradient, self.grads[key], exact.noise):
+                return explain(gradient, slopes, x)  # right but for kinks
+            exact = replace(exact, kink=slopes.kink, left=slopes.left, right=slopes.right)
+        return explain(gradient, exact, x, known, self.planted(key))
 
 
-def explain(gradient: np.ndarray, slopes: Slopes, x: np.ndarray, hints: Hints) -> list[Finding]:
-    """Every explanation that fits a gradient of x's shape, the most specific first."""
+def _value(expression: str, names: dict[str, Any]) -> Any:
+    return eval(_code(expression), names)
+
+
+@functools.cache
+def _code(expression: str) -> Any:
+    return compile(expression, "a planted step", "eval")
+
+
+def recognise(params: Params, X: Any, y: Any, reg: float, loss: float) -> Reference | None:
+    """The reference pass of a model, or None when its loss is not that of the series' networks.
+
+    Names do not matter: matrices are taken for weights, vectors for biases, in their order.
+    """
+    weights = [key for key, value in params.items() if value.ndim == 2]
+    biases = [key for key, value in params.items() if value.ndim == 1]
+    with suppress(TypeError, ValueError, IndexError), np.errstate(all="ignore"):
+        inputs = np.asarray(X, dtype=np.float64)
+        for A, loss_reg in product((inputs, inputs - inputs.mean(axis=0)), (reg, 0.0, 2 * reg)):
+            layers: list[dict[str, Any]] = []
+            expected = 0.0
+            for keys in zip(weights, biases, strict=True):
+                W, b = params[keys[0]], params[keys[1]]
+                layer = {"keys": keys, "N": len(inputs), "X": inputs, "A": A, "W": W, "b": b}
+                layer |= {"Z": A @ W + b, "l2": loss_reg * W, "reg": loss_reg or reg}
+                layer["before_relu"] = layers[-1]["Z"] if layers else A
+                layers.append(layer)
+                expected += loss_reg / 2 * float(np.sum(W**2))
+                A = relu(layer["Z"])
+            S = layers[-1]["Z"]
+            layers[-1]["Y"] = np.eye(S.shape[1])[y]
+            expected += cross_entropy(S, y)
+            difference = abs(loss - expected) / max(1.0, np.abs(S).max(), abs(loss))
+            if difference <= CLOSE:
+                return Reference(layers, exact=bool(difference <= EXACT))
+    return None
+
+
+def explain(
+    gradient: np.ndarray,
+    slopes: Slopes | None,
+    x: np.ndarray,
+    known: dict[str, Any] | None = None,
+    planted: Sequence[Planted] = (),
+) -> list[Finding]:
+    """Every explanation that fits a gradient, the surest first.
+
+    Parameters
+    ----------
+    gradient, x
+        The gradient, and what it is taken with respect to.
+    slopes
+        What was measured in its place, of x's shape; None when nothing was.
+    known
+        The number of examples N, reg and the L2 term l2 of the gradient, where they are known.
+    planted
+        Gradients with faults, when the slopes are those of a reference.
+    """
     if not np.isfinite(gradient).all():
         bad = np.count_nonzero(~np.isfinite(gradient))
-        return [("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
+        return [_is("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
+    if slopes is None:
+        return []
     if slopes.single:
-        return [("float32", "f computes in float32: every value of it is a float32 number.")]
-    if gradient.dtype.kind in "iub" and _close(gradient, np.trunc(slopes.value), slopes.noise):
-        return [("integer", f"it is an array of {gradient.dtype}: the decimals were cut off.")]
-    case = _Case(gradient.astype(np.float64), slopes, x, hints)
-    if gradient.dtype in (np.float32, np.float16):
-        rounding = 64 * float(np.finfo(gradient.dtype).eps) * case.scale
-        if _close(case.a, slopes.value, slopes.noise + rounding):
-            return [("float32", f"it is an array of {gradient.dtype}: compute it in float64.")]
+        return [_is("float32", "f computes in float32: every value of it is a float32 number.")]
+    right, noise = slopes.value, slopes.noise
+    kind = gradient.dtype
+    if kind.kind in "iub" and _close(gradient, np.trunc(right), noise):
+        return [_is("integer", f"it is an array of {kind}: the decimals were cut off.")]
+    if kind in (np.float32, np.float16):
+        rounding = 64 * float(np.finfo(kind).eps) * np.abs(right).max(initial=0.0)
+        if _close(gradient, right, noise + rounding):
+            return [_is("float32", f"it is an array of {kind}: compute it in float64.")]
+        noise = noise + rounding
+    gradient = gradient.astype(np.float64)
+    if gradient.shape != x.shape:
+        fit = np.ones(gradient.shape, dtype=bool)
+        found = _changed(gradient, right, noise, x, fit, known, planted)
+        return found or list(_shapes(gradient, right, noise))
+    case = _Case(gradient, slopes, x, noise, (known or {}).get("reg"))
     kinks = list(_kinks(case))
     if not case.wrong.any():
-        small = "the disagreement is within the round-off of f: use a larger h, or rescale f."
-        return kinks or [("round_off", small)]
-    if case.scale and not 1e-140 < case.scale < 1e140:  # the forms compute with squares
-        return kinks
-    findings: list[Finding] = []
-    for form in (_zeros, _factor, _regularization, _transpose, _sums, _relu, _places):
-        findings += form(case)
-    if not findings:
-        findings += _relu_on(case)
-    return [*dict(findings).items(), *kinks]  # one sentence for each cause
+        text = "the disagreement is within the round-off of f: use a larger h, or rescale f."
+        return kinks or [_is("round_off", text)]
+    if not gradient.any():
+        found = [_is("zero", "every entry is 0. Was the gradient ever written to?")]
+    elif case.scale == 0 and case.fit.any() and not planted:
+        text = (
+            "f does not change when x does, the numerical gradient is 0 everywhere. Does f read "
+            "this very array, and not a copy of it?"
+        )
+        found = [_is("constant", text)]
+    else:
+        found = _changed(gradient, right, noise, x, case.fit, known, planted)
+    if not found and TINY < case.scale < 1 / TINY:
+        for rule in (_linear, _sums, _relu, _places):
+            found += rule(case)
+    return found + kinks
+
+
+def _is(cause: str, text: str) -> Finding:
+    return Finding((cause,), text)
+
+
+def _close(
+    a: np.ndarray, b: np.ndarray, noise: np.ndarray | float, fit: np.ndarray | bool = True
+) -> bool:
+    return a.shape == b.shape and bool(((np.abs(a - b) <= noise) | ~np.asarray(fit)).all())
+
+
+@np.errstate(all="ignore")
+def _changed(
+    gradient: np.ndarray,
+    right: np.ndarray,
+    noise: np.ndarray,
+    x: np.ndarray,
+    fit: np.ndarray,
+    known: dict[str, Any] | None,
+    planted: Sequence[Planted],
+) -> list[Finding]:
+    """The faults that give this gradient: one, or where they are planted as few as two."""
+    names = TOOLS | {"N": None, "reg": None, "l2": 0.0, "x": x} | (known or {})
+    size = np.abs(right).max(initial=0.0)
+    slack = SLACK * noise.max(initial=0.0)
+    if planted:
+        slack = max(slack, PROVED * np.abs(gradient).max(initial=0.0))
+    most = np.inf
+    if gradient.shape == right.shape:
+        most = REST * np.abs(gradient - right)[fit].max(initial=0.0)
+
+    def fits(fault: Planted) -> bool:
+        larger = np.abs(fault.gradient).max(initial=0.0) / size if size else 0.0
+        return _close(gradient, fault.gradient, min(most, slack * (1 + larger)), fit)
+
+    def changes(base: Planted) -> Iterator[Planted]:
+        values = names | {"gradient": base.gradient}
+        for cause, expression, text in CHANGES:
+            if cause not in base.causes:
+                with suppress(TypeError, ValueError):  # what is unknown, or of another shape
+                    values["data"] = base.gradient - names["l2"]
+                    result = np.asarray(_value(expression, values))
+                    yield Planted((*base.causes, cause), (*base.texts, text), result)
+
+    single = [*planted, *changes(Planted((), (), right))]
+    found = list(filter(fits, single))
+    if planted and not found:
+        found = [fault for base in single for fault in changes(base) if fits(fault)]
+    proof = " A backward pass with this fault gives exactly this gradient." if planted else ""
+    findings: dict[frozenset[str], Finding] = {}
+    for fault in found:
+        text = "; and ".join(fault.texts)
+        finding = Finding(fault.causes, text + "." * (not text.endswith("?")) + proof)
+        findings.setdefault(frozenset(fault.causes), finding)
+    return list(findings.values())
 
 
 class _Case:
     """A wrong gradient a, the numerical one n, and where the two may be compared."""
 
-    def __init__(self, a: np.ndarray, slopes: Slopes, x: np.ndarray, hints: Hints) -> None:
-        self.a, self.n, self.x, self.hints, self.slopes = a, slopes.value, x, hints, slopes
-        self.noise = slopes.noise
+    def __init__(
+        self, a: np.ndarray, slopes: Slopes, x: np.ndarray, noise: np.ndarray, reg: float | None
+    ) -> None:
+        self.a, self.n, self.x, self.slopes = a, slopes.value, x, slopes
+        self.noise, self.reg = noise, reg
+        self.fit = slopes.settled & ~slopes.kink  # elsewhere is no derivative to compare with
         low, high = np.minimum(slopes.left, slopes.right), np.maximum(slopes.left, slopes.right)
-        between = (a >= low - 30 * self.noise) & (a <= high + 30 * self.noise)
-        self.blind = slopes.kink | ~slopes.settled  # no derivative there to compare with
-        off = np.abs(a - self.n) > self.noise
+        between = (a >= low - 30 * noise) & (a <= high + 30 * noise)
+        off = np.abs(a - self.n) > noise
         self.at_kink = off & slopes.kink & between
         self.wrong = off & ~self.at_kink
-        self.fit = ~self.blind
-        self.difference = np.where(self.fit, a - self.n, 0.0)
-        self.worst = float(np.abs(self.difference).max(initial=0.0))
         self.scale = float(np.abs(self.n[self.fit]).max(initial=0.0))
 
-    def fits(self, model: np.ndarray, *coefficients: float) -> bool:
+    def fits(self, model: np.ndarray, coefficients: float) -> bool:
         """Whether a equals the model within the noise, and a - n is well above what is left."""
-        slack = 3 * self.noise * (1 + sum(abs(c) for c in coefficients))
-        left = np.abs(self.a - model)[self.fit]
-        small = (left <= slack[self.fit]).all()
-        return bool(small and left.max(initial=0.0) <= 0.1 * self.worst)
-
-    @property
-    def count(self) -> int:
-        return int(np.count_nonzero(self.fit & (np.maximum(abs(self.n), abs(self.a)) > self.noise)))
-
-
-def _close(a: np.ndarray, b: np.ndarray, noise: np.ndarray | float) -> bool:
-    return a.shape == b.shape and bool((np.abs(a - b) <= noise).all())
-
-
-def _number(value: float) -> str:
-    """A number in words of the reader: 5, 1/5 or 0.123."""
-    for text, candidate in ((f"{round(value)}", round(value)), *_inverse(value)):
-        if candidate and abs(value - candidate) <= 1e-4 * abs(candidate):
-            return text
-    return f"{value:.3g}"
-
-
-def _inverse(value: float) -> Iterator[tuple[str, float]]:
-    if 1e-4 < abs(value) < 1:
-        whole = round(1 / value)
-        yield f"{'-' if whole < 0 else ''}1/{abs(whole)}", 1 / whole
-
-
-def _simple(value: float) -> float | None:
-    """The whole number or inverse of one that the value is close to."""
-    text = _number(value)
-    if not 1e-4 < abs(value) < 1e6 or not ("/" in text or text.lstrip("-").isdigit()):
-        return None
-    top, _, bottom = text.partition("/")
-    return float(top) / float(bottom or 1)
+        slack = SLACK * (1 + coefficients) * self.noise
+        most = REST * np.abs(self.a - self.n)[self.fit].max(initial=0.0)
+        return _close(self.a, model, np.minimum(slack, most), self.fit)
 
 
 def _kinks(case: _Case) -> Iterator[Finding]:
     """Entries that disagree only because f has a kink at x, or within h of it."""
-    slopes = case.slopes
+    slopes, near = case.slopes, case.slopes.moved & ~case.slopes.kink
     if case.at_kink.any():
         index = _first(case.at_kink)
-        yield (
-            "kink",
+        text = (
             f"f has a kink exactly at x in {_of(case.at_kink)}. At {_at(index)} its slope is "
             f"{slopes.left[index]:.3g} on the left and {slopes.right[index]:.3g} on the right: "
-            "there is no derivative to compare with. Move x a little and check again.",
+            "there is no derivative to compare with. Move x a little and check again."
         )
-    near = slopes.moved & ~slopes.kink & ~case.wrong
-    if near.any() and not case.wrong.any():
-        yield (
-            "kink",
+        yield _is("kink", text)
+    elif near.any() and not case.wrong.any():
+        text = (
             f"the numerical value changes with h in {_of(near)}, and at a smaller h it agrees: f "
-            "has a kink within h of x, or h is too large. Use a smaller h or another x.",
+            "has a kink within h of x, or h is too large. Use a smaller h or another x."
         )
+        yield _is("kink", text)
 
 
-def _zeros(case: _Case) -> Iterator[Finding]:
-    if case.fit.any() and case.scale == 0:
-        yield (
-            "constant",
-            "f does not change when x does, the numerical gradient is 0 everywhere. Does f read "
-            "this very array, and not a copy of it?",
-        )
-    elif not case.a.any() and case.count > 1:
-        yield "zero", "every entry is 0. Was the gradient ever written to?"
-
-
-def _factor(case: _Case) -> Iterator[Finding]:
-    square = float(np.sum(case.n[case.fit] ** 2))
-    if square == 0 or not case.count:
+def _linear(case: _Case) -> Iterator[Finding]:
+    """Any constant factor alpha, and any L2 term beta * x: a = alpha * n + beta * x."""
+    a, n, x = (array[case.fit] for array in (case.a, case.n, case.x))
+    fits = [(float(a @ n / (n @ n)), 0.0)]
+    if x.size > 1 and x.any():
+        fits.append((1.0, float((a - n) @ x / (x @ x))))
+    if x.size > 3 and x.any() and np.linalg.cond([n / abs(n).max(), x / abs(x).max()]) < CONDITION:
+        fits.append(tuple(np.linalg.lstsq(np.stack([n, x], axis=1), a, rcond=None)[0]))
+    for alpha, beta in fits:
+        simple = _simple(alpha)
+        alpha = simple or alpha
+        if abs(alpha) * case.scale <= 10 * case.noise.max() or (not simple and n.size < 3):
+            continue
+        larger = abs(alpha) + abs(beta) * np.abs(x).max() / case.scale
+        if not case.fits(alpha * case.n + beta * case.x, larger):
+            continue
+        factor = f"{_number(alpha)} times the right one"
+        cause = {-1.0: "sign", 2.0: "factor 2", 0.5: "factor 1/2"}.get(alpha, "factor")
+        if beta == 0:
+            size = round(max(abs(alpha), abs(1 / alpha)))
+            ask = f" Is {size} the number of your examples?" if simple else ""
+            yield _is(cause, f"every entry is {factor}.{ask}")
+        elif alpha == 1 and case.reg:
+            share = _number(1 + beta / case.reg)
+            yield _is("reg_factor", f"the L2 term is {share} times the right one.")
+        elif alpha == 1:
+            evidence = f"analytic - numerical = {beta:.3g} * x in every entry: an L2 term is"
+            what = "missing or too small" if beta < 0 else "there twice, too large, or not in f"
+            name = "reg_missing" if beta < 0 else "reg_doubled"
+            yield _is(name, f"{evidence} {what}. Is {abs(beta):.3g} your reg?")
+        elif alpha > 1 and abs(beta / alpha + alpha - 1) <= SAME * (alpha - 1):
+            text = "dW += reg * dW stands for dW += reg * W"
+            yield _is("reg_misplaced", f"{text}, with reg = {alpha - 1:.3g}.")
+        elif simple and beta / (1 - alpha) > 0:
+            text = f"the L2 term is right, reg = {beta / (1 - alpha):.3g}"
+            yield _is(cause, f"{text}, and the rest is {factor}.")
         return
-    factor = float(np.sum((case.a * case.n)[case.fit])) / square
-    if abs(factor) * case.scale <= 10 * case.noise.max():
-        return  # analytic values of 0
-    exact = _simple(factor)
-    if exact is not None and exact != 1 and case.fits(exact * case.n, exact):
-        yield from _named_factor(exact, case.hints, "every entry is")
-    elif (
-        case.count > 2 and f"{factor:.3g}" not in ("0", "1") and case.fits(factor * case.n, factor)
-    ):
-        yield "factor", f"every entry is {factor:.3g} times the right one."
 
 
-def _named_factor(factor: float, hints: Hints, subject: str) -> Iterator[Finding]:
-    start = f"{subject} {_number(factor)} times the right one"
-    batch, size = hints.batch_size, max(abs(factor), 1 / abs(factor))
-    if factor == -1:
-        yield "sign", f"{start}: the sign is wrong."
-        return
-    if batch is not None and batch > 1 and round(size) == batch and factor > 0:
-        if factor > 1:
-            yield "factor N", f"{start}, and {batch} is the batch size: divide by N."
-        else:
-            yield "factor 1/N", f"{start}, and {batch} is the batch size: 1/N is there twice."
-    question = "" if batch is not None else f" Is {round(size)} the number of your examples?"
-    if factor == 2:
-        yield "factor 2", f"{start}: is a 1/2 missing, or a term counted twice?{question}"
-    elif factor == 0.5:
-        yield "factor 1/2", f"{start}: is a 1/2 too many, or a term left out?{question}"
-    elif batch is None or round(size) != batch or factor < 0:
-        yield "factor", f"{start}.{question}"
+def _simple(value: float) -> float | None:
+    """The whole number or inverse of one that the value is close to."""
+    inverse = 1 / round(1 / value) if SAME < abs(value) < 1 else 0.0
+    for simple in (float(round(value)), inverse):
+        if simple and abs(value - simple) <= SIMPLE * abs(simple):
+            return simple
+    return None
 
 
-def _regularization(case: _Case) -> Iterator[Finding]:
-    """Faults of the L2 term: a = n + beta x, or a = alpha n + beta x."""
-    a, n, x, reg = case.a, case.n, case.x, case.hints.reg
-    n_fit, x_fit = n[case.fit], x[case.fit]
-    square = float(np.sum(x_fit**2))
-    if square == 0 or x_fit.size < 2:
-        return
-    beta = float(np.sum(case.difference * x)) / square
-    size_x = float(np.abs(x_fit).max())
-    if case.fits(n + beta * x, beta * size_x / max(case.scale, 1e-300)):
-        yield from _l2_term(beta, reg)
-        return
-    columns = np.stack([n_fit, x_fit], axis=1)
-    lengths = np.sqrt(np.sum(columns**2, axis=0))
-    if x_fit.size < 4 or not lengths.all() or np.linalg.cond(columns / lengths) > 1e4:
-        return
-    alpha, beta = np.linalg.lstsq(columns / lengths, a[case.fit], rcond=None)[0] / lengths
-    slack = alpha, beta * size_x / case.scale
-    if not case.fits(alpha * n + beta * x, *slack) or abs(beta) * size_x <= case.noise.min() * 10:
-        return
-    misplaced = alpha > 1 and _same(beta, -alpha * (alpha - 1))
-    if misplaced and (reg is None or _same(alpha - 1, reg)):
-        yield (
-            "reg_misplaced",
-            f"it is {alpha:.3g} times the gradient without its L2 term. This is what dW += "
-            f"reg * dW gives with reg = {alpha - 1:.3g}; write dW += reg * W.",
-        )
-    exact = _simple(alpha)
-    if exact is None or exact == 1:
-        return
-    implied = beta / (1 - exact)
-    if implied > 0 and (reg is None or _same(implied, reg)):
-        subject = f"the L2 term is right (reg = {implied:.3g}), and the rest is"
-        yield from _named_factor(exact, case.hints, subject)
-    elif reg and _same(beta, -exact * reg):
-        yield from _named_factor(exact, case.hints, "the L2 term is missing, and the rest is")
-        yield "reg_missing", "the L2 term is missing too."
-
-
-def _same(value: float, expected: float) -> bool:
-    return abs(value - expected) <= 1e-3 * abs(expected)
-
-
-def _l2_term(beta: float, reg: float | None) -> Iterator[Finding]:
-    """The name of analytic - numerical = beta * x."""
-    evidence = f"analytic - numerical = {beta:.3g} * x in every entry"
-    if reg is not None and reg > 0:
-        share = 1 + beta / reg
-        if abs(share) < 1e-3:
-            yield "reg_missing", f"{evidence}: the L2 term reg * x is missing, reg = {reg:.3g}."
-        elif _same(share, 2):
-            yield "reg_doubled", f"{evidence}: the L2 term is there twice, reg = {reg:.3g}."
-        else:
-            yield (
-                "reg_factor",
-                f"{evidence}: the L2 term is {_number(share)} times the right one, "
-                f"reg = {reg:.3g}.",
-            )
-    elif beta < 0:
-        yield (
-            "reg_missing",
-            f"{evidence}: an L2 term is missing or too small. Is {-beta:.3g} your reg?",
-        )
-    else:
-        yield (
-            "reg_doubled",
-            f"{evidence}: an L2 term is there twice, is too large, or has none in the loss. "
-            f"Is {beta:.3g} your reg?",
-        )
-
-
-def _transpose(case: _Case) -> Iterator[Finding]:
-    a, n, x = case.a, case.n, case.x
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.size == 1:
-        return
-    case_t = case.fit & case.fit.T
-    twist = x - x.T  # what the transpose of the whole changes in an L2 term that is right
-    square = float(np.sum(twist[case_t] ** 2))
-    reg = float(np.sum(((a - n.T) * twist)[case_t])) / square if square else 0.0
-    noise = 3 * (case.noise + case.noise.T)
-
-    def fits(model: np.ndarray) -> bool:
-        left = np.abs(a - model)[case_t]
-        return bool((left <= noise[case_t]).all() and left.max(initial=0.0) <= 0.1 * case.worst)
-
-    if fits(n.T):
-        yield "transpose", "it is the transpose of the right one."
-    elif a.shape[0] > 2 and reg > 0 and fits(n.T + reg * twist):
-        yield "transpose", f"all but the L2 term (reg = {reg:.3g}) is transposed."
+def _number(value: float) -> str:
+    """A number in words of the reader: 5, 1/5 or 0.123."""
+    simple = _simple(value)
+    if simple is None:
+        return f"{value:.3g}"
+    return f"{simple:.0f}" if abs(simple) >= 1 else f"{np.sign(simple):.0f}/{1 / abs(simple):.0f}"
 
 
 def _sums(case: _Case) -> Iterator[Finding]:
     """Sums over the wrong axis keep the shape when the batch has as many examples as entries."""
-    a, n, fit = case.a, case.n, case.fit
-    noise = 3 * float(np.sum(case.noise))
-    if not fit.all() or a.size < 2:
+    a, n = case.a, case.n
+    noise = SLACK * float(np.sum(case.noise))
+    if not case.fit.all() or np.count_nonzero(np.abs(a - n) > case.noise) < 2:
         return
-    total, found = float(n.sum()), float(a.sum())
-    scattered = bool((np.abs(a - n) > case.noise).sum() > 1)
-    tiny = float(np.abs(a).max()) <= 1e-12 * case.scale
-    if a.ndim == 1 and abs(total) <= noise and tiny:
-        yield (
-            "wrong_axis",
-            "every entry is 0 up to rounding, and the right entries add up to 0 as well: was the "
-            "sum taken over the wrong axis?",
-        )
-    elif a.ndim == 1 and _close(a, np.full(a.shape, total), noise):
-        yield "wrong_axis", "every entry is the sum of all entries: sum over one axis only."
-    elif scattered and _close(np.sort(a, axis=None), np.sort(n, axis=None), noise):
-        if a.ndim == 1 or not _close(a, n.T, noise):
-            yield "order", "the values are right, but they stand in the wrong order."
-    elif a.ndim == 1 and scattered and abs(total) > 100 * noise and abs(found - total) <= noise:
-        yield (
-            "wrong_axis",
+    if _close(np.sort(a, axis=None), np.sort(n, axis=None), noise):
+        yield _is("order", "the values are right, but they stand in the wrong order.")
+    elif a.ndim == 1 and abs(n.sum()) > 100 * noise and abs(a.sum() - n.sum()) <= noise:
+        text = (
             "the entries are wrong, but their sum is right: was the sum taken over the wrong "
-            "axis? This keeps the shape when there are as many examples as entries.",
+            "axis? This keeps the shape when there are as many examples as entries."
         )
+        yield _is("wrong_axis", text)
 
 
 def _relu(case: _Case) -> Iterator[Finding]:
-    """Faults that follow ReLU's mask: by the sign of x, or by the pre-activations of its units."""
-    wrong, x = case.wrong, case.x
-    a, n, noise = case.a, case.n, case.noise
-    on, off = x > 0, x < 0
-    if on.any() and off.any() and wrong.size > 3:
-        inverted = (np.abs(n) <= noise)[off].all() and (np.abs(a) <= noise)[on].all()
-        if inverted and wrong[on].mean() >= 0.5 and wrong[off].mean() >= 0.5:
-            yield (
-                "relu_inverted",
-                "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is "
-                "the wrong way round.",
-            )
-        elif not wrong[on].any() and wrong[off].mean() >= 0.5 and wrong.sum() > 1:
-            yield (
-                "relu_off",
-                f"every wrong entry ({wrong.sum()}) lies where x < 0, every entry with x > 0 is "
-                "right. If x holds pre-activations, ReLU's mask is missing or on the wrong array.",
-            )
-    for units, is_on in _units(case):
-        always, bad = is_on.all(axis=0), _by_unit(wrong, units)
-        if not always.any() or always.all():
-            continue
-        if not bad[always].any() and bad[~always].mean() >= 0.5:
-            yield (
-                "relu_off",
-                f"units that are on for every example ({always.sum()}) are right, "
-                f"{bad.sum()} of the other {(~always).sum()} are wrong: ReLU's mask is missing or "
-                "on the wrong array.",
-            )
-        reg_x = (case.hints.reg or 0.0) * x
-        dark = _by_unit(np.abs(a - reg_x) > noise, units)
-        live = _by_unit(np.abs(n - reg_x) > noise, units)
-        if not dark[always].any() and live[always].all() and dark[~always].any():
-            yield (
-                "relu_inverted",
-                f"units that are on for every example ({always.sum()}) get no gradient: "
-                "the mask is the wrong way round.",
-            )
-
-
-def _relu_on(case: _Case) -> Iterator[Finding]:
-    """Wrong where a ReLU is on: true of many faults, so said only when nothing else fits."""
-    wrong, x = case.wrong, case.x
-    on, off = x > 0, x < 0
-    both = on.any() and off.any() and wrong.size > 3
-    if both and not wrong[off].any() and wrong[on].mean() >= 0.5 and wrong.sum() > 1:
-        yield (
-            "relu_on",
-            f"every wrong entry ({wrong.sum()}) lies where x > 0, every entry with x < 0 is "
-            "right. If x holds pre-activations, look at what ReLU's gradient is where it is on.",
-        )
-    for units, is_on in _units(case):
-        never, bad = ~is_on.any(axis=0), _by_unit(wrong, units)
-        if never.any() and not never.all() and not bad[never].any() and bad[~never].mean() >= 0.5:
-            yield (
-                "relu_on",
-                f"units that are off for every example ({never.sum()}) are right, {bad.sum()} of "
-                f"the other {(~never).sum()} are wrong: look at what ReLU's gradient is where it "
-                "is on.",
-            )
-
-
-def _units(case: _Case) -> Iterator[tuple[int, np.ndarray]]:
-    """Axes of x that may run over the hidden units, and Z > 0 (N, H).
-
-    The last axis for W1 (D, H) and b1 (H,), the first for W2 (H, C).
-    """
-    Z, shape = case.hints.pre_activations, case.x.shape
-    if Z is not None and Z.ndim == 2 and shape:
-        for axis in dict.fromkeys((len(shape) - 1, 0)):
-            if shape[axis] == Z.shape[1]:
-                yield axis, np.asarray(Z > 0)
-
-
-def _by_unit(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Whether any entry of each unit is True."""
-    return np.asarray(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
+    """Faults of ReLU's mask, when x holds the pre-activations."""
+    wrong, on, off = case.wrong, case.x > 0, case.x < 0
+    if wrong.size <= 3 or wrong.sum() <= 1 or not (on.any() and off.any()):
+        return
+    a_is_0, n_is_0 = np.abs(case.a) <= case.noise, np.abs(case.n) <= case.noise
+    often_on, often_off = wrong[on].mean() >= MOST, wrong[off].mean() >= MOST
+    if n_is_0[off].all() and a_is_0[on].all() and often_on and often_off:
+        text = "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is inverted."
+        yield _is("relu_inverted", text)
+    for cause, right, often, sides in (
+        ("relu_off", on, often_off, "x < 0, and no entry with x > 0"),
+        ("relu_on", off, often_on, "x > 0, and no entry with x < 0"),
+    ):
+        if often and not wrong[right].any():
+            text = f"{wrong.sum()} entries with {sides} is wrong. Does x hold pre-activations?"
+            yield _is(cause, f"{text} Then look at ReLU's mask.")
 
 
 def _places(case: _Case) -> Iterator[Finding]:
     """Wrong in one entry, row or column only, or in one entry of each row."""
-    wrong, a, d = case.wrong, case.a, case.difference
-    alive = np.maximum(np.abs(a), np.abs(case.n)) > case.noise
+    wrong = case.wrong
+    alive = np.maximum(np.abs(case.a), np.abs(case.n)) > case.noise
     if not (alive & ~wrong & case.fit).any():
         return  # the other entries are all 0: that they agree says nothing
-    where = np.argwhere(wrong)
-    if len(where) == 1:
-        index = _first(wrong)
-        yield (
-            "one_entry",
-            f"only entry {_at(index)} of {wrong.size} is wrong.",
-        )
-        return
-    if wrong.ndim != 2:
-        return
-    for axis, word in ((0, "row"), (1, "column")):
-        places = set(where[:, axis].tolist())
-        if len(places) == 1 and wrong.shape[axis] > 1:
-            place = places.pop()
-            line = np.take(a, place, axis=axis)
-            zero = "" if line.any() else f" Every entry of this {word} is 0: was it filled?"
-            yield f"one_{word}", f"only {word} {place} is wrong ({len(where)} entries).{zero}"
-    if (
-        min(len(set(where[:, axis].tolist())) for axis in (0, 1)) > 1
-        and (wrong.sum(axis=1) == 1).all()
-    ):
-        by = d[wrong]
-        same = by.max() - by.min() <= 6 * case.noise.max()
-        amount = f", by the same amount {by.mean():.3g}" if same else ""
-        yield (
-            "one_per_row",
-            f"one entry of each row is wrong{amount}: is it the correct class? There the gradient "
-            "is (p - 1)/N.",
-        )
+    count = np.count_nonzero(wrong)
+    if count == 1:
+        yield _is("one_entry", f"only entry {_at(_first(wrong))} of {wrong.size} is wrong.")
+    elif wrong.ndim == 2:
+        places = [np.unique(index) for index in np.nonzero(wrong)]
+        for axis, word in enumerate(("row", "column")):
+            if len(places[axis]) == 1:
+                place = int(places[axis][0])
+                filled = np.take(case.a, place, axis=axis).any()
+                zero = "" if filled else f" Every entry of this {word} is 0: was it filled?"
+                yield _is(f"one_{word}", f"only {word} {place} is wrong ({count} entries).{zero}")
+        if min(map(len, places)) > 1 and (wrong.sum(axis=1) == 1).all():
+            text = "one entry of each row is wrong: is it the correct class? There it is (p - 1)/N."
+            yield _is("one_per_row", text)
 
 
 def _first(mask: np.ndarray) -> tuple[int, ...]:
@@ -511,39 +638,26 @@ def _of(mask: np.ndarray) -> str:
     return f"{np.count_nonzero(mask)} of {mask.size} entries"
 
 
-def explain_shape(gradient: np.ndarray, slopes: Slopes | None, hints: Hints) -> list[Finding]:
-    """Every explanation that fits a gradient of another shape than x; slopes has x's shape."""
-    if slopes is None or not np.isfinite(gradient).all() or gradient.dtype.kind not in "fiub":
-        return []
-    n, noise = slopes.value, 3 * float(np.sum(slopes.noise))
-    transposed = gradient.shape == n.shape[::-1]
-    if transposed and _close(gradient.T, n, noise):
-        return [("transpose", "its transpose is right.")]
-    if gradient.size == n.size and _close(gradient.reshape(n.shape), n, noise):
-        return [("shape", f"its values are right: give them the shape {n.shape}.")]
-    for axis in range(gradient.ndim):
-        for word, reduced in (("sum", gradient.sum(axis)), ("mean", gradient.mean(axis))):
-            if _close(reduced, n, noise):
-                text = f"its {word} over axis {axis} is right: the {word} over the examples"
-                return [("missing_sum", f"{text} is missing.")]
-    total = float(n.sum())
-    if gradient.ndim < 2 and n.ndim == 1:
-        if abs(float(gradient.sum()) - total) <= noise:
-            text = "its entries add up to the right total"
-            return [("wrong_axis", f"{text}: the sum was taken over the wrong axis.")]
-        if gradient.size == hints.batch_size:
-            text = "it has one entry an example"
-            return [("wrong_axis", f"{text}: the sum was taken over the wrong axis.")]
-    if transposed:
-        return [("transpose", "it has the shape of the transpose, but its values are wrong too.")]
-    return []
+def _shapes(gradient: np.ndarray, n: np.ndarray, noise: np.ndarray) -> Iterator[Finding]:
+    """Explanations of a gradient of another shape than the right one, n."""
+    slack = SLACK * float(np.sum(noise))
+    if gradient.size == n.size and _close(gradient.reshape(n.shape), n, slack):
+        yield _is("shape", f"its values are right: give them the shape {n.shape}.")
+    elif any(_close(gradient.sum(axis), n, slack) for axis in range(gradient.ndim)):
+        yield _is("missing_sum", "summed over one axis it is right: this sum is missing.")
+    elif gradient.ndim < 2 and n.ndim == 1 and abs(float(gradient.sum() - n.sum())) <= slack:
+        text = "its entries add up to the right total: the sum was taken over the wrong axis."
+        yield _is("wrong_axis", text)
+    elif gradient.shape == n.shape[::-1]:
+        text = "it has the shape of the transpose, but its values are wrong too."
+        yield _is("transpose", text)
 
 
-def sentences(findings: list[Finding]) -> list[str]:
+def sentences(findings: Sequence[Finding]) -> list[str]:
     """The lines that a message appends."""
     if not findings:
         return [f"Diagnosis: {NOTHING_FITS}"]
     if len(findings) == 1:
-        return [f"Diagnosis: {findings[0][1]}"]
-    lines = [f"  {number}. {text}" for number, (_, text) in enumerate(findings, 1)]
+        return [f"Diagnosis: {findings[0].text}"]
+    lines = [f"  {number}. {finding.text}" for number, finding in enumerate(findings, 1)]
     return ["Diagnosis: several explanations fit, the most specific first:", *lines]

@@ -3,28 +3,36 @@
 Derived in the notebook 03_gradient_checking.
 """
 
-import contextlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cs231n_utils import diagnosis
-from cs231n_utils.diagnosis import Hints
-
-Params = dict[str, np.ndarray]
+from cs231n_utils.diagnosis import Finding, Slopes
+from cs231n_utils.types import Params
 
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
 WIDER = 100  # times h: the step at which it is then measured again
-SHAPE_DIAGNOSIS_LIMIT = 10_000  # entries of x, beyond which a wrong shape is not examined
+DIAGNOSED = 10_000  # entries of x: a larger one is not measured for the diagnosis
+NUM_DIRECTIONS = 4
+LARGE = 1_000  # entries of a parameter: a larger one is checked along directions
+LAST = ("kink", "round_off")  # causes that are no faults
 
 
 class GradientCheckError(AssertionError):
     """An analytic gradient disagrees with the numerical one.
 
-    causes : short stable names of the explanations that fit, the most specific first; `unknown`
-        when none does. `check_directions` leaves it empty, or says `not_deterministic`.
-    parameters : the keys that `check_directions` found at fault.
+    Attributes
+    ----------
+    causes
+        Short stable names of the explanations that fit, the surest first; `unknown` where none
+        does. `check_directions` leaves it empty, or says `not_deterministic`.
+    parameters, parameter
+        The keys that `check_directions` and `check_model` found at fault, and the first of them.
     """
 
     def __init__(
@@ -33,17 +41,12 @@ class GradientCheckError(AssertionError):
         super().__init__(message)
         self.causes = causes
         self.parameters = parameters
+        self.parameter = parameters[0] if parameters else None
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The outcome of a check that passed.
-
-    name : what was checked.
-    compared : what was compared, in words.
-    relative_error : the error that was found.
-    tolerance : the largest error that would have passed.
-    """
+    """A check that passed: what was compared, the error, and the largest that would have passed."""
 
     name: str
     compared: str
@@ -55,14 +58,41 @@ class GradientReport:
         return f"{self.name}: {self.compared} agree, relative error at most {self.tolerance:g}"
 
 
+class ModelReport(dict[str, GradientReport]):
+    """The report of every parameter, by its key."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.values()))
+
+
+class _Failure(NamedTuple):
+    """A check that failed: the message, and what was measured, if anything."""
+
+    message: str
+    slopes: Slopes | None
+
+
 def relative_error(a: np.ndarray | float, b: np.ndarray | float) -> float:
     """Largest difference between a and b, relative to the largest entry of either.
 
         max|a - b| / max(max|a|, max|b|)
 
-    0/0 counts as 0. A NaN or an infinity anywhere gives inf, so that it never passes a check.
-    Raises ValueError when the shapes differ, because broadcasting would hide the mistake, and
-    TypeError for complex numbers.
+    Parameters
+    ----------
+    a, b
+        Real arrays of one shape, or numbers.
+
+    Returns
+    -------
+    float
+        0 for 0/0; inf where a NaN or an infinity stands, so that it never passes a check.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ: broadcasting would hide the mistake.
+    TypeError
+        The numbers are complex.
     """
     if np.iscomplexobj(a) or np.iscomplexobj(b):
         raise TypeError("a and b must be real: the gradient of a real loss has no imaginary part")
@@ -84,15 +114,27 @@ def numerical_gradient(
 
         (f(x + h e) - f(x - h e)) / (2 h)        for every unit vector e
 
-    f : function of x that returns one number. x is changed in place while f runs, so f may also
-        ignore its argument and read x through a reference, for example a network's parameter.
-    x : float64 array of any shape. Every entry is restored exactly, also when f raises.
-    h : step, greater than 0. 1e-5 is close to the best for values of order 1.
+    Parameters
+    ----------
+    f
+        Function of x that returns one number. It may also ignore its argument and read x through
+        a reference, for example as a network's parameter: x is changed in place while f runs.
+    x
+        A float64 array of any shape. Every entry is restored exactly, also when f raises.
+    h
+        The step. 1e-5 is close to the best for values of order 1.
 
-    Returns an array of x's shape. Costs two evaluations of f for each entry.
+    Returns
+    -------
+    ndarray
+        Of x's shape. Costs two evaluations of f for each entry.
 
-    Raises TypeError when x is not a float64 array. Raises ValueError when f returns anything but
-    one finite number or writes into x, and when an entry of x is so large that x + h equals x.
+    Raises
+    ------
+    TypeError
+        x is not a float64 array.
+    ValueError
+        f returns anything but one finite number, or writes into x; h adds nothing to an entry.
     """
     _require_float64(x, "x")
     _require_step(h)
@@ -127,81 +169,97 @@ def check_gradient(
     tolerance: float = 1e-7,
     name: str = "gradient",
     shrink_h: bool = True,
-    batch_size: int | None = None,
-    reg: float | None = None,
-    pre_activations: np.ndarray | None = None,
 ) -> GradientReport:
     """Compare an analytic gradient of f at x with `numerical_gradient`, entry by entry.
 
-    gradient : the analytic gradient, an array of x's shape.
-    tolerance : the largest `relative_error` that passes.
-    name : what the report calls the gradient, for example "dW1".
-    shrink_h : where the two disagree, measure again at h/10, h/100, ... before calling the
-        gradient wrong, because f may have a kink within h of x. An entry passes when the numerical
-        value settles at a smaller step, whatever the gradient, and the gradient agrees with it.
-        Where round-off hides more than `tolerance`, the report says the wider bound.
-    batch_size, reg, pre_activations : what you know about f, for the diagnosis: the number of
-        examples, the strength of the L2 term reg/2 * sum x^2, the hidden pre-activations Z (N, H).
+    Parameters
+    ----------
+    f, x, h
+        As in `numerical_gradient`.
+    gradient
+        The analytic gradient, of x's shape.
+    tolerance
+        The largest `relative_error` that passes.
+    name
+        What the report calls the gradient, for example "dW1".
+    shrink_h
+        Where the two disagree, measure again at h/10, h/100, ...: f may have a kink within h of x.
+        An entry passes when the numerical value settles at a smaller step, whatever the gradient,
+        and the gradient agrees with it. The report says a wider bound where round-off demands it.
 
-    Returns a report that prints as one line. Raises GradientCheckError with the worst entries and
-    a diagnosis when the two disagree or their shapes differ; x and h as in `numerical_gradient`.
+    Returns
+    -------
+    GradientReport
+        Prints as one line.
+
+    Raises
+    ------
+    GradientCheckError
+        The two disagree or their shapes differ: the worst entries, and a diagnosis.
+    TypeError, ValueError
+        As in `numerical_gradient`, and ValueError when x is empty.
     """
-    Z = None if pre_activations is None else np.asarray(pre_activations)
-    hints = Hints(batch_size, reg, Z)
     _require_float64(x, "x")
     gradient = np.asarray(gradient)
+    if x.size == 0 and gradient.shape == x.shape:
+        raise ValueError("x is empty: there is nothing to check")
+    outcome = _by_entries(f, x, gradient, name, h, tolerance, shrink_h)
+    if isinstance(outcome, GradientReport):
+        return outcome
+    if gradient.shape == x.shape and not _is_deterministic(lambda: _number(f(x)), x):
+        raise _error(outcome.message, [diagnosis.NOT_DETERMINISTIC])
+    raise _error(outcome.message, diagnosis.explain(gradient, outcome.slopes or _slopes(f, x), x))
+
+
+def _by_entries(
+    f: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    gradient: np.ndarray,
+    name: str,
+    h: float = 1e-5,
+    tolerance: float = 1e-7,
+    shrink_h: bool = True,
+    of: str = "x",
+) -> GradientReport | _Failure:
+    """The comparison that `check_gradient` makes."""
     if gradient.shape != x.shape:
         message = (
-            f"{name} has shape {gradient.shape}, but x has shape {x.shape}: "
+            f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
             "a gradient has the shape of what it is taken with respect to"
         )
-        raise _wrong_shape(message, f, x, gradient, h, hints)
-    if x.size == 0:
-        raise ValueError("x is empty: there is nothing to check")
+        return _Failure(message, None)
     numerical = numerical_gradient(f, x, h)
     error = relative_error(gradient, numerical)
     if not error <= tolerance:
-        message = _disagreement(name, gradient, numerical, error, tolerance)
-        if not _is_deterministic(lambda: _number(f(x)), x):
-            raise _error(message, [diagnosis.NOT_DETERMINISTIC])
-        resolution = tolerance * float(np.abs(numerical).max())
-        slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, resolution)
+        scale = float(np.abs(numerical).max())
+        slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, tolerance * scale)
         settled_error = _settled_error(gradient, numerical, slopes, tolerance)
         if settled_error is None and (np.abs(gradient - slopes.value) <= slopes.noise).all():
-            with contextlib.suppress(ValueError):  # f need not be finite so far from x
+            with suppress(ValueError):  # f need not be finite so far from x
                 wide = diagnosis.measure_slopes(
-                    lambda x: _number(f(x)), x, WIDER * h, resolution
+                    lambda x: _number(f(x)), x, WIDER * h, tolerance * scale
                 )  # less round-off: a gradient that is tiny beside f
                 settled_error = _settled_error(gradient, numerical, wide, tolerance)
         if not shrink_h or settled_error is None:
-            raise _error(message, diagnosis.explain(gradient, slopes, x, hints))
+            return _Failure(_disagreement(name, gradient, numerical, error, tolerance), slopes)
         error, tolerance = settled_error, _bound(settled_error, tolerance)
     entries = f"all {x.size:,} entries of shape {x.shape}"
     return GradientReport(name, entries, error, tolerance)
 
 
-def _error(message: str, findings: list[diagnosis.Finding]) -> GradientCheckError:
+def _slopes(f: Callable[[np.ndarray], float], x: np.ndarray) -> Slopes | None:
+    """What the diagnosis may compare with; None when x is large, or f fails."""
+    with suppress(Exception):  # the gradient is wrong, whatever else f does
+        if 0 < x.size <= DIAGNOSED:
+            resolution = 1e-7 * float(np.abs(numerical_gradient(f, x)).max())
+            return diagnosis.measure_slopes(lambda x: _number(f(x)), x, 1e-5, resolution)
+    return None
+
+
+def _error(message: str, findings: list[Finding]) -> GradientCheckError:
     """The error of a failed check, with its diagnosis."""
-    causes = tuple(cause for cause, _ in findings) or ("unknown",)
-    return GradientCheckError("\n".join([message, *diagnosis.sentences(findings)]), causes)
-
-
-def _wrong_shape(
-    message: str,
-    f: Callable[[np.ndarray], float],
-    x: np.ndarray,
-    gradient: np.ndarray,
-    h: float,
-    hints: Hints,
-) -> GradientCheckError:
-    """The error for a gradient of another shape than x, with the diagnosis when one fits."""
-    findings = []
-    with contextlib.suppress(Exception):  # the shape is wrong, whatever else f does
-        if 0 < x.size <= SHAPE_DIAGNOSIS_LIMIT:
-            resolution = 1e-7 * float(np.abs(numerical_gradient(f, x, h)).max())
-            slopes = diagnosis.measure_slopes(lambda x: _number(f(x)), x, h, resolution)
-            findings = diagnosis.explain_shape(gradient, slopes, hints)
-    return _error(message, findings) if findings else GradientCheckError(message, ("shape",))
+    text = "\n".join([message, *diagnosis.sentences(findings)])
+    return GradientCheckError(text, _causes(findings) or ("unknown",))
 
 
 def _is_deterministic(value: Callable[[], float], *arrays: np.ndarray) -> bool:
@@ -218,12 +276,17 @@ def _is_deterministic(value: Callable[[], float], *arrays: np.ndarray) -> bool:
 
 
 def _settled_error(
-    gradient: np.ndarray, numerical: np.ndarray, slopes: diagnosis.Slopes, tolerance: float
+    gradient: np.ndarray,
+    numerical: np.ndarray,
+    slopes: Slopes,
+    tolerance: float,
+    scale: float | None = None,
 ) -> float | None:
     """The relative error against slopes at settled steps, or None when an entry is wrong."""
     if not np.isfinite(gradient).all() or slopes.single:
         return None
-    scale = max(float(np.abs(gradient).max()), float(np.abs(slopes.value).max()))
+    if scale is None:
+        scale = max(float(np.abs(gradient).max()), float(np.abs(slopes.value).max()))
     at_h = np.abs(gradient - numerical)
     settled = np.abs(gradient - slopes.value)
     sharp = (slopes.noise <= LOOSEST * scale) | (settled == 0)
@@ -262,13 +325,28 @@ def check_directions(
     root-mean-square size that <grads, v> has over all directions, |grads| / sqrt(number of
     parameters): a single slope may vanish by chance.
 
-    f : function of params that returns one number; params is changed in place while f runs.
-    params, grads : dicts with the same keys; float64 arrays, pairwise of one shape.
-    num_directions, h, tolerance : all greater than 0.
-    rng : a NumPy Generator, or a seed for one.
+    Parameters
+    ----------
+    f
+        Function of params that returns one number; params is changed in place while f runs.
+    params, grads
+        Dicts with the same keys; float64 arrays, pairwise of one shape. params is restored exactly.
+    num_directions, h, tolerance
+        How many directions, the step, and the largest difference that passes.
+    rng
+        A NumPy Generator, or a seed for one.
 
-    Returns a report that prints as one line. Raises GradientCheckError when a slope disagrees, or
-    keys or shapes differ; every parameter is restored exactly.
+    Returns
+    -------
+    GradientReport
+        Prints as one line.
+
+    Raises
+    ------
+    GradientCheckError
+        A slope disagrees, or keys or shapes differ.
+    TypeError, ValueError
+        An argument is not as said, or f as in `numerical_gradient`.
     """
     _require_step(h)
     if not params:
@@ -311,8 +389,8 @@ def _direction_error(
     params: Params,
     grads: Params,
     direction: Params,
-    h: float,
-    tolerance: float,
+    h: float = 1e-5,
+    tolerance: float = 1e-5,
 ) -> tuple[float, float]:
     """The error along a direction at step h, and the one at a step where the slope has settled.
 
@@ -334,7 +412,8 @@ def _direction_error(
         return _number(f(params))
 
     try:
-        difference = abs(expected_slope - numerical_gradient(f_at, np.zeros(1), h)[0])
+        numerical = numerical_gradient(f_at, np.zeros(1), h)
+        difference = abs(expected_slope - numerical[0])
         if difference == 0 or difference <= tolerance * expected:
             return (difference / expected if difference else 0.0,) * 2
         if expected == 0 or not np.isfinite(difference):
@@ -343,10 +422,9 @@ def _direction_error(
     finally:
         for key, value in params.items():
             value[...] = original[key]
-    settled = abs(expected_slope - slopes.value[0])
-    trusted = slopes.settled[0] and not slopes.kink[0] and slopes.noise[0] <= LOOSEST * expected
-    right = trusted and not slopes.single and settled <= slopes.noise[0]
-    return difference / expected, settled / expected if right else np.inf
+    slope = np.array([expected_slope])
+    settled = _settled_error(slope, numerical, slopes, tolerance, expected)
+    return difference / expected, np.inf if settled is None else settled
 
 
 def _error_of_parameters(
@@ -377,6 +455,191 @@ def _error_of_parameters(
         lines = ["Along directions through one parameter alone every slope agrees"]
     text = "\n".join([message, *(f"{line}." for line in lines)])
     return GradientCheckError(text, parameters=tuple(wrong))
+
+
+def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
+    """Check the gradient of every parameter of a model, and name the one at fault and the cause.
+
+    Small parameters are compared entry by entry, large ones along random directions. With reg = 0
+    the L2 term is not tested: pass a reg above 0 as well.
+
+    Parameters
+    ----------
+    model
+        Has `params`, a dict of float64 arrays, and `loss(X, y, reg)`, which returns the loss and a
+        dict of gradients with the same keys. The loss must see changes that are made in params.
+    X, y, reg
+        What loss takes, for example inputs (N, D), labels (N,) and the strength of the L2 term.
+
+    Returns
+    -------
+    ModelReport
+        Prints one line for each parameter.
+
+    Raises
+    ------
+    GradientCheckError
+        A gradient is wrong or missing; or the loss is no finite number, is random, or changes what
+        it is given. `causes` says why, `parameter` where. The parameters are as before.
+    """
+    params = dict(model.params)
+    for key, value in params.items():
+        _require_parameter(key, value)
+    arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
+    before = {key: value.copy() for key, value in arrays.items()}
+
+    def f(_: Any) -> Any:
+        return model.loss(X, y, reg)[0]
+
+    report, failures = ModelReport(), {}
+    try:
+        loss, grads = _loss_and_gradients(model, X, y, reg, arrays, before)
+        reference = diagnosis.recognise(params, X, y, reg, loss)
+        N = len(X) if hasattr(X, "__len__") else None
+        for key, x in params.items():
+            right = reference.grads[key] if reference else None
+            if x.size > LARGE and grads[key].shape == x.shape:
+                outcome = _by_directions(f, params, key, grads[key], right)
+            else:
+                outcome = _by_entries(f, x, grads[key], f"d{key}", of=key)
+            if isinstance(outcome, GradientReport):
+                report[key] = outcome
+            elif reference and _confirms(f, params, key, reference.grads[key], outcome.slopes):
+                findings = reference.explain(key, grads[key], outcome.slopes)
+                failures[key] = outcome.message, findings
+            elif reference and not reference.exact:
+                failures[key] = outcome.message, [diagnosis.FLOAT32]
+            else:
+                slopes = outcome.slopes or _slopes(f, x)
+                known = {"N": N, "reg": reg or None, "l2": reg * x}
+                failures[key] = outcome.message, diagnosis.explain(grads[key], slopes, x, known)
+    finally:
+        for key, value in before.items():
+            if not np.array_equal(arrays[key], value, equal_nan=True):
+                arrays[key][...] = value
+    if failures:
+        raise _model_error(failures, list(report))
+    return report
+
+
+def _loss_and_gradients(
+    model: Any, X: Any, y: Any, reg: float, arrays: Params, before: Params
+) -> tuple[float, Params]:
+    """What model.loss returns, if it is finite, repeats itself and leaves its arguments alone."""
+    loss, grads = _call(model, X, y, reg)
+    for key, value in before.items():
+        if not np.array_equal(arrays[key], value, equal_nan=True):
+            text = f"loss writes into {key}: let it work on a copy"
+            raise GradientCheckError(text, ("writes_into_x",), (key,))
+    if not np.isfinite(loss):
+        text = f"loss(X, y, reg) is {loss}: look for overflow in exp, log(0) or a division by 0"
+        raise GradientCheckError(text, ("not_finite",))
+    missing = [key for key in model.params if grads.get(key) is None]
+    if missing or len(grads) > len(model.params):
+        text = f"params has the keys {sorted(model.params)}, but grads has {sorted(grads)}"
+        raise GradientCheckError(text, ("missing" if missing else "extra",), tuple(missing))
+    if not _is_deterministic(lambda: _call(model, X, y, reg)[0], *arrays.values()):
+        raise _error("the gradients cannot be checked.", [diagnosis.NOT_DETERMINISTIC])
+    for key, again in _call(model, X, y, reg)[1].items():
+        if np.shape(again) == grads[key].shape and not np.allclose(
+            again, grads[key], equal_nan=True
+        ):
+            text = (
+                f"d{key} changes from call to call, although the loss does not. Is it added to "
+                "what an earlier call left? Let each call start from zeros"
+            )
+            raise GradientCheckError(text, ("accumulated",), (key,))
+    return loss, grads
+
+
+def _call(model: Any, X: Any, y: Any, reg: float) -> tuple[float, Params]:
+    """The loss and a copy of the gradients."""
+    answer = model.loss(X, y, reg)
+    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict):
+        raise TypeError("loss(X, y, reg) must return the loss and a dict of gradients")
+    loss, grads = answer
+    if np.ndim(loss) or np.iscomplexobj(loss):
+        raise TypeError(f"the loss must be one real number, not {_description(loss)}")
+    return float(loss), {k: None if g is None else np.array(g) for k, g in grads.items()}
+
+
+def _by_directions(
+    f: Callable[[Any], float],
+    params: Params,
+    key: str,
+    gradient: np.ndarray,
+    right: np.ndarray | None,
+    tolerance: float = 1e-5,
+) -> GradientReport | _Failure:
+    """The comparison along random directions, and along the difference from a reference."""
+    shape, rng = params[key].shape, np.random.default_rng(0)
+    directions = [rng.standard_normal(shape) for _ in range(NUM_DIRECTIONS)]
+    if right is not None and diagnosis.PROVED < relative_error(gradient, right) < np.inf:
+        directions.append(gradient - right)
+    errors = [
+        _direction_error(f, params, {key: gradient}, {key: v}, tolerance=tolerance)
+        for v in directions
+    ]
+    worst, settled = (max(column) for column in zip(*errors, strict=True))
+    if not np.isfinite(settled):
+        message = (
+            f"d{key} is wrong: along a direction through it the slope differs by {worst:.2g} of "
+            f"its typical size (tolerance {tolerance:g})."
+        )
+        return _Failure(message, None)
+    compared = (
+        f"{NUM_DIRECTIONS} random directions through {gradient.size:,} entries of shape {shape}"
+    )
+    return GradientReport(f"d{key}", compared, settled, _bound(settled, tolerance))
+
+
+def _confirms(
+    f: Callable[[Any], float], params: Params, key: str, right: np.ndarray, slopes: Slopes | None
+) -> bool:
+    """Whether the gradient of the reference is the model's own, wherever it was measured."""
+    if slopes is None:
+        return isinstance(_by_directions(f, params, key, right, None), GradientReport)
+    fit = slopes.settled & ~slopes.kink
+    off = np.abs(right - slopes.value) > diagnosis.SLACK * slopes.noise
+    return bool(fit.any() and not (off & fit).any() and not slopes.single)
+
+
+def _model_error(
+    failures: dict[str, tuple[str, list[Finding]]], right: list[str]
+) -> GradientCheckError:
+    """The error of a model: the cause that most of its wrong parameters share comes first."""
+    votes = Counter(cause for _, findings in failures.values() for cause in _causes(findings))
+    causes = sorted(votes, key=lambda cause: (cause in LAST, -votes[cause])) or ["unknown"]
+    suspects = [key for key, (_, findings) in failures.items() if causes[0] in _causes(findings)]
+    parameter = (suspects or [*failures])[-1]  # the backward pass begins with the last one
+    message, findings = failures.pop(parameter)
+    findings = sorted(findings, key=lambda finding: causes.index(finding.causes[0]))
+    lines = [message, *diagnosis.sentences(findings)]
+    for key, (_, others) in failures.items():
+        others = sorted(others, key=lambda finding: causes.index(finding.causes[0]))
+        if others and findings and others[0].causes == findings[0].causes:
+            lines.append(f"d{key} is wrong in the same way.")
+        else:
+            lines.append(f"d{key} is wrong, too{f': {others[0].text}' if others else '.'}")
+    if right:
+        lines.append(f"Right: {', '.join(f'd{key}' for key in right)}.")
+    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures))
+
+
+def _causes(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cause for finding in findings for cause in finding.causes))
+
+
+def _require_parameter(key: str, x: np.ndarray) -> None:
+    """Refuse a parameter that cannot be checked, with the cause where its type is at fault."""
+    try:
+        _require_float64(x, f"params[{key!r}]")
+    except TypeError as error:
+        kind = getattr(x, "dtype", np.dtype(object))
+        cause = "float32" if kind.kind == "f" else "integer"
+        if kind.kind not in "fiub":
+            raise
+        raise GradientCheckError(str(error), (cause,), (key,)) from None
 
 
 def _require_float64(x: np.ndarray, name: str) -> None:
