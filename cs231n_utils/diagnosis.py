@@ -347,6 +347,10 @@ def _kinks(case: _Case) -> Iterator[Finding]:
 def _patterns(case: _Case) -> Iterator[Finding]:
     """Wrong in one entry, row or column only, in one entry of each row, or on one side of 0."""
     wrong, a, x = case.wrong, case.a, case.x
+    a_is_0, n_is_0 = np.abs(a) <= case.noise, np.abs(case.n) <= case.noise
+    if a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST and x.size > 3:
+        text = "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is inverted."
+        yield _is("relu_inverted", text)
     alive = (np.maximum(np.abs(a), np.abs(case.n)) > case.noise) & case.fit
     if not (alive & ~wrong).any():
         return  # the other entries are all 0: that they agree says nothing
