@@ -81,12 +81,17 @@ def known_slopes(gradient: np.ndarray) -> Slopes:
 
 
 def measure_slopes(
-    f: Callable[[np.ndarray], float], x: np.ndarray, h: float, resolution: float
+    f: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    h: float,
+    resolution: float,
+    inside: float = 0.0,
 ) -> Slopes:
     """Central differences of f at x at steps h, h/10, ..., until they agree within `resolution`.
 
     No analytic gradient enters: what this returns cannot be bent towards a wrong one. x is
     changed in place and restored exactly. Costs four evaluations for each entry where f is smooth.
+    `inside` : the size of the numbers that f adds up, when it is larger than f: they are rounded.
     """
     before = x.copy()
     slopes = np.zeros(x.shape, dtype=FIELDS).view(np.recarray)
@@ -105,7 +110,7 @@ def measure_slopes(
                 x[index] = original - step
                 f_minus = f(x)
                 values.append(f_plus)
-                round_off = ROUND_OFF * max(abs(f_plus), abs(f_minus), abs(f_0)) / step
+                round_off = ROUND_OFF * max(abs(f_plus), abs(f_minus), abs(f_0), inside) / step
                 sides = (f_0 - f_minus) / step, (f_plus - f_0) / step
                 rows.append(np.array([(f_plus - f_minus) / (2 * step), *sides, round_off]))
                 if power and abs(rows[-1][0] - rows[-2][0]) <= resolution + round_off:
@@ -162,7 +167,6 @@ CHANGES = (
     ("shape", "gradient.ravel()", "the values are right, but not the shape"),
     ("wrong_axis", "gradient.sum() + 0 * x", "every entry is the sum of all: sum over one axis"),
     ("swapped", "x", "it is the parameter itself"),
-    ("relu_off", "gradient * (x > 0)", "it has a mask x > 0 of its own"),
 )
 
 
@@ -347,32 +351,32 @@ def _kinks(case: _Case) -> Iterator[Finding]:
 def _patterns(case: _Case) -> Iterator[Finding]:
     """Wrong in one entry, row or column only, in one entry of each row, or on one side of 0."""
     wrong, a, x = case.wrong, case.a, case.x
+    count, where = int(wrong.sum()), np.argwhere(wrong)
     a_is_0, n_is_0 = np.abs(a) <= case.noise, np.abs(case.n) <= case.noise
+    alive = ~(a_is_0 & n_is_0) & ~wrong & case.fit  # that zeros agree says nothing
+    lines = ("row", "column") if wrong.ndim == 2 else ()
     if a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST and x.size > 3:
         text = "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is inverted."
         yield _is("relu_inverted", text)
-    alive = (np.maximum(np.abs(a), np.abs(case.n)) > case.noise) & case.fit
-    if not (alive & ~wrong).any():
-        return  # the other entries are all 0: that they agree says nothing
-    count = int(wrong.sum())
-    where = np.argwhere(wrong)
-    if count == 1:
+    elif alive.any() and count == 1:
         index = ", ".join(map(str, where[0]))
         yield _is("one_entry", f"only entry [{index}] of {wrong.size} is wrong.")
-        return
-    for axis, word in enumerate(("row", "column")[: wrong.ndim if wrong.ndim == 2 else 0]):
+    elif alive.any() and any(len(np.unique(column)) == 1 for column in where.T[: len(lines)]):
+        axis = 0 if len(np.unique(where[:, 0])) == 1 else 1
         place = int(where[0, axis])
-        if (where[:, axis] == place).all():
-            filled = np.take(a, place, axis=axis).any()
-            zero = "" if filled else f" Every entry of this {word} is 0: was it filled?"
-            yield _is(f"one_{word}", f"only {word} {place} is wrong ({count} entries).{zero}")
-    if wrong.ndim == 2 and (wrong.sum(axis=1) == 1).all() and len(np.unique(where[:, 1])) > 1:
+        zero = (
+            "" if np.take(a, place, axis=axis).any() else " Every entry of it is 0: was it filled?"
+        )
+        yield _is(f"one_{lines[axis]}", f"only {lines[axis]} {place} is wrong.{zero}")
+    elif alive.any() and lines and (wrong.sum(axis=1) == 1).all():
         text = "one entry of each row is wrong: is it the correct class? There it is (p - 1)/N."
         yield _is("one_per_row", text)
-    for cause, side, other in (("relu_off", x < 0, "x > 0"), ("relu_on", x > 0, "x < 0")):
-        if x.size > 3 and side.any() and not wrong[~side].any() and wrong[side].mean() >= MOST:
-            text = f"{count} entries are wrong, and none with {other}. Does x hold"
-            yield _is(cause, f"{text} pre-activations? Then look at ReLU's mask.")
+    else:
+        for cause, side, other in (("relu_off", x < 0, "x > 0"), ("relu_on", x > 0, "x < 0")):
+            pattern = side.any() and not side.all() and x.size > 3 and count > 1
+            if pattern and not wrong[~side].any() and wrong[side].mean() >= MOST:
+                text = f"{count} entries are wrong, and none with {other}. Does x hold"
+                yield _is(cause, f"{text} pre-activations? Then look at ReLU's mask.")
 
 
 def value_of(expression: str, names: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.diagnosis import Finding, Planted, Slopes, explain, known_slopes, value_of
+from cs231n_utils.diagnosis import PROVED, Finding, Planted, Slopes, explain, known_slopes, value_of
 from cs231n_utils.taught.layers import relu
 from cs231n_utils.taught.losses import cross_entropy, softmax
 from cs231n_utils.types import Params
@@ -91,6 +91,7 @@ class Reference:
     def __init__(self, layers: list[dict[str, Any]], exact: bool) -> None:
         self.layers, self.exact = layers, exact
         self.grads = self.gradients(STEPS)
+        self.largest = max(1.0, float(np.abs(layers[-1]["Z"]).max()))  # score, for the round-off
 
     @np.errstate(all="ignore")
     def gradients(self, steps: dict[str, str], only: int | None = None) -> Params:
@@ -142,6 +143,12 @@ class Reference:
         ]
         return faulty + swapped
 
+    def equals(self, key: str, gradient: np.ndarray) -> bool:
+        """Whether a gradient is the right one to rounding."""
+        right = self.grads[key]
+        close = PROVED * np.abs(right).max(initial=0.0)
+        return gradient.shape == right.shape and bool((np.abs(gradient - right) <= close).all())
+
     def explain(self, key: str, gradient: np.ndarray, slopes: Slopes | None) -> list[Finding]:
         """Every explanation of a parameter's gradient; slopes: what was measured, if anything."""
         layer = next(layer for layer in self.layers if key in layer["keys"])
@@ -150,7 +157,7 @@ class Reference:
         known = {"N": layer["N"], "reg": layer["reg"] or None, "l2": l2}
         exact = known_slopes(self.grads[key])
         if slopes is not None:
-            if gradient.shape == x.shape and (np.abs(gradient - exact.value) <= exact.noise).all():
+            if self.equals(key, gradient):
                 return explain(gradient, slopes, x)  # right but for kinks
             for name in ("kink", "left", "right"):
                 exact[name] = slopes[name]

@@ -520,7 +520,7 @@ def attempt(label: str, changes: Any, kind: str, rng: np.random.Generator) -> Fa
             alone = student(source.replace(old, new), params, rng)(X.copy(), y, reg)
         except ValueError:  # NumPy refuses it: the student sees this at once
             return None
-        if label != "constant" and same(alone, right):
+        if old not in source or (label != "constant" and same(alone, right)):
             return None
     for old, new in changes:
         source = source.replace(old, new)
