@@ -409,8 +409,7 @@ def _direction_error(
         return _number(f(params))
 
     try:
-        numerical = numerical_gradient(f_at, np.zeros(1), h)
-        difference = abs(expected_slope - numerical[0])
+        difference = abs(expected_slope - numerical_gradient(f_at, np.zeros(1), h)[0])
         if difference == 0 or difference <= tolerance * expected:
             return (difference / expected if difference else 0.0,) * 2
         if expected == 0 or not np.isfinite(difference):
@@ -419,8 +418,8 @@ def _direction_error(
     finally:
         for key, value in params.items():
             value[...] = original[key]
-    slope = np.array([expected_slope])
-    settled = _settled_error(slope, numerical, slopes, tolerance, expected)
+    slope, wrong_at_h = np.array([expected_slope]), np.array([np.inf])
+    settled = _settled_error(slope, wrong_at_h, slopes, tolerance, expected)
     return difference / expected, np.inf if settled is None else settled
 
 
