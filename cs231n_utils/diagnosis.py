@@ -56,6 +56,7 @@ ROUND = _is(
     "round_off",
     "the disagreement is within the round-off of f: use a larger h, or rescale f.",
 )
+SHAPE = _is("shape", "compare the order of its factors, or the axis of its sum, with the shapes.")
 NOTHING_FITS = (
     "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
     "column). Start from the worst entries."
@@ -194,7 +195,7 @@ def explain(
         bad = np.count_nonzero(~np.isfinite(gradient))
         return [_is("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
     if slopes is None:
-        return []
+        return [SHAPE] if gradient.shape != x.shape else []
     n, noise, kind = slopes.value, slopes.noise, gradient.dtype
     if slopes.single.any():
         return [_is("float32", "f computes in float32: every value of it is a float32 number.")]
@@ -207,7 +208,7 @@ def explain(
     known = {"N": None, "reg": None, "l2": 0.0} | (known or {})
     case = _Case(gradient.astype(np.float64), slopes, x, noise, known, planted)
     if gradient.shape != x.shape:
-        return _changed(case)
+        return _changed(case) or [SHAPE]
     kinks = list(_kinks(case))
     if not case.wrong.any():
         return kinks or [ROUND]

@@ -38,16 +38,18 @@ class Faulty:
     X: Any = None
     y: Any = None
     reg: float = 0.0
+    message: str = ""
 
     def loss(self, X: Any, y: Any, reg: float) -> tuple[float, Arrays]:
         """What check_model asks for."""
         return self.answer(X, y, reg)
 
     def causes(self) -> tuple[str, ...]:
-        """The causes that check_model names."""
+        """The causes that check_model names; `message` keeps what it says."""
         try:
             check_model(self, self.X, self.y, self.reg)
         except GradientCheckError as error:
+            self.message = str(error)
             return error.causes
         return (PASSED,)
 
