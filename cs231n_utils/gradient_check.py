@@ -597,6 +597,8 @@ def _error_of_model(
     suspects = [key for key, (_, found) in failures.items() if causes[0] in causes_of(found)]
     parameter = (suspects or [*failures])[-1]  # where the backward pass begins
     message, findings = failures[parameter]
+    if causes[0] in no_fault:
+        message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     findings = sorted(findings, key=lambda finding: causes.index(finding.causes[0]))
     lines = [message, *diagnosis.sentences(findings)]
     others = [key for key in failures if key != parameter]
