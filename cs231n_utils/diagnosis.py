@@ -298,6 +298,8 @@ def _linear(case: _Case) -> list[Planted]:
         return []
     for l2 in (np.zeros_like(case.x), case.known["l2"] + np.zeros_like(case.x)):
         data = n - l2[case.fit]
+        if not data.any():
+            continue
         alpha = float((a - l2[case.fit]) @ data / (data @ data))
         enough = np.count_nonzero(data) > 2 or _number(alpha).lstrip("-").isdigit()
         if enough and abs(alpha) > SIMPLE and case.fits(alpha * (case.n - l2) + l2):
