@@ -310,16 +310,16 @@ def _linear(case: _Case) -> list[Planted]:
     if x.size > 1 and x.any():
         beta = float((a - n) @ x / (x @ x))
         if case.fits(case.n + beta * case.x):
+            what = "missing or too small" if beta < 0 else "there twice, too large, or missing in f"
+            cause = "reg_missing" if beta < 0 else "reg_doubled"
+            text = (
+                f"analytic - numerical = {beta:.3g} * x in every entry: an L2 term is {what}. "
+                f"Is {abs(beta):.3g} your reg?"
+            )
             if reg:
+                cause = "reg_factor"
                 text = f"the L2 term is {_number(1 + beta / reg)} times the right one"
-                return [Planted(("reg_factor",), (text,), a)]
-            evidence = f"analytic - numerical = {beta:.3g} * x in every entry: an L2 term is"
-            ask = f". Is {abs(beta):.3g} your reg?"
-            if beta < 0:
-                text = f"{evidence} missing or too small{ask}"
-                return [Planted(("reg_missing",), (text,), a)]
-            text = f"{evidence} there twice, too large, or missing in f{ask}"
-            return [Planted(("reg_doubled",), (text,), a)]
+            return [Planted((cause,), (text,), a)]
     return []
 
 

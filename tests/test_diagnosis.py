@@ -9,6 +9,7 @@ from faulty_gradients import PASSED, Network, accusations, correct, fresh, tuned
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.gradient_check import GradientCheckError, check_gradient, check_model
+from cs231n_utils.taught.losses import softmax_loss
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +170,64 @@ def test_parameters_of_another_type(dtype, cause):
     assert (error.causes, error.parameter) == ((cause,), "W2")
 
 
-def test_a_loss_that_is_no_pair_is_refused():
-    for answer in (1.0, (1.0, [1.0]), (np.ones(2), {})):
-        with pytest.raises(TypeError, match="loss"):
-            model = Model(lambda loss, grads, answer=answer: answer)
-            check_model(model, model.X, model.y)
+@pytest.mark.parametrize("answer", [1.0, (1.0, [1.0]), (np.ones(2), {})])
+def test_a_loss_that_is_no_pair_is_refused(answer):
+    model = Model(lambda loss, grads: answer)
+    with pytest.raises(TypeError, match="loss"):
+        check_model(model, model.X, model.y)
+
+
+@pytest.mark.parametrize("last", [1, 3, 8, 20, 60])
+def test_parameters_and_inputs_are_restored_when_the_loss_gives_up(last):
+    calls = []
+
+    def give_up(loss, grads):
+        calls.append(1)
+        if len(calls) == last:
+            model.X[...], model.params["b2"][...] = 0.0, 0.0
+            raise KeyboardInterrupt
+        return loss, grads
+
+    model = Model(give_up)
+    before = [array.tobytes() for array in (model.X, *model.params.values())]
+    with pytest.raises(KeyboardInterrupt):
+        check_model(model, model.X, model.y, model.reg)
+    assert before == [array.tobytes() for array in (model.X, *model.params.values())]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, bool])
+def test_inputs_of_another_type_are_no_fault(dtype):
+    net, X = TwoLayerNet(4, 6, 3, std=0.01, rng=3), np.arange(20).reshape(5, 4) % 7
+    check_model(net, X.astype(dtype), np.arange(5) % 3, 0.1)
+
+
+def test_a_black_image_at_the_start_is_a_kink_and_no_wrong_gradient():
+    net, X = TwoLayerNet(4, 6, 3, std=0.5), np.random.default_rng(0).standard_normal((5, 4))
+    X[1] = 0.0
+    with pytest.raises(GradientCheckError, match="db1 cannot be judged, it may be right") as caught:
+        check_model(net, X, np.arange(5) % 3)
+    assert (caught.value.causes, caught.value.parameters) == (("kink",), ("b1",))
+
+
+def test_names_do_not_matter_and_depth_neither():
+    """Three layers of other names; the mask is missing in the first alone."""
+    rng = np.random.default_rng(0)
+    p = {f"v{k}": rng.standard_normal((5, 5)) for k in range(3)}
+    p |= {f"c{k}": rng.standard_normal(5) for k in range(3)}
+    X, y = rng.standard_normal((6, 5)), np.arange(6) % 5
+
+    def answer(X, y, reg):
+        Z0 = X @ p["v0"] + p["c0"]
+        Z1 = np.maximum(Z0, 0) @ p["v1"] + p["c1"]
+        A1 = np.maximum(Z1, 0)
+        loss, dS = softmax_loss(A1 @ p["v2"] + p["c2"], y)
+        dZ1 = dS @ p["v2"].T * (Z1 > 0)
+        dZ0 = dZ1 @ p["v1"].T  # the fault
+        grads = {"v0": X.T @ dZ0, "v1": np.maximum(Z0, 0).T @ dZ1, "v2": A1.T @ dS}
+        return loss, grads | {"c0": dZ0.sum(axis=0), "c1": dZ1.sum(axis=0), "c2": dS.sum(axis=0)}
+
+    fault = faulty_gradients.Faulty("relu_off", "in the first of three layers", p, answer, X, y)
+    assert fault.causes() == ("relu_off",)
 
 
 def test_appended_numbers_have_three_digits_at_most(answers):
