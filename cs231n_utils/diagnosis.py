@@ -49,8 +49,8 @@ NOT_DETERMINISTIC = _is(
 FLOAT32 = _is("float32", "the loss has the digits of float32 only: compute all of it in float64.")
 CONSTANT = _is(
     "constant",
-    "f does not change when x does, the numerical gradient is 0 everywhere. Does f read this very "
-    "array, and not a copy of it?",
+    "f does not change when x does, but for an L2 term if it has one. Does f read this very array, "
+    "and not a copy of it?",
 )
 ROUND = _is(
     "round_off",
