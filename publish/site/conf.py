@@ -97,8 +97,6 @@ def read_as_text(
     for number, line in enumerate(lines):
         escaped = BAR.sub(lambda found: found[1] or r"\|", line)
         lines[number] = NOTEBOOK.sub(r":doc:`/notebooks/\1`", escaped)
-    if not any(line.startswith("---") for line in lines):
-        lines[:] = [line.strip() for line in lines]  # no sections, so no layout
 
 
 def shorten(
