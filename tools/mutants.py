@@ -1,0 +1,177 @@
+"""Mutants of the notebooks: single faults, each of which a check of the notebook must see.
+
+    python tools/mutants.py            the figures, by notebook, and the equivalent mutants
+    python tools/mutants.py --cells    and for each mutant the cell that catches it
+
+`mutants/NN.diff` holds those of notebook NN. A line `== notebook`, or `== module` with the name of a
+module of the package, says where the faults below it are planted; `- ` is what stands there once,
+`# ` a fault in words, `+ ` what the fault makes of it. Behind `, equivalent` stand mutants that
+change no number, each with the argument.
+
+A mutant runs as a student runs the notebook: cell by cell from the top, in a fresh namespace. It is
+caught when a check stops the run: an assert, a function of gradient_check, or
+np.errstate(...="raise"). Any other error does not count, and printed output is not compared.
+
+Three kinds of cells do not run. Exercises with their checks, because a student may not have solved
+them. Comparisons with the package's copy of the notebook's code, because `make export` would carry
+the fault there as well. Widgets, because they only draw.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib
+import io
+import itertools
+import os
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
+
+from cs231n_utils import gradient_check
+from publish.notebook import Notebook, tags
+
+FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
+COMPARE_WITH_THE_COPY = {"cell-85"}  # of notebook 07: its train against TwoLayerNet.train
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault in a notebook's code, or in a module of the package while its notebook runs."""
+
+    number: str  # of the notebook
+    where: str  # "notebook", or the module's name
+    old: str  # occurs once
+    new: str
+    fault: str  # in words; for an equivalent mutant the argument
+    equivalent: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended: the error that stopped it, if any, and what the cells defined."""
+
+    cell: str = ""  # id of the cell that raised
+    error: Exception | None = None
+    namespace: dict[str, object] | None = None
+
+    @property
+    def caught(self) -> bool:
+        """Whether a check stopped the run, and no accident."""
+        if self.error is None:
+            return False
+        innermost = traceback.extract_tb(self.error.__traceback__)[-1].filename
+        return isinstance(self.error, AssertionError | FloatingPointError) or (
+            innermost == gradient_check.__file__
+        )
+
+
+def read(path: Path) -> list[Mutant]:
+    """The mutants of one notebook."""
+    found, where, equivalent, old, fault = [], "", "", "", ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for sign, group in itertools.groupby(lines, key=lambda line: line[0]):
+        text = "\n".join(line[2:] for line in group)
+        if sign == "=":
+            where, _, equivalent = text.strip().partition(", ")
+        elif sign == "-":
+            old = text
+        elif sign == "#":
+            fault = text
+        else:
+            found.append(Mutant(path.stem, where, old, text, fault, bool(equivalent)))
+    return found
+
+
+@functools.cache
+def code_cells(number: str) -> dict[str, str]:
+    """The cells that run: id -> source."""
+    [notebook] = Notebook.series(number)
+    cells, exercises = {}, False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            exercises = exercises or cell.source.startswith("## Your turn")
+        elif cell.id in COMPARE_WITH_THE_COPY or "widget" in tags(cell):
+            continue
+        elif not exercises or "headline" in tags(cell):
+            cells[cell.id] = cell.source
+    return cells
+
+
+def source_of(mutant: Mutant) -> dict[str, str]:
+    """The code that holds a mutant's place: id of a cell, or the module's name -> source."""
+    if mutant.where == "notebook":
+        return code_cells(mutant.number)
+    file = importlib.import_module(mutant.where).__file__
+    return {mutant.where: Path(file).read_text(encoding="utf-8")}
+
+
+def occurrences(mutant: Mutant) -> int:
+    """How often the text to be replaced stands where the mutant replaces it."""
+    return sum(source.count(mutant.old) for source in source_of(mutant).values())
+
+
+def run(number: str, mutant: Mutant | None = None) -> Run:
+    """Run a notebook's cells, mutated or as they are, up to the first that raises."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    cells = code_cells(number)
+    if mutant is not None and mutant.where == "notebook":
+        cells = {cell: source.replace(mutant.old, mutant.new) for cell, source in cells.items()}
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), planted(mutant):
+        warnings.simplefilter("ignore")  # a warning stops no student, whatever pytest makes of it
+        for cell, source in cells.items():
+            try:
+                exec(compile(source, cell, "exec"), namespace)
+            except Exception as error:
+                return Run(cell, error)
+    return Run(namespace=namespace)
+
+
+@contextlib.contextmanager
+def planted(mutant: Mutant | None) -> Iterator[None]:
+    """For as long as a notebook runs, put a mutated module in the place of the real one."""
+    if mutant is None or mutant.where == "notebook":
+        yield
+        return
+    file = importlib.import_module(mutant.where).__file__
+    module = types.ModuleType(mutant.where)
+    source = source_of(mutant)[mutant.where].replace(mutant.old, mutant.new)
+    with mock.patch.dict(sys.modules, {mutant.where: module}):
+        exec(compile(source, file, "exec"), vars(module))
+        yield
+
+
+def main() -> int:
+    """Print the figures; the exit status is 1 when a mutant survives."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", action="store_true", help="each mutant and what catches it")
+    options = parser.parse_args()
+    mutants = [mutant for path in FILES for mutant in read(path)]
+    equivalent = [mutant for mutant in mutants if mutant.equivalent]
+    survivors = []
+    for number, group in itertools.groupby(mutants, key=lambda mutant: mutant.number):
+        runs = {mutant: run(number, mutant) for mutant in group if not mutant.equivalent}
+        missed = [m for m, result in runs.items() if not result.caught or occurrences(m) != 1]
+        survivors += missed
+        print(f"notebook {number}: {len(runs) - len(missed)} of {len(runs)} caught", flush=True)
+        if options.cells:
+            for mutant, result in runs.items():
+                print(f"    {mutant.fault}: {result.cell} {type(result.error).__name__}")
+    planned = len(mutants) - len(equivalent)
+    print(f"all: {planned - len(survivors)} of {planned} caught, {len(equivalent)} equivalent")
+    for mutant in survivors:
+        print(f"survives: {mutant.number}, {mutant.fault}: {mutant.new}")
+    for mutant in equivalent:
+        print(f"equivalent: {mutant.number}  {mutant.old}  ->  {mutant.new}\n    {mutant.fault}")
+    return bool(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
