@@ -75,19 +75,26 @@ class Run:
 
 def read(path: Path) -> list[Mutant]:
     """The mutants of one notebook."""
-    found, where, equivalent, old, fault = [], "", "", "", ""
+    return [
+        Mutant(path.stem, where, old, new, fault, equivalent=kind == "equivalent")
+        for where, kind, old, fault, new in faults(path)
+    ]
+
+
+def faults(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    """What a file plants: the two parts of the heading, the old text, the fault, the new text."""
     lines = path.read_text(encoding="utf-8").splitlines()
     for sign, group in itertools.groupby(lines, key=lambda line: line[0]):
         text = "\n".join(line[2:] for line in group)
         if sign == "=":
-            where, _, equivalent = text.strip().partition(", ")
+            where, _, kind = text.strip().partition(", ")
+            old = ""
         elif sign == "-":
             old = text
         elif sign == "#":
             fault = text
         else:
-            found.append(Mutant(path.stem, where, old, text, fault, bool(equivalent)))
-    return found
+            yield where, kind, old, fault, text
 
 
 @functools.cache

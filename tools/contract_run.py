@@ -1,14 +1,13 @@
 """The part of the contract that only running a notebook can tell.
 
-A notebook runs once, cell by cell, in this process. On the way each array that carries a symbol's
-name is compared with README.md's table, the witnesses of each gradient are collected, every
-exercise is tried unsolved, solved, and solved in other ways, right and wrong, and every widget is
-moved to the ends of its controls.
+While nbval executes a notebook's cells, an observer in the same kernel compares each array that
+carries a symbol's name with README.md's table, collects the witnesses of each gradient, tries every
+exercise unsolved, solved, and solved in other ways, right and wrong, and moves every widget to the
+ends of its controls. What the cells see and print stays as it is. conftest.py sets it up.
 """
 
 import ast
 import base64
-import contextlib
 import copy
 import gc
 import importlib
@@ -19,12 +18,17 @@ import re
 import sys
 import types
 import warnings
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
-from contract import ROOT, WITNESSED, first_line, notation, tags
+from contract import ROOT, WITNESSED, first_line, notation
+from IPython import get_ipython
+from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+
+from publish.notebook import BEGIN, END, Notebook, tags
 
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
@@ -41,41 +45,73 @@ DECLARED = {
 }
 
 
-def run(notebook, answers):
-    """Violations by what they concern: "runs", "symbols", "witnesses", "exercises", "widgets".
+observers = []  # in a kernel: the one that looks on
+
+
+class Observer:
+    """Looks on while a notebook runs in the namespace `names`, and says how it breaks the contract.
 
     answers : a dict as `load_answers` returns it.
     """
-    names = {"__name__": "__main__"}
-    symbols, witnesses = Symbols(notebook), Witnesses(notebook)
-    found = {"runs": [], "widgets": [], "exercises": answers_to_nothing(notebook, answers)}
-    exercise = None
-    for position, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
-            continue
-        if "### BEGIN SOLUTION" in cell.source:
-            exercise, check = cell.source, notebook.cells[position + 1].source
-            found["exercises"] += try_exercise(exercise, check, names, answers)
-        elif exercise is not None:  # the cell is its check, and has been tried
-            exercise = None
-            continue
-        code = compile(cell.source, f"<cell {position}>", "exec")
-        before = dict(names)
-        try:
-            with tracing(symbols, witnesses), witnesses.listening(names, "witnesses" in tags(cell)):
-                execute(code, names)
-        except Exception as error:
-            found["runs"].append(f"{first_line(cell)}: {error!r}")
-            break
+
+    def __init__(self, notebook, answers, names):
+        self.names, self.answers = names, answers
+        self.checks = {exercise.solution.id: exercise.check for exercise in notebook.exercises}
+        self.symbols, self.witnesses = Symbols(notebook), Witnesses(notebook, names)
+        self.found = {"runs": [], "widgets": [], "exercises": answers_to_nothing(notebook, answers)}
+
+    def before(self, cell):
+        """Try the answers of an exercise; listen to the cell."""
+        if cell.id in self.checks:
+            check = self.checks[cell.id].source
+            self.found["exercises"] += try_exercise(cell.source, check, self.names, self.answers)
+        self.witnesses.listen("witnesses" in tags(cell))
+        self.known = dict(self.names)
+        self.tracer = sys.gettrace()
+        sys.settrace(tracing(self.names, [self.symbols, self.witnesses]))
+
+    def after(self, cell, error=None):
+        """Listen no longer; look at what the cell bound; move its widget."""
+        sys.settrace(self.tracer)
+        self.witnesses.listen(False)
+        if error is not None:
+            self.found["runs"].append(f"{first_line(cell)}: {error!r}")
+            return
         if "widget" in tags(cell):
-            found["widgets"] += try_widget(cell, names)
-        new = {k: v for k, v in names.items() if k not in before or before[k] is not v}
-        symbols.note(new, first_line(cell))
-    return found | {"symbols": symbols.violations(), "witnesses": witnesses.violations()}
+            self.found["widgets"] += try_widget(cell, self.names)
+        known = self.known
+        new = {k: v for k, v in self.names.items() if k not in known or known[k] is not v}
+        self.symbols.note(new, first_line(cell))
+
+    def violations(self):
+        """Violations by what they concern."""
+        heard = {"symbols": self.symbols.violations(), "witnesses": self.witnesses.violations()}
+        return self.found | heard
+
+
+def observe(path):
+    """Observe a notebook whose cells will run in this kernel."""
+    shell, notebook = get_ipython(), Notebook.read(Path(path))
+    observer = Observer(notebook, load_answers(notebook.number), shell.user_ns)
+    cells = iter(notebook.code)
+    cell = None
+
+    def before(info):
+        nonlocal cell
+        cell = next(cell for cell in cells if cell.source == info.raw_cell)
+        observer.before(cell)
+
+    def after(result):
+        observer.after(cell, result.error_before_exec or result.error_in_exec)
+
+    shell.events.register("pre_run_cell", before)
+    shell.events.register("post_run_cell", after)
+    observers.append(observer)
 
 
 def execute(code, names):
-    with contextlib.redirect_stdout(io.StringIO()):
+    """Run code; nothing of what it prints or displays is seen."""
+    with capture_output():
         exec(code, names)
 
 
@@ -106,7 +142,7 @@ def answers_to_nothing(notebook, answers):
 
 def try_exercise(solution, check, names, answers):
     """Violations of one exercise; the names stay as they are."""
-    function = re.findall(r"^def (\w+)", solution.partition("### BEGIN SOLUTION")[0], re.M)[-1]
+    function = re.findall(r"^def (\w+)", solution.partition(BEGIN)[0], re.M)[-1]
     kept = answers.get(function, {})
     found = [
         f"{function}: tests/exercises/answers_NN.py keeps no {kind} answer"
@@ -114,7 +150,7 @@ def try_exercise(solution, check, names, answers):
         if not any(label.startswith(kind) for label in kept)
     ]
     for label, body in UNSOLVED.items():
-        unsolved = re.sub(r"### BEGIN SOLUTION.*### END SOLUTION", body, solution, flags=re.S)
+        unsolved = re.sub(f"{BEGIN}.*{END}", body, solution, flags=re.S)
         error = outcome(unsolved, None, check, names)
         if error is None:
             found.append(f"{function}: the check accepts the unsolved cell that {label}")
@@ -223,31 +259,27 @@ class Witnesses:
     relative_error with this array and the one that a function named ..._loops returned.
     """
 
-    def __init__(self, notebook):
+    def __init__(self, notebook, names):
         self.expected = WITNESSED.get(notebook.number, [])
+        self.names, self.real = names, {}
         self.looped, self.compared, self.checked = [], [], []
 
-    @contextlib.contextmanager
-    def listening(self, names, tagged):
-        """Listen to a cell's comparisons, if it carries the tag."""
-        if not tagged:
-            yield
-            return
-        error, check = names.get("relative_error"), names.get("check_gradient")
+    def listen(self, tagged):
+        """Listen to the comparisons of a cell that carries the tag; else put the functions back."""
+        self.names |= self.real
+        wanted = {"relative_error", "check_gradient"} & self.names.keys() if tagged else []
+        self.real = {name: self.names[name] for name in wanted}
+        self.names |= {name: getattr(self, name) for name in wanted}
 
-        def relative_error(a, b):
-            self.compared.append((a, b))
-            return error(a, b)
+    def relative_error(self, a, b):
+        """Stands for the function of this name."""
+        self.compared.append((a, b))
+        return self.real["relative_error"](a, b)
 
-        def check_gradient(f, x, gradient, **options):
-            self.checked.append((options.get("name", "gradient"), gradient))
-            return check(f, x, gradient, **options)
-
-        names |= {"relative_error": relative_error, "check_gradient": check_gradient}
-        try:
-            yield
-        finally:
-            names |= {"relative_error": error, "check_gradient": check}
+    def check_gradient(self, f, x, gradient, **options):
+        """Stands for the function of this name."""
+        self.checked.append((options.get("name", "gradient"), gradient))
+        return self.real["check_gradient"](f, x, gradient, **options)
 
     def returned(self, frame, value):
         """Keep what a function named ..._loops returns: an array, or several."""
@@ -286,15 +318,12 @@ def same(a, b):
 # --- Functions that a cell calls ----------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def tracing(*listeners):
-    """Tell each listener of every function of a cell that returns: its frame and its value."""
-    before = sys.gettrace()
+def tracing(names, listeners):
+    """A tracer that tells the listeners of every function of a cell that returns."""
 
     def trace(frame, event, _):
         """Python calls this for every function; it returns the tracer of those in cells."""
-        code = frame.f_code
-        if not code.co_filename.startswith("<cell ") or not code.co_flags & inspect.CO_OPTIMIZED:
+        if frame.f_globals is not names or not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             return None
         frame.f_trace_lines = False
         failed = False
@@ -310,11 +339,7 @@ def tracing(*listeners):
 
         return local
 
-    sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
+    return trace
 
 
 # --- Symbols ------------------------------------------------------------------------------------
@@ -331,7 +356,7 @@ class Symbols:
     def returned(self, frame, _):
         """The variables of a function that has returned."""
         if frame.f_code.co_name not in ANY_SHAPE:
-            self.note(frame.f_locals, f"in {frame.f_code.co_name}, {frame.f_code.co_filename}")
+            self.note(frame.f_locals, f"in {frame.f_code.co_name}")
 
     def note(self, names, where):
         """Names that are bound together, by a function or by a cell."""
