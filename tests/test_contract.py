@@ -4,8 +4,6 @@ The notebook in small_notebook.txt keeps every rule. Each test damages it in one
 """
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import contract
