@@ -32,18 +32,13 @@ from publish.notebook import BEGIN, END, Notebook, tags
 
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
-UNSOLVED = {
-    "raises NotImplementedError": "raise NotImplementedError",
-    "returns None": "return None",
-    "does nothing": "pass",
-}
+UNSOLVED = ["raise NotImplementedError", "return None", "pass"]
 
 # Where a symbol of the table stands for something else, as README.md says below the table.
 DECLARED = {
     "03": {"x": "any array that f is a function of", "i": "an entry's index, a tuple"},
     "05": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
 }
-
 
 observers = []  # in a kernel: the one that looks on
 
@@ -57,23 +52,28 @@ class Observer:
     def __init__(self, notebook, answers, names):
         self.names, self.answers = names, answers
         self.checks = {exercise.solution.id: exercise.check for exercise in notebook.exercises}
-        self.symbols, self.witnesses = Symbols(notebook), Witnesses(notebook, names)
-        self.found = {"runs": [], "widgets": [], "exercises": answers_to_nothing(notebook, answers)}
+        self.symbols, self.witnesses = Symbols(notebook), Witnesses(notebook)
+        source = "\n".join(cell.source for cell in notebook.code)
+        missing = [name for name in answers if f"def {name}(" not in source]
+        self.found = {
+            "runs": [],
+            "widgets": [],
+            "exercises": [f"there is no exercise {name}" for name in missing],
+        }
 
     def before(self, cell):
         """Try the answers of an exercise; listen to the cell."""
         if cell.id in self.checks:
             check = self.checks[cell.id].source
             self.found["exercises"] += try_exercise(cell.source, check, self.names, self.answers)
-        self.witnesses.listen("witnesses" in tags(cell))
+        self.witnesses.listening = "witnesses" in tags(cell)
         self.known = dict(self.names)
         self.tracer = sys.gettrace()
-        sys.settrace(tracing(self.names, [self.symbols, self.witnesses]))
+        sys.settrace(tracing(self.names, self.symbols, self.witnesses))
 
     def after(self, cell, error=None):
         """Listen no longer; look at what the cell bound; move its widget."""
         sys.settrace(self.tracer)
-        self.witnesses.listen(False)
         if error is not None:
             self.found["runs"].append(f"{first_line(cell)}: {error!r}")
             return
@@ -135,41 +135,25 @@ def load_answers(number):
     return answers
 
 
-def answers_to_nothing(notebook, answers):
-    source = "\n".join(cell.source for cell in notebook.code)
-    return [f"there is no exercise {name}" for name in answers if f"def {name}(" not in source]
-
-
 def try_exercise(solution, check, names, answers):
     """Violations of one exercise; the names stay as they are."""
     function = re.findall(r"^def (\w+)", solution.partition(BEGIN)[0], re.M)[-1]
     kept = answers.get(function, {})
-    found = [
-        f"{function}: tests/exercises/answers_NN.py keeps no {kind} answer"
-        for kind in ("right", "wrong")
-        if not any(label.startswith(kind) for label in kept)
-    ]
-    for label, body in UNSOLVED.items():
+    kinds = {label.partition("_")[0] for label in kept}
+    found = []
+    if kinds != {"right", "wrong"}:
+        found.append(f"tests/exercises keeps {sorted(kinds)} answers, not right and wrong ones")
+    for body in UNSOLVED:
         unsolved = re.sub(f"{BEGIN}.*{END}", body, solution, flags=re.S)
         error = outcome(unsolved, None, check, names)
-        if error is None:
-            found.append(f"{function}: the check accepts the unsolved cell that {label}")
-        elif not isinstance(error, NotImplementedError | AssertionError):
-            found.append(f"{function}: the unsolved cell that {label} ends in {error!r}")
-        elif not isinstance(error, NotImplementedError) and not str(error):
-            found.append(f"{function}: the check has no message for the cell that {label}")
-    error = outcome(solution, None, check, names)
-    if error is not None:
-        found.append(f"{function}: the check rejects the solution: {error!r}")
-    for label, answer in kept.items():
-        error = outcome(solution, {function: answer}, check, names)
-        if label.startswith("right") and error is not None:
-            found.append(f"{function}: the check rejects {label}: {error!r}")
-        if label.startswith("wrong") and error is None:
-            found.append(f"{function}: the check accepts {label}")
-        if isinstance(error, NameError):
-            found.append(f"{function}: {label} does not run: {error!r}")
-    return found
+        told = isinstance(error, AssertionError) and str(error)
+        if not (told or isinstance(error, NotImplementedError)):
+            found.append(f"the check does not tell what an unsolved cell lacks: {body}: {error!r}")
+    for label, answer in {"right solution": None, **kept}.items():
+        error = outcome(solution, answer and {function: answer}, check, names)
+        if label.startswith("right") != (error is None) or isinstance(error, NameError):
+            found.append(f"the check {'rejects' if error else 'accepts'} the {label}: {error!r}")
+    return [f"{function}: {violation}" for violation in found]
 
 
 def outcome(solution, answer, check, names):
@@ -259,27 +243,17 @@ class Witnesses:
     relative_error with this array and the one that a function named ..._loops returned.
     """
 
-    def __init__(self, notebook, names):
+    def __init__(self, notebook):
         self.expected = WITNESSED.get(notebook.number, [])
-        self.names, self.real = names, {}
+        self.listening = False
         self.looped, self.compared, self.checked = [], [], []
 
-    def listen(self, tagged):
-        """Listen to the comparisons of a cell that carries the tag; else put the functions back."""
-        self.names |= self.real
-        wanted = {"relative_error", "check_gradient"} & self.names.keys() if tagged else []
-        self.real = {name: self.names[name] for name in wanted}
-        self.names |= {name: getattr(self, name) for name in wanted}
-
-    def relative_error(self, a, b):
-        """Stands for the function of this name."""
-        self.compared.append((a, b))
-        return self.real["relative_error"](a, b)
-
-    def check_gradient(self, f, x, gradient, **options):
-        """Stands for the function of this name."""
-        self.checked.append((options.get("name", "gradient"), gradient))
-        return self.real["check_gradient"](f, x, gradient, **options)
+    def called(self, function, given):
+        """Keep what the two functions that compare are given."""
+        if self.listening and function == "relative_error":
+            self.compared += [(given["a"], given["b"]), (given["b"], given["a"])]
+        if self.listening and function == "check_gradient":
+            self.checked.append((given["name"], given["gradient"]))
 
     def returned(self, frame, value):
         """Keep what a function named ..._loops returns: an array, or several."""
@@ -290,19 +264,12 @@ class Witnesses:
 
     def violations(self):
         """What the gradients lack of loops, vectorized code and central differences."""
-        found = []
-        checked = {name for name, _ in self.checked}
-        for name in self.expected:
-            if name not in checked:
-                found.append(f"{name}: no witness compares it with central differences")
+        missing = [name for name in self.expected if name not in dict(self.checked)]
+        found = [f"{name}: no witness compares it with central differences" for name in missing]
         for name, gradient in self.checked:
-            if any(gradient is loops for loops in self.looped):
+            if self.from_loops(gradient):
                 found.append(f"{name}: the checked array comes from loops; where is the vectorized")
-            elif not any(
-                (self.from_loops(a) and same(b, gradient))
-                or (self.from_loops(b) and same(a, gradient))
-                for a, b in self.compared
-            ):
+            elif not any(self.from_loops(a) and same(b, gradient) for a, b in self.compared):
                 found.append(f"{name}: no witness compares it with plain loops")
         return list(dict.fromkeys(found))
 
@@ -318,11 +285,13 @@ def same(a, b):
 # --- Functions that a cell calls ----------------------------------------------------------------
 
 
-def tracing(names, listeners):
-    """A tracer that tells the listeners of every function of a cell that returns."""
+def tracing(names, symbols, witnesses):
+    """A tracer that tells of what functions of cells call and leave behind."""
 
     def trace(frame, event, _):
         """Python calls this for every function; it returns the tracer of those in cells."""
+        if frame.f_back is not None and frame.f_back.f_globals is names:
+            witnesses.called(frame.f_code.co_name, frame.f_locals)
         if frame.f_globals is not names or not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             return None
         frame.f_trace_lines = False
@@ -333,8 +302,8 @@ def tracing(names, listeners):
             if event == "exception" and value[0] is not StopIteration:  # that is a loop's end
                 failed = True
             if event == "return" and not failed:
-                for listener in listeners:
-                    listener.returned(frame, value)
+                symbols.returned(frame)
+                witnesses.returned(frame, value)
             return local
 
         return local
@@ -353,7 +322,7 @@ class Symbols:
         self.table = notation()
         self.found = {}
 
-    def returned(self, frame, _):
+    def returned(self, frame):
         """The variables of a function that has returned."""
         if frame.f_code.co_name not in ANY_SHAPE:
             self.note(frame.f_locals, f"in {frame.f_code.co_name}")
