@@ -4,6 +4,8 @@ The notebook in small_notebook.txt keeps every rule. Each test damages it in one
 """
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import contract
@@ -54,8 +56,8 @@ class Draft:
     def broken_rules(self, *, widget=True):
         """The rules that the notebook breaks, and how. Its widget need not run: that is slow."""
         notebook, names = self.notebook(), {"__name__": "__main__"}
-        found = {rule.__name__: rule(notebook) for rule in RULES}
-        found["references_lead_somewhere"] = references_lead_somewhere([notebook])
+        found = {rule.__name__: list(rule(notebook)) for rule in RULES}
+        found["references_lead_somewhere"] = list(references_lead_somewhere([notebook]))
         observer = Observer(notebook, self.answers, names)
         left_out = [exercise.check for exercise in notebook.exercises]  # tried with their exercise
         left_out += [] if widget else notebook.tagged("widget")
@@ -155,6 +157,22 @@ def test_damage_is_seen_by_its_rule_alone(rule, damage):
     draft = Draft()
     damage(draft)
     assert draft.broken_rules(widget=rule == "widgets").keys() == {rule}
+
+
+def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):
+    """A damage of each kind, seen in the kernel. As number 06 the notebook lacks its witnesses."""
+    draft = Draft()
+    draft.replace("vectorized", "", "S = W.sum(axis=1)")
+    draft.replace("figure", "", "1 / 0")
+    draft.replace("widget", "[0, size]", "[0, 9 / size]")
+    draft.replace("check 1", ', "twice 1 is 2"', "")
+    nbformat.write(draft.notebook().content, tmp_path / "06_small.ipynb")
+    command = [sys.executable, "-m", "pytest", "-n0", "-p", "conftest", "-c", "pyproject.toml"]
+    command += [f"--rootdir={ROOT}", str(tmp_path / "06_small.ipynb")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    _, _, seen = result.stdout.partition("06_small.ipynb: contract")
+    for kind in Observer(draft.notebook(), {}, {}).violations():
+        assert f"{kind}: " in seen, result.stdout
 
 
 def test_every_rule_has_its_damage():

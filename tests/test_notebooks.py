@@ -17,12 +17,12 @@ SERIES = Notebook.series()
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_form(notebook, rule):
-    violations = rule(notebook)
+    violations = list(rule(notebook))
     assert not violations, "\n".join(violations)
 
 
 def test_references_lead_somewhere():
-    violations = references_lead_somewhere(SERIES)
+    violations = list(references_lead_somewhere(SERIES))
     assert not violations, "\n".join(violations)
 
 

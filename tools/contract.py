@@ -1,4 +1,4 @@
-"""The contract of the series: each rule is a function that lists how a notebook breaks it.
+"""The contract of the series: each rule is a function that tells how a notebook breaks it.
 
 `test_notebooks.py` holds the real notebooks to the rules, and `test_contract.py` shows that each
 rule sees the damage that it is for. What only running code can tell stands in `contract_run.py`.
@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import nbformat
 
-from publish.notebook import ROOT, Notebook, alt_text, has_solution, tags
+from publish.notebook import ROOT, Notebook, alt_text, tags
 
 MAX_STATEMENTS = 18  # of a code cell
 MAX_SECONDS = {"09": 40, "10": 300}  # that a notebook may run; the others 20
@@ -69,6 +69,8 @@ FORBIDDEN = {
 }
 
 
+CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
+
 # The TeX commands of the series. MathJax prints an unknown one in red and goes on.
 TEX = """
     Big Bigl Bigr big bigg bigl bigr left right langle rangle lceil rceil lfloor rfloor lVert rVert
@@ -83,91 +85,84 @@ def first_line(cell):
     return cell.source.partition("\n")[0]
 
 
+def prose(notebook):
+    return "\n".join(notebook.text)
+
+
+def formulas(notebook):
+    return re.findall(r"\$\$.*?\$\$|\$[^$]*\$", prose(notebook), re.S)
+
+
 # --- Form ---------------------------------------------------------------------------------------
 
 
 def valid_and_normalised(notebook):
     nbformat.validate(notebook.content)
-    found = []
     metadata = notebook.content.metadata
     if not metadata.keys() <= {"kernelspec", "language_info"}:
-        found.append(f"metadata that depends on the machine: {sorted(metadata)}")
+        yield f"metadata that depends on the machine: {sorted(metadata)}"
     if metadata.get("kernelspec", {}).get("name") != "python3":
-        found.append("the kernel must be python3")
+        yield "the kernel must be python3"
     if any("execution" in cell.metadata for cell in notebook.cells):
-        found.append("times of execution are stored")
-    return found
+        yield "times of execution are stored"
 
 
 def executed_in_order(notebook):
     counts = [cell.execution_count for cell in notebook.code]
-    right = counts == list(range(1, len(counts) + 1))
-    return [] if right else [f"execution counts {counts}: run it from top to bottom"]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"execution counts {counts}: run it from top to bottom"
 
 
 def no_output_is_an_error_or_a_warning(notebook):
-    return [
-        f"an error or a warning below: {first_line(cell)}"
-        for cell in notebook.code
-        for output in cell.outputs
-        if output.output_type == "error" or output.get("name") == "stderr"
-    ]
+    for cell in notebook.code:
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"an error or a warning below: {first_line(cell)}"
 
 
 def most_outputs_are_compared(notebook):
-    found = [
-        f"never executed by the tests: {first_line(cell)}" for cell in notebook.tagged("nbval-skip")
-    ]
+    for cell in notebook.tagged("nbval-skip"):
+        yield f"never executed by the tests: {first_line(cell)}"
     if notebook.compared < 0.8:
-        found.append(f"the output of {notebook.compared:.0%} of the code cells is compared")
-    return found
+        yield f"the output of {notebook.compared:.0%} of the code cells is compared"
 
 
 def opens_with_a_contract(notebook):
-    opening = notebook.opening
-    parts = ["**You will**", "**Afterwards you can**", "**You need**", "**Time.**"]
-    found = [f"the first cell lacks {part}" for part in parts if part not in opening]
-    if not re.match(rf"# {notebook.number} \S", opening):
-        found.append("the first cell must start with '# NN Title'")
+    for part in ["**You will**", "**Afterwards you can**", "**You need**", "**Time.**"]:
+        if part not in notebook.opening:
+            yield f"the first cell lacks {part}"
+    if not re.match(rf"# {notebook.number} \S", notebook.opening):
+        yield "the first cell must start with '# NN Title'"
     most = MAX_SECONDS.get(notebook.number, 20)
     if notebook.times is None or notebook.seconds > most:
-        found.append(f"the first cell must state the minutes to read and at most {most} seconds")
-    return found
+        yield f"the first cell must state the minutes to read and at most {most} seconds"
 
 
 def closes_with_what_comes_next(notebook):
-    closing = "\n".join(notebook.text[-3:])
-    parts = ["## What you can now do", "**Next:**", "## Sources"]
-    found = [f"the last cells lack {part}" for part in parts if part not in closing]
+    for part in ["## What you can now do", "**Next:**", "## Sources"]:
+        if part not in "\n".join(notebook.text[-3:]):
+            yield f"the last cells lack {part}"
     if len(notebook.tagged("headline")) != 1:
-        found.append("exactly one cell must carry the tag headline")
-    return found
+        yield "exactly one cell must carry the tag headline"
 
 
 def headings_skip_no_level(notebook):
-    headings = [
-        match
-        for source in notebook.text
-        for match in re.finditer(r"^(#+) (.*)", re.sub(r"```.*?```", "", source, flags=re.S), re.M)
-    ]
-    levels = [len(heading[1]) for heading in headings]
-    found = [
-        f"level {before} is followed by level {level}: {heading[0]}"
-        for before, level, heading in zip(levels, levels[1:], headings[1:], strict=False)
-        if level > before + 1
-    ]
-    if levels[:1] != [1] or levels.count(1) != 1:
-        found.append("a notebook has one title, and it comes first")
-    return found
+    text = re.sub(r"```.*?```", "", prose(notebook), flags=re.S)
+    headings = re.findall(r"^(#+) (.*)", text, re.M)
+    for (before, _), (level, heading) in pairwise(headings):
+        if len(level) > len(before) + 1:
+            yield f"level {len(before)} is followed by level {len(level)}: {heading}"
+    titles = [level for level, _ in headings if level == "#"]
+    if len(titles) != 1 or headings[0][0] != "#":
+        yield "a notebook has one title, and it comes first"
 
 
 def code_cells_are_small(notebook):
-    return [
-        f"{count} statements: {first_line(cell)}"
-        for cell in notebook.code
-        if not any(f"def {name}(" in cell.source for name in LONGER_CELLS)
-        and (count := count_statements(cell.source)) > MAX_STATEMENTS
-    ]
+    for cell in notebook.code:
+        count = count_statements(cell.source)
+        longer = any(f"def {name}(" in cell.source for name in LONGER_CELLS)
+        if count > MAX_STATEMENTS and not longer:
+            yield f"{count} statements: {first_line(cell)}"
 
 
 def count_statements(source):
@@ -185,83 +180,74 @@ def count_statements(source):
 def prose_stands_before_every_code_cell(notebook):
     """Only an exercise's check may follow another code cell at once."""
     solutions = [exercise.solution for exercise in notebook.exercises]
-    return [
-        f"no prose before: {first_line(cell)}"
-        for before, cell in pairwise(notebook.cells)
-        if cell.cell_type == before.cell_type == "code" and before not in solutions
-    ]
+    for before, cell in pairwise(notebook.cells):
+        if cell.cell_type == before.cell_type == "code" and before not in solutions:
+            yield f"no prose before: {first_line(cell)}"
 
 
 def style_is_plain(notebook):
-    prose = "\n".join(notebook.text)
-    prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$", "", prose, flags=re.S)
-    prose = re.sub(r"!\[|!=", "", prose)
+    code_or_math = r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$"
+    text = re.sub(rf"{code_or_math}|!\[|!=", "", prose(notebook), flags=re.S)
     words = r".*!.*|\b(?:obviously|clearly|simply|easy to see|trivially)\b"
-    return [f"hype: {match}" for match in re.findall(words, prose, re.I)]
+    for match in re.findall(words, text, re.I):
+        yield f"hype: {match}"
 
 
 def random_numbers_come_from_a_generator(notebook):
-    return [
-        f"np.random.{name}: draw from a Generator with a seed"
-        for cell in notebook.code
-        for name in re.findall(r"np\.random\.(\w+)", cell.source)
-        if name not in {"default_rng", "Generator", "RandomState"}
-    ]
+    for cell in notebook.code:
+        for name in re.findall(r"np\.random\.(\w+)", cell.source):
+            if name not in {"default_rng", "Generator", "RandomState"}:
+                yield f"np.random.{name}: draw from a Generator with a seed"
 
 
 # --- Equations, figures, links ------------------------------------------------------------------
 
 
 def equations_are_coded_one_to_one(notebook):
-    number = int(notebook.number)
     tagged = notebook.equations
     source = "\n".join(cell.source for cell in notebook.code)
     labels = Counter(re.findall(r"#\s*\((\d+\.\d+)\)", source))
-    found = [
-        f"equation ({tag}) is computed by {labels[tag]} labelled lines of code, not by one"
-        for tag in tagged
-        if labels[tag] != 1
-    ]
-    found += [f"a line is labelled ({label}), an equation that does not exist"
-              for label in labels if label not in tagged]  # fmt: skip
-    if not tagged:
-        found.append("a notebook of this series implements at least one equation")
-    if tagged != [f"{number}.{i}" for i in range(1, len(tagged) + 1)]:
-        found.append(f"equations must be numbered in order: {tagged}")
-    return found
+    for tag in tagged:
+        if labels[tag] != 1:
+            yield f"equation ({tag}) is computed by {labels[tag]} labelled lines, not by one"
+    for label in labels.keys() - tagged:
+        yield f"a line is labelled ({label}), an equation that does not exist"
+    if not tagged or tagged != in_order(notebook, tagged):
+        yield f"a notebook has equations, numbered in order: {tagged}"
+
+
+def in_order(notebook, numbers):
+    """As many numbers as these, for example "4.1", "4.2"."""
+    return [f"{int(notebook.number)}.{i}" for i in range(1, len(numbers) + 1)]
 
 
 def tex_is_valid(notebook):
-    math = "\n".join(re.findall(r"\$\$.*?\$\$|\$[^$]*\$", "\n".join(notebook.text), re.S))
-    unknown = sorted(set(re.findall(r"\\([A-Za-z]+)", math)) - set(TEX.split()))
-    found = [f"no TeX command, or one that TEX lacks: \\{command}" for command in unknown]
+    math = "\n".join(formulas(notebook))
+    for command in sorted(set(re.findall(r"\\([A-Za-z]+)", math)) - set(TEX.split())):
+        yield f"no TeX command, or one that TEX lacks: \\{command}"
     for block in re.findall(r"\\begin\{aligned\}.*?\\end\{aligned\}", math, re.S):
         if r"\tag" in block:
-            found.append(f"MathJax allows no tag inside aligned: {block}")
-    return found
+            yield f"MathJax allows no tag inside aligned: {block}"
 
 
 def figures_have_alt_text_and_captions(notebook):
-    number = int(notebook.number)
-    found, captions = [], []
-    for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+    captions = []
+    for cell, following in pairwise([*notebook.cells, None]):
         figures = [output for output in cell.get("outputs", []) if is_figure(output)]
         for figure in figures:
             shown = "image/png" in figure.data
             if shown and "photographs" in tags(cell):
-                found.append(f"photographs that belong to others: {first_line(cell)}")
+                yield f"photographs that belong to others: {first_line(cell)}"
             if shown and len(alt_text(figure)) < 20:
-                found.append(f"a figure without alt text: {first_line(cell)}")
+                yield f"a figure without alt text: {first_line(cell)}"
         if figures and "nbval-ignore-output" not in tags(cell):
-            source = following.source if following else ""
-            caption = re.match(r"\*\*Figure (\d+\.\d+)\.\*\* \S", source)
-            if caption is None:
-                found.append(f"a figure without a caption: {first_line(cell)}")
-            else:
+            caption = following and re.match(CAPTION, following.source)
+            if caption:
                 captions.append(caption[1])
-    if captions != [f"{number}.{i}" for i in range(1, len(captions) + 1)]:
-        found.append(f"figures must be numbered in order: {captions}")
-    return found
+            else:
+                yield f"a figure without a caption: {first_line(cell)}"
+    if captions != in_order(notebook, captions):
+        yield f"figures must be numbered in order: {captions}"
 
 
 def is_figure(output):
@@ -272,19 +258,17 @@ def is_figure(output):
 
 def links_lead_somewhere(notebook):
     """Links to files, and to headings of this or another notebook."""
-    found = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join(notebook.text)):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(notebook)):
+        file, _, anchor = target.partition("#")
+        path = notebook.folder / file if file else notebook.path
         if target.startswith(("http://", "https://")):
             continue
-        file, _, anchor = target.partition("#")
-        path = notebook.folder / file
         if file and not path.exists():
-            found.append(f"a dead link: {target}")
-        elif anchor and (not file or path.suffix == ".ipynb"):
-            text = Notebook.read(path).text if file else notebook.text
-            if anchor not in anchors(text):
-                found.append(f"a dead link: {target}")
-    return found
+            yield f"a dead link: {target}"
+        elif anchor and path.suffix == ".ipynb":
+            other = Notebook.read(path) if file else notebook
+            if anchor not in anchors(other.text):
+                yield f"a dead link: {target}"
 
 
 def anchors(text):
@@ -297,51 +281,37 @@ def references_lead_somewhere(notebooks):
     """Equations (4.3) and figures 4.1 that a sentence of any notebook speaks of."""
     tagged = {tag for notebook in notebooks for tag in notebook.equations}
     chapters = {tag.partition(".")[0] for tag in tagged}
-    captions = {
-        figure
-        for notebook in notebooks
-        for figure in re.findall(r"^\*\*Figure (\d+\.\d+)\.\*\*", "\n".join(notebook.text), re.M)
-    }
-    found = []
+    captions = re.findall(CAPTION, "\n".join(map(prose, notebooks)), re.M)
     for notebook in notebooks:
-        text = "\n".join(notebook.text)
-        for mention in re.findall(r"\((\d+\.\d+)\)", text):
+        for mention in re.findall(r"\((\d+\.\d+)\)", prose(notebook)):
             if mention.partition(".")[0] in chapters and mention not in tagged:
-                found.append(f"{notebook.name}: there is no equation ({mention})")
-        for mention in re.findall(r"[Ff]igures? (\d+\.\d+)", text):
+                yield f"{notebook.name}: there is no equation ({mention})"
+        for mention in re.findall(r"[Ff]igures? (\d+\.\d+)", prose(notebook)):
             if mention not in captions:
-                found.append(f"{notebook.name}: there is no figure {mention}")
-    return found
+                yield f"{notebook.name}: there is no figure {mention}"
 
 
 # --- Exercises and gradients --------------------------------------------------------------------
 
 
 def exercises_have_solutions_and_checks(notebook):
-    starts = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("### Exercise")]
-    found = []
-    if not 2 <= len(starts) <= 4:
-        found.append(f"two to four exercises, not {len(starts)}")
-    if len(re.findall(r"^### Exercise", "\n".join(notebook.text), re.M)) != len(starts):
-        found.append("an exercise must start a cell of its own")
-    for i in starts:
-        solution, check = (*notebook.cells[i + 1 : i + 3], None, None)[:2]
-        if not (solution and has_solution(solution)):
-            found.append(f"no solution: {first_line(notebook.cells[i])}")
-        elif not (check and "assert" in check.source):
-            found.append(f"no check: {first_line(notebook.cells[i])}")
-    return found
+    titles = re.findall(r"^### (Exercise \d+)", prose(notebook), re.M)
+    if not 2 <= len(titles) <= 4:
+        yield f"two to four exercises, not {len(titles)}"
+    if titles != [exercise.title for exercise in notebook.exercises]:
+        yield f"an exercise is a heading that starts a cell, a solution and a check: {titles}"
+    for exercise in notebook.exercises:
+        if "assert" not in exercise.check.source:
+            yield f"no check: {exercise.title}"
 
 
 def gradients_are_derived(notebook):
     """The first witness: a numbered equation for each gradient that the notebook derives."""
-    blocks = re.findall(r"\$\$(.*?)\$\$", "\n".join(notebook.text), re.S)
+    blocks = re.findall(r"\$\$(.*?)\$\$", prose(notebook), re.S)
     equations = [block for block in blocks if r"\tag" in block]
-    return [
-        f"no numbered equation derives {name}"
-        for name in WITNESSED.get(notebook.number, [])
-        if not any(re.search(gradient_in_math(name), equation) for equation in equations)
-    ]
+    for name in WITNESSED.get(notebook.number, []):
+        if not any(re.search(gradient_in_math(name), equation) for equation in equations):
+            yield f"no numbered equation derives {name}"
 
 
 def gradient_in_math(name):
@@ -383,33 +353,24 @@ def read_shapes(text):
 
 def stated_shapes_agree_with_the_table(notebook):
     """Shapes in prose ("$W$ of shape $(D, C)$"), docstrings ("X (N, D)") and comments."""
-    table, found = notation(), []
     sizes = r"\(((?:[NDHC]|\d+)(?:\{?,\}?\s*(?:[NDHC]|\d+))*\{?,?\}?)\)"
-    for source in notebook.text:
-        for name, shape in re.findall(
-            rf"\$([A-Za-z](?:_\d)?)\$[^$.]{{0,40}}shape \${sizes}\$", source
-        ):
-            found += disagreement(table, name.replace("_", ""), shape)
-    for cell in notebook.code:
-        for name, shape in re.findall(rf"\b([A-Za-z]\w*) {sizes}", cell.source):
-            found += disagreement(table, name, shape)
-        for name, shape in re.findall(rf"^ *([A-Za-z]\w*) = .*#.*?{sizes}", cell.source, re.M):
-            found += disagreement(table, name, shape)
-    return found
+    code = "\n".join(cell.source for cell in notebook.code)
+    stated = re.findall(rf"\$([A-Za-z](?:_\d)?)\$[^$.]{{0,40}}shape \${sizes}\$", prose(notebook))
+    stated += re.findall(rf"\b([A-Za-z]\w*) {sizes}", code)
+    stated += re.findall(rf"^ *([A-Za-z]\w*) = .*#.*?{sizes}", code, re.M)
+    table = notation()
+    for name, shape in stated:
+        sizes = re.findall(r"[NDHC]|\d+", shape)
+        allowed = table.get(name.replace("_", ""), ["whole"])
+        if "whole" not in allowed and not any(fits(sizes, letters) for letters in allowed):
+            yield f"{name} is given the shape ({shape}), but the table says {allowed}"
 
 
-def disagreement(table, name, shape):
-    """A sentence when the table gives the symbol another shape. A number fits any letter."""
-    sizes = re.findall(r"[NDHC]|\d+", shape)
-    allowed = table.get(name)
-    if allowed is None or "whole" in allowed:
-        return []
-    for letters in allowed:
-        if len(letters) == len(sizes) and all(
-            size.isdigit() or size == letter for size, letter in zip(sizes, letters, strict=True)
-        ):
-            return []
-    return [f"{name} is given the shape ({shape}), but the table says {allowed}"]
+def fits(sizes, letters):
+    """Whether sizes agree with the letters of the table. A number fits any letter."""
+    return len(sizes) == len(letters) and all(
+        size.isdigit() or size == letter for size, letter in zip(sizes, letters, strict=True)
+    )
 
 
 def stated_meanings_agree_with_the_table(notebook):
@@ -421,29 +382,24 @@ def stated_meanings_agree_with_the_table(notebook):
         rf"|(?:^|[.;:,] |\bwhere |\band )\${symbol}\$ (?:is|stands for|denotes) {noun}"
         rf"|((?:a|the) (?:number|constant|slope|\*\w+\*)) \$[^$A-Za-z]*{symbol}\b"
     )
-    found = []
     for source in notebook.text:
         for match in definition.finditer(re.sub(r"\\le\b|\\ge\b", "<", source)):
-            name, meaning = match[1] or match[3] or match[6], match[2] or match[4] or match[5]
-            expected = MEANINGS.get(name)
-            if expected and not re.search(expected, meaning, re.I):
-                found.append(f"{name} is given a second meaning: {match[0]}")
-    return found
+            name = match[1] or match[3] or match[6]
+            meaning = match[2] or match[4] or match[5]
+            if not re.search(MEANINGS.get(name, ""), meaning, re.I):
+                yield f"{name} is given a second meaning: {match[0]}"
 
 
 def signs_have_one_meaning(notebook):
-    math = re.findall(r"\$\$.*?\$\$|\$[^$]*\$", "\n".join(notebook.text), re.S)
-    return [
-        f"{reason}: {formula}"
-        for formula in math
-        for pattern, reason in FORBIDDEN.items()
-        if re.search(pattern, formula)
-    ]
+    for formula in formulas(notebook):
+        for pattern, reason in FORBIDDEN.items():
+            if re.search(pattern, formula):
+                yield f"{reason}: {formula}"
 
 
-# Each function of one notebook is a rule.
+# Each generator of one notebook is a rule.
 RULES = [
     function
     for function in list(globals().values())
-    if inspect.isfunction(function) and [*inspect.signature(function).parameters] == ["notebook"]
+    if inspect.isgeneratorfunction(function) and function is not references_lead_somewhere
 ]

@@ -53,13 +53,10 @@ class Observer:
         self.names, self.answers = names, answers
         self.checks = {exercise.solution.id: exercise.check for exercise in notebook.exercises}
         self.symbols, self.witnesses = Symbols(notebook), Witnesses(notebook)
-        source = "\n".join(cell.source for cell in notebook.code)
-        missing = [name for name in answers if f"def {name}(" not in source]
-        self.found = {
-            "runs": [],
-            "widgets": [],
-            "exercises": [f"there is no exercise {name}" for name in missing],
-        }
+        solutions = "\n".join(exercise.solution.source for exercise in notebook.exercises)
+        unknown = [name for name in answers if f"def {name}(" not in solutions]
+        unknown = [f"there are answers to {name}, no exercise" for name in unknown]
+        self.found = {"runs": [], "exercises": unknown, "widgets": []}
 
     def before(self, cell):
         """Try the answers of an exercise; listen to the cell."""
@@ -78,7 +75,9 @@ class Observer:
             self.found["runs"].append(f"{first_line(cell)}: {error!r}")
             return
         if "widget" in tags(cell):
-            self.found["widgets"] += try_widget(cell, self.names)
+            with capture_output():
+                violations = list(try_widget(cell, self.names))
+            self.found["widgets"] += [f"{first_line(cell)}: {text}" for text in violations]
         known = self.known
         new = {k: v for k, v in self.names.items() if k not in known or known[k] is not v}
         self.symbols.note(new, first_line(cell))
@@ -119,19 +118,19 @@ def execute(code, names):
 
 
 def load_answers(number):
-    """Answers from exercises/answers_NN.py as a dict: function -> {"right_...": answer}.
+    """Answers from exercises/answers_NN.py as a dict: exercise -> {"right_...": answer}.
 
-    An answer to the exercise `mirror` is called `mirror__right_in_a_loop` or
-    `mirror__wrong_sign`.
+    Answers to the exercise `mirror` are functions with names like `mirror__wrong_sign`, and short
+    ones stand in a dict `mirror` as "wrong_sign".
     """
     if not (ROOT / "tests" / "exercises" / f"answers_{number}.py").exists():
         return {}
     module = importlib.import_module(f"exercises.answers_{number}")
     answers = {}
-    for name, answer in vars(module).items():
-        function, found, label = name.partition("__")
-        if found and function:
-            answers.setdefault(function, {})[label] = answer
+    for name, value in vars(module).items():
+        exercise, _, label = name.partition("__")
+        if exercise.islower() and (label or isinstance(value, dict)):
+            answers.setdefault(exercise, {}).update({label: value} if label else value)
     return answers
 
 
@@ -140,20 +139,18 @@ def try_exercise(solution, check, names, answers):
     function = re.findall(r"^def (\w+)", solution.partition(BEGIN)[0], re.M)[-1]
     kept = answers.get(function, {})
     kinds = {label.partition("_")[0] for label in kept}
-    found = []
     if kinds != {"right", "wrong"}:
-        found.append(f"tests/exercises keeps {sorted(kinds)} answers, not right and wrong ones")
+        yield f"{function}: there are {sorted(kinds)} answers, not right and wrong ones"
     for body in UNSOLVED:
         unsolved = re.sub(f"{BEGIN}.*{END}", body, solution, flags=re.S)
         error = outcome(unsolved, None, check, names)
         told = isinstance(error, AssertionError) and str(error)
         if not (told or isinstance(error, NotImplementedError)):
-            found.append(f"the check does not tell what an unsolved cell lacks: {body}: {error!r}")
+            yield f"{function}: the check does not tell what a cell lacks with {body}: {error!r}"
     for label, answer in {"right solution": None, **kept}.items():
         error = outcome(solution, answer and {function: answer}, check, names)
         if label.startswith("right") != (error is None) or isinstance(error, NameError):
-            found.append(f"the check {'rejects' if error else 'accepts'} the {label}: {error!r}")
-    return [f"{function}: {violation}" for violation in found]
+            yield f"{function}: the check {'rejects' if error else 'accepts'} {label}: {error!r}"
 
 
 def outcome(solution, answer, check, names):
@@ -179,32 +176,30 @@ def outcome(solution, answer, check, names):
 
 def try_widget(cell, names):
     """Violations of a cell that ends in `explore(...)`: errors on the way, things left behind."""
-    last = ast.parse(cell.source).body[-1]
-    if not (isinstance(last, ast.Expr) and ast.unparse(last).startswith("explore(")):
-        return [f"{first_line(cell)}: a cell tagged widget must end in explore(...)"]
-    box = eval(ast.unparse(last), names)
-    *controls, reset, picture = box.children
+    last = ast.unparse(ast.parse(cell.source).body[-1])
+    if not last.startswith("explore("):
+        yield "a cell tagged widget must end in explore(...)"
+        return
+    *controls, reset, picture = eval(last, names).children
     start, shown = [control.value for control in controls], picture.value
     widgets, figures = count_widgets(), count_figures()
-    found = []
     for values in itertools.product(*map(ends, controls)):
         try:
             for control, value in zip(controls, values, strict=True):
                 control.value = value
         except Exception as error:
-            found.append(f"{first_line(cell)}: {values}: {error!r}")
+            yield f"{values}: {error!r}"
         if not re.match(r'<img alt="[^"]{20,}" src="data:image/png;', picture.value):
-            found.append(f"{first_line(cell)}: {values}: no picture with a text alternative")
+            yield f"{values}: no picture with a text alternative"
         elif not has_white_border(picture.value):
-            found.append(f"{first_line(cell)}: {values}: the edge cuts something off")
+            yield f"{values}: the edge cuts something off"
     if picture.value == shown:
-        found.append(f"{first_line(cell)}: no control changes the picture")
+        yield "no control changes the picture"
     reset.click()
     if [control.value for control in controls] != start or picture.value != shown:
-        found.append(f"{first_line(cell)}: Reset does not bring the first picture back")
+        yield "Reset does not bring the first picture back"
     if count_widgets() > widgets or count_figures() > figures + 1:
-        found.append(f"{first_line(cell)}: moves leave widgets or figures behind")
-    return found
+        yield "moves leave widgets or figures behind"
 
 
 def has_white_border(picture):

@@ -4,9 +4,9 @@
     python tools/mutants.py --cells    and for each mutant the cell that catches it
 
 `mutants/NN.diff` holds those of notebook NN. A heading `== notebook`, or `== ` and the name of a
-module of the package, says where the faults below it are planted: `- ` what stands there once, `# `
-a fault in words, `+ ` what the fault makes of it. Headings that end in `, equivalent` are of mutants
-that change no number, each with the argument.
+module of the package, says where the faults below it are planted: `- ` what stands there once,
+`# ` a fault in words, `+ ` what the fault makes of it. Headings that end in `, equivalent` are of
+mutants that change no number, each with the argument.
 
 A mutant runs as a student runs the notebook: cell by cell from the top, in a fresh namespace. It is
 caught when a check stops the run: an assert, a function of gradient_check, or
