@@ -1,7 +1,7 @@
 """A class on one machine: students execute notebooks 01 to 09 at once.
 
-    python benchmarks/classroom.py         a class of 20
-    python benchmarks/classroom.py 40      a class of 40
+    python -m benchmarks.classroom         a class of 20
+    python -m benchmarks.classroom 40      a class of 40
 
 Every student goes through the notebooks in order, each in a fresh kernel with one BLAS thread, as
 `python -m publish.pages` does; all students start together. A kernel's start lasts until it
@@ -21,7 +21,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import psutil
-from side_by_side import print_conditions
+
+from benchmarks.side_by_side import print_conditions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))

@@ -1,6 +1,6 @@
 """Time that a gradient check of a 3072-50-10 network takes, side by side in one run.
 
-    python benchmarks/gradient_check.py
+    python -m benchmarks.gradient_check
 
 Two ways cover all 154,160 parameters along random directions: `check_directions`, and the fast
 mode of `torch.autograd.gradcheck`. Two go entry by entry: `numerical_gradient`, and gradcheck's
@@ -13,10 +13,10 @@ on a smaller network without kinks nearby.
 
 import numpy as np
 import torch
-from side_by_side import interleaved, print_conditions, print_table, seconds
 from torch.autograd import gradcheck
 from torch.nn.functional import cross_entropy
 
+from benchmarks.side_by_side import interleaved, print_conditions, print_table, seconds
 from cs231n_utils.gradient_check import check_directions, check_gradient, numerical_gradient
 from cs231n_utils.taught.models import TwoLayerNet
 

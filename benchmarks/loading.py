@@ -1,6 +1,6 @@
 """Seconds and peak memory that loading CIFAR-10 takes, side by side in one run.
 
-    CS231N_DATA=folder python benchmarks/loading.py
+    CS231N_DATA=folder python -m benchmarks.loading
 
 The folder holds both `cifar-10-batches-bin` and `cifar-10-batches-py`. Compared are `load_cifar10`
 from either, in float32, and the loader of CS231n's first assignment from the second, in float64:

@@ -1,6 +1,6 @@
 """How the cost of a loss with its gradients grows with the batch size N, and with D, H and C.
 
-    python benchmarks/scaling.py
+    python -m benchmarks.scaling
 
 One size doubles while the others stay as SIZES says. The cost of a large size is linear: on
 logarithmic axes the slope at the large end, which is printed, must be near 1. Towards the small
@@ -12,8 +12,8 @@ import statistics
 from functools import partial
 
 import numpy as np
-from side_by_side import interleaved, print_conditions, save, seconds
 
+from benchmarks.side_by_side import interleaved, print_conditions, save, seconds
 from cs231n_utils.plots import COLORS, MARKERS, subplots
 from cs231n_utils.taught.models import TwoLayerNet
 

@@ -1,6 +1,6 @@
 """Seconds of one search run in four ways, and whether their results are identical.
 
-    python benchmarks/search.py
+    python -m benchmarks.search
 
 The search: 24 settings of a network 64-200-10 on the digits, 2,000 steps each. It runs one after
 the other in this process, on two processes, on a Dask cluster of two workers here, and on

@@ -1,52 +1,77 @@
-"""Seconds that every notebook of the series takes, with its kernel's start, beside its budget.
+"""Seconds of every notebook, as a student's kernel runs it: quiet, beside busy programs, and two.
 
-    python benchmarks/series.py
+    python -m benchmarks.series          notebooks 01 to 09
+    python -m benchmarks.series 04 07    two of them
 
-Runs `python -m publish.pages` three times, with one BLAS thread as it and the tests do, and prints
-the median, the fastest and the slowest run of every notebook and of the whole series.
+Each notebook runs in three ways: alone; beside two endless loops for each processor; and twice at
+once beside these loops. The table gives medians over three rounds, kernel's start included, and
+ratios to the quiet seconds. Beside four loops on two processors a program's fair share is 2/5 of a
+processor, so the ratio 2.5; of two at once each has 1/3, so 3. More than this is time that threads
+wait for one another. A last column gives the seconds that the notebook states.
 """
 
-import re
+import contextlib
+import multiprocessing
+import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
-from side_by_side import print_conditions
+
+from benchmarks.side_by_side import print_conditions
+from publish.notebook import Notebook
+from publish.pages.run import execute
 
 ROUNDS = 3
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = list((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-LINE = re.compile(r"^(\d\d_\w+) +\d+ +([\d.]+) +(\d+) ", re.M)  # name, cells, seconds, budget
-SKIPPED = re.compile(r"^\d\d_\w+ +not executed: .*", re.M)
+LIMIT = 3600  # seconds, after which a busy program ends by itself
+SPAWN = multiprocessing.get_context("spawn")
+LOOP = f"import time; end = time.monotonic() + {LIMIT}\nwhile time.monotonic() < end: pass"
 
 
-def run_series():
-    """Name -> (seconds, budget) of each executed notebook, and the lines of the others."""
-    command = [sys.executable, "-m", "publish.pages"]
-    result = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
-    )
-    lines = {
-        name: (float(taken), int(budget)) for name, taken, budget in LINE.findall(result.stdout)
-    }
-    return lines, SKIPPED.findall(result.stdout)
+def seconds_of(name: str) -> float:
+    """The seconds that one notebook takes."""
+    return execute(Notebook.series(name)[0].content)
 
 
-def main():
-    """Run the series, print the table."""
+def run(name: str, copies: int) -> float:
+    """The seconds of the slowest of so many copies that run at once."""
+    with ProcessPoolExecutor(copies, mp_context=SPAWN) as pool:
+        return max(pool.map(seconds_of, [name] * copies))
+
+
+@contextlib.contextmanager
+def busy_programs() -> Iterator[None]:
+    """Two endless loops for each processor, while the context lasts."""
+    count = 2 * (os.cpu_count() or 1)
+    loops = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def main() -> None:
+    """Measure, print the table."""
+    for variable in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
+        del os.environ[variable]  # a student's kernel has none
     print_conditions("numpy", "jupyter-client")
-    runs = [run_series() for _ in range(ROUNDS)]
-    print(f"\n{'notebook':28}{'median':>10}{'fastest':>10}{'slowest':>10}{'budget':>10}")
-    rows = [
-        (name, np.array([lines[name][0] for lines, _ in runs]), budget)
-        for name, (_, budget) in runs[0][0].items()
-    ]
-    total = sum(times for _, times, _ in rows)
-    for name, times, budget in [*rows, ("the whole series", total, sum(row[2] for row in rows))]:
-        figures = np.median(times), times.min(), times.max()
-        print(f"{name:28}" + "".join(f"{value:>8.1f} s" for value in figures) + f"{budget:>8} s")
-    print(*runs[0][1], sep="\n")
+    notebooks = Notebook.series(*(sys.argv[1:] or ["0"]))
+    head = f"{'quiet':>9}{'busy':>9}{'ratio':>7}{'two, busy':>11}{'ratio':>7}{'stated':>8}"
+    print(f"\n{'notebook':28}{head}")
+    for notebook in notebooks:
+        quiet = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
+        with busy_programs():
+            busy = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
+            two = np.median([run(notebook.name, 2) for _ in range(ROUNDS)])
+        print(
+            f"{notebook.name:28}{quiet:>7.1f} s{busy:>7.1f} s{busy / quiet:>7.2f}"
+            f"{two:>9.1f} s{two / quiet:>7.2f}{notebook.seconds:>6} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

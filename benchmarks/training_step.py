@@ -1,13 +1,15 @@
 """Milliseconds of one training step of a 3072-H-10 network, batch 200, side by side in one run.
 
-    python benchmarks/training_step.py
+    python -m benchmarks.training_step
 
 The contenders train the same network by the same minibatch SGD with weight decay, in their own
 loops, on 20,000 random examples: more than a cache holds, so that every batch is gathered from
 memory. Every contender takes a time stamp at each step, so set-up and evaluation do not count.
 
 The limit is the two large matrix products that no implementation can avoid, X @ W1 and X.T @ dZ,
-alone, on a batch that was just gathered. Before the clock starts, `check_same_mathematics` asserts
+alone, on a batch that was just gathered. `bare` is the arithmetic of `TwoLayerNet.train` without
+one check: what `train` adds to it is the price of safety. Everything is measured with one thread
+and with all. Before the clock starts, `check_same_mathematics` asserts
 that all contenders compute the same.
 """
 
@@ -17,12 +19,14 @@ from itertools import count, islice
 
 import numpy as np
 import torch
-from side_by_side import interleaved, print_conditions, print_table, ratios, save
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch.nn.functional import cross_entropy
 
+from benchmarks.side_by_side import interleaved, print_conditions, print_table, ratios, save
 from cs231n_utils.plots import COLORS, subplots
 from cs231n_utils.taught.models import TwoLayerNet
+from cs231n_utils.threads import use_all_threads
 
 N, D, C = 20_000, 3072, 10
 HIDDEN_SIZES = (50, 100, 500)
@@ -34,6 +38,7 @@ WARM_UP = 5  # the first of them, which are not counted
 ROUNDS = 20
 LIMIT = "two products alone (limit)"
 OURS = "TwoLayerNet.train"
+BARE = "the same arithmetic, bare"
 
 
 def ours(X, y, params, steps=STEPS, momentum=0.0):
@@ -49,6 +54,39 @@ def ours(X, y, params, steps=STEPS, momentum=0.0):
         momentum=momentum, schedule=stamp,
     )  # fmt: skip
     return stamps, net.params
+
+
+def bare(X, y, params, steps=STEPS):
+    """The arithmetic of `TwoLayerNet.train`, statement by statement, and nothing else."""
+    params = {name: value.copy() for name, value in params.items()}
+    rng, rows, stamps, losses = np.random.default_rng(0), np.arange(BATCH_SIZE), [], []
+    batches = (
+        batch for _ in count() for batch in np.split(rng.permutation(len(X)), len(X) // BATCH_SIZE)
+    )
+    for batch in islice(batches, steps):
+        stamps.append(time.perf_counter())
+        X_batch, y_batch = X.take(batch, axis=0), y[batch]
+        W1, b1, W2, b2 = params["W1"], params["b1"], params["W2"], params["b2"]
+        Z = X_batch @ W1 + b1
+        A = np.maximum(Z, 0)
+        S = A @ W2 + b2
+        shifted = S - S.max(axis=1, keepdims=True)
+        loss = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, y_batch])
+        E = np.exp(S - S.max(axis=1, keepdims=True))
+        dS = E / E.sum(axis=1, keepdims=True)
+        dS[rows, y_batch] -= 1
+        dS /= BATCH_SIZE
+        losses.append(float(loss) + 0.5 * REG * float(np.sum(W1**2) + np.sum(W2**2)))
+        dZ = dS @ W2.T * (Z > 0)
+        grads = {
+            "W1": X_batch.T @ dZ + REG * W1,
+            "b1": dZ.sum(axis=0),
+            "W2": A.T @ dS + REG * W2,
+            "b2": dS.sum(axis=0),
+        }
+        for name in params:
+            params[name] -= LEARNING_RATE * grads[name]
+    return stamps, params
 
 
 def pytorch(X, y, params, steps=STEPS):
@@ -185,7 +223,7 @@ def check_same_mathematics(X, y, params):
     """
     X, y = X[:BATCH_SIZE], y[:BATCH_SIZE]
     _, expected = ours(X, y, params, steps=3)
-    for contender in (pytorch, scikit_learn):
+    for contender in (bare, pytorch, scikit_learn):
         _, trained = contender(X, y, params, steps=3)
         for name, value in expected.items():
             rounding = np.finfo(np.float32).eps * np.abs(value).max()
@@ -221,19 +259,15 @@ def draw(outcome):
     return fig
 
 
-def main():
-    """Check, measure, print and draw."""
-    print_conditions("numpy", "torch", "scikit-learn")
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((N, D), dtype=np.float32)
-    y = rng.integers(0, C, N)
-    X64 = X.astype(np.float64)
-    outcome = {}
+def compare(threads, X, y):
+    """Measure all contenders with so many threads, print the tables; H -> seconds."""
+    X64, outcome = X.astype(np.float64), {}
     for H in HIDDEN_SIZES:
         params = TwoLayerNet(D, H, C, dtype=np.float32).params
         check_same_mathematics(X, y, params)
         contenders = {
             LIMIT: partial(limit, X, params),
+            BARE: partial(median_step, partial(bare, X, y, params)),
             OURS: partial(median_step, partial(ours, X, y, params)),
             f"{OURS}, momentum": partial(median_step, partial(ours, X, y, params, momentum=0.9)),
             "PyTorch": partial(median_step, partial(pytorch, X, y, params)),
@@ -241,7 +275,25 @@ def main():
             "CS231n's way, float64": partial(median_step, partial(cs231n_float64, X64, y, params)),
         }
         outcome[H] = interleaved(contenders, ROUNDS)
-        print_table(f"3072-{H}-10, batch {BATCH_SIZE}, a step", outcome[H], LIMIT)
+        title = f"3072-{H}-10, batch {BATCH_SIZE}, a step, {threads} thread{'s' * (threads > 1)}"
+        print_table(title, outcome[H], LIMIT)
+        low, median, high = ratios(outcome[H], BARE)[OURS]
+        print(f"  train beside the bare arithmetic: {median:.3f} ({low:.3f} - {high:.3f})")
+    return outcome
+
+
+def main():
+    """Check, measure, print and draw, with one thread and with all."""
+    use_all_threads()
+    print_conditions("numpy", "torch", "scikit-learn")
+    available = max(pool["num_threads"] for pool in threadpool_info())
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, D), dtype=np.float32)
+    y = rng.integers(0, C, N)
+    for threads in sorted({1, available}):
+        torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            outcome = compare(threads, X, y)
     save(draw(outcome), "training_step")
 
 

@@ -51,10 +51,18 @@ class DescribedFigure(Figure):
         return self
 
     def png(self, *, tight: bool) -> str:
-        """The figure as a PNG file in base64; ValueError when it has no text alternative.
+        """Draw the figure as a PNG file in base64.
 
-        tight : cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once
-        and no finer than a screen needs, which takes half the time.
+        Parameters
+        ----------
+        tight
+            Cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once and
+            no finer than a screen needs, which takes half the time.
+
+        Raises
+        ------
+        ValueError
+            When the figure has no text alternative.
         """
         if not self.alt:
             raise ValueError('this figure has no text alternative: end with fig.described("...")')
@@ -80,8 +88,14 @@ def subplots(
 ) -> tuple[DescribedFigure, Any]:
     """Make a figure that can be `described`, and its axes, as `matplotlib.pyplot.subplots` does.
 
-    figsize : width and height in inches; by default 6 by 4 for each of the axes.
-    options : as in `matplotlib.figure.Figure.subplots`, for example sharey=True.
+    Parameters
+    ----------
+    rows, columns
+        Numbers of axes, above and beside one another.
+    figsize
+        Width and height in inches; by default 6 by 4 for each of the axes.
+    **options
+        As in `matplotlib.figure.Figure.subplots`, for example sharey=True.
     """
     size = figsize or (6 * columns, 4 * rows)
     fig = DescribedFigure(figsize=size, layout="constrained")
@@ -98,10 +112,23 @@ def image_grid(
 ) -> DescribedFigure:
     """Draw rows of X as images, in reading order.
 
-    X : array of shape (N, D) with values from 0 to 1, D the product of image_shape.
-    image_shape : (height, width) for grey images, (height, width, 3) for colour.
-    titles : N strings, written above the images.
-    alt : text alternative; by default the count, the size and the titles.
+    Parameters
+    ----------
+    X
+        Images of shape (N, D) with values from 0 to 1, D the product of image_shape.
+    image_shape
+        (height, width) for grey images, (height, width, 3) for colour.
+    titles
+        N strings, written above the images.
+    columns
+        Images side by side.
+    alt
+        Text alternative; by default the count, the size and the titles.
+
+    Raises
+    ------
+    ValueError
+        When rows are no such images, or there are not as many titles.
     """
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != np.prod(image_shape):
@@ -128,8 +155,11 @@ def image_grid(
 def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
     """Draw the loss of every iteration, and the accuracies of every epoch, side by side.
 
-    history : loss_history (one number an iteration), train_acc_history and val_acc_history
-        (one number an epoch, from 0 to 1; both may be empty), as `train` returns them.
+    Parameters
+    ----------
+    history
+        loss_history (one number an iteration), train_acc_history and val_acc_history (one number
+        an epoch, from 0 to 1; both may be empty), as `train` returns them.
     """
     losses = history["loss_history"]
     accuracies = {
@@ -165,9 +195,19 @@ def decision_regions(
 ) -> DescribedFigure:
     """Colour the plane by predicted class, one panel for each predictor, and draw the examples.
 
-    predictors : panel title -> function from points (M, 2) to labels (M,).
-    X, y : examples of shape (N, 2) and their labels (N,), drawn with a marker for each class.
-    class_names : C names, C at most 8.
+    Parameters
+    ----------
+    predictors
+        Panel title -> function from points (M, 2) to labels (M,).
+    X, y
+        Examples of shape (N, 2) and their labels (N,), drawn with a marker for each class.
+    class_names
+        C names, C at most 8.
+
+    Raises
+    ------
+    ValueError
+        When X holds no points of the plane.
     """
     if np.ndim(X) != 2 or np.shape(X)[1] != 2:
         raise ValueError(f"X must have shape (N, 2), points of the plane, not {np.shape(X)}")
@@ -198,7 +238,18 @@ def draw_regions(
 ) -> None:
     """Draw one panel of `decision_regions` on existing axes.
 
-    resolution : points of the grid along each axis; fewer are faster, and show borders as steps.
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    predict
+        Function from points (M, 2) to labels (M,).
+    X, y
+        Examples of shape (N, 2) and their labels (N,).
+    class_names
+        C names, C at most 8.
+    resolution
+        Points of the grid along each axis; fewer are faster, and show borders as steps.
     """
     num_classes = len(class_names)
     margin = 1.1 * np.abs(X).max()
@@ -241,11 +292,24 @@ def weight_templates(
 ) -> DescribedFigure:
     """Draw columns of W as images.
 
-    W : array of shape (D, M), D the product of image_shape; each column is one template.
-    image_shape : (height, width): all templates share one diverging scale, orange below 0, white
-        0, purple above. (height, width, 3): each has a scale of its own, in colour; grey is 0.
-    titles : M strings, written above the templates.
-    alt : text alternative; by default the count, the size and the titles.
+    Parameters
+    ----------
+    W
+        Weights of shape (D, M), D the product of image_shape; each column is one template.
+    image_shape
+        (height, width): all templates share one diverging scale, orange below 0, white 0, purple
+        above. (height, width, 3): each has a scale of its own, in colour; grey is 0.
+    titles
+        M strings, written above the templates.
+    columns
+        Templates side by side.
+    alt
+        Text alternative; by default the count, the size and the titles.
+
+    Raises
+    ------
+    ValueError
+        When columns are no such templates.
     """
     W = np.asarray(W)
     if W.ndim != 2 or W.shape[0] != np.prod(image_shape):
@@ -280,8 +344,12 @@ def confusion_matrix(
 ) -> DescribedFigure:
     """Draw how many examples of each true class (row) were given each predicted class (column).
 
-    y, y_pred : labels of shape (N,), true and predicted.
-    class_names : C names.
+    Parameters
+    ----------
+    y, y_pred
+        Labels of shape (N,), true and predicted.
+    class_names
+        C names.
     """
     num_classes = len(class_names)
     counts = np.zeros((num_classes, num_classes), dtype=int)

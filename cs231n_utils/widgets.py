@@ -1,6 +1,5 @@
 """Controls that redraw a figure as they move, for readers who have a kernel running."""
 
-import gc
 import html
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +11,24 @@ from cs231n_utils.plots import DescribedFigure
 
 
 def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidgets.VBox:
-    """Controls above a figure that follows them, and a button that resets them.
-
-    draw : function of the controls' values, by name, that returns a described figure.
-    controls : sliders of ipywidgets; a SelectionSlider for a choice, because JupyterLab keeps the
-        arrow keys from a Dropdown. Each needs a description, which is its label.
+    """Put controls above a figure that follows them, and a button that resets them.
 
     A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
     no figures. A move by the keyboard counts like one by the mouse. The axes stand where the first
     figure's layout put them: laying out each figure anew would take as long as drawing it.
 
-    What the kernel holds when the controls appear is exempt from garbage collection until the next
-    controls do: looking through all of it takes 0.2 s, and would fall into the middle of a move.
+    Parameters
+    ----------
+    draw
+        Function of the controls' values, by name, that returns a described figure.
+    **controls
+        Sliders of ipywidgets; a SelectionSlider for a choice, because JupyterLab keeps the arrow
+        keys from a Dropdown. Each needs a description, which is its label.
+
+    Raises
+    ------
+    ValueError
+        When a control has no description, or the figure no text alternative.
     """
     for name, control in controls.items():
         if not control.description:
@@ -57,9 +62,6 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
         control.observe(show, names="value")
     reset.on_click(put_back)
     show()
-    gc.unfreeze()  # what was held when earlier controls appeared, and may be garbage now
-    gc.collect()
-    gc.freeze()
     return ipywidgets.VBox([*controls.values(), reset, picture])
 
 

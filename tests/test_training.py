@@ -1,22 +1,231 @@
-"""The exported training loop: what it learns, what it repeats, and what it refuses."""
+"""Minibatches, steps, augmentation and the training loop of notebook 07."""
+
+import io
+from itertools import islice
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, matrices, problem
 
+from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import make_spirals
-from cs231n_utils.taught.models import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.taught import training
+from cs231n_utils.taught.augmentation import random_flips, random_shifts
+from cs231n_utils.taught.linear import accuracy
+from cs231n_utils.taught.optimizers import momentum_step, sgd_step
 from cs231n_utils.taught.training import minibatches, train
 
 DATA = make_spirals()
 SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
 
 
-def test_same_seed_gives_the_same_parameters_bit_for_bit():
-    nets = [TwoLayerNet(2, 10, 3, std=0.5, rng=1) for _ in range(2)]
-    histories = [net.train(*SPLITS, learning_rate=0.5, num_iters=50, rng=2) for net in nets]
-    assert histories[0] == histories[1]
-    for name in nets[0].params:
-        assert np.array_equal(nets[0].params[name], nets[1].params[name])
+def splits(shape, seed):
+    """Training and validation inputs and labels; read-only, so that a write raises."""
+    (N, D, num_val, C), rng = shape, np.random.default_rng(seed)
+    N, num_val = 4 * N, 3 * num_val
+    arrays = [
+        rng.standard_normal((N, D)),
+        rng.integers(0, C, N),
+        rng.standard_normal((num_val, D)),
+        rng.integers(0, C, num_val),
+    ]
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
+
+
+MODELS = st.sampled_from(
+    [
+        lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed),
+        lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed, dtype=np.float32),
+        lambda D, C, seed: SoftmaxClassifier(D, C),
+    ]
+)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "learning_rate": st.floats(1e-3, 0.5),
+        "learning_rate_decay": st.floats(0.5, 1),
+        "reg": REGS,
+        "num_iters": st.integers(1, 12),
+        "batch_size": st.integers(1, 30),
+    }
+)
+
+
+@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, max_examples=40)
+def test_training_repeats_bit_for_bit_and_changes_the_parameters_alone(shape, seed, make, options):
+    D, C = shape[1], shape[3]
+    arrays = splits(shape, seed)
+    before, state = bits(*arrays), bits(np.random.get_state()[1])
+    first, second = make(D, C, seed), make(D, C, seed)
+    types = [value.dtype for value in first.params.values()]
+    history = train(first, *arrays, **options, rng=seed)
+    assert train(second, *arrays, **options, rng=np.random.default_rng(seed)) == history
+    assert bits(*first.params.values()) == bits(*second.params.values())
+    assert [value.dtype for value in first.params.values()] == types
+    assert bits(*arrays) == before
+    assert bits(np.random.get_state()[1]) == state
+    num_iters, steps_per_epoch = options["num_iters"], -(-len(arrays[1]) // options["batch_size"])
+    assert len(history["loss_history"]) == num_iters
+    for name in ("train_acc_history", "val_acc_history"):
+        assert len(history[name]) == -(-num_iters // steps_per_epoch)
+        assert all(0 <= share <= 1 for share in history[name])
+    assert history["val_acc_history"][-1] == accuracy(first.predict(arrays[2]), arrays[3])
+
+
+@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, max_examples=25)
+def test_a_saved_and_reloaded_model_predicts_the_same(shape, seed, make, options):
+    D, C = shape[1], shape[3]
+    X, y, X_val, y_val = splits(shape, seed)
+    model, reloaded = make(D, C, seed), make(D, C, seed + 1)
+    train(model, X, y, X_val, y_val, **options)
+    file = io.BytesIO()
+    np.savez(file, **model.params)
+    file.seek(0)
+    with np.load(file) as params:
+        reloaded.params = dict(params)
+    assert bits(*reloaded.params.values()) == bits(*model.params.values())
+    assert bits(reloaded.loss(X_val)) == bits(model.loss(X_val))
+    assert bits(reloaded.predict(X_val)) == bits(model.predict(X_val))
+
+
+@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, extra=st.integers(1, 10**6))
+def test_a_batch_larger_than_the_data_is_the_data(shape, seed, make, options, extra):
+    D, C = shape[1], shape[3]
+    arrays = splits(shape, seed)
+    results = []
+    for batch_size in (len(arrays[1]), len(arrays[1]) + extra):
+        model = make(D, C, seed)
+        history = train(model, *arrays, **(options | {"batch_size": batch_size}))
+        results.append((history, bits(*model.params.values())))
+    assert results[0] == results[1]
+
+
+@for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=30)
+def test_training_is_gradient_descent_with_a_decaying_rate(shape, seed, options):
+    """By hand, on the whole set: then every step is an epoch, and the rate decays at each."""
+    D, C = shape[1], shape[3]
+    arrays = splits(shape, seed)
+    net, by_hand = (TwoLayerNet(D, 4, C, std=0.5, rng=seed) for _ in range(2))
+    options = options | {"batch_size": len(arrays[1])}
+    history = net.train(*arrays, **options)
+    for step, recorded in enumerate(history["loss_history"]):
+        loss, grads = by_hand.loss(arrays[0], arrays[1], options["reg"])
+        close(recorded, loss, 1e-9)
+        rate = options["learning_rate"] * options["learning_rate_decay"] ** step
+        for name in grads:
+            by_hand.params[name] = by_hand.params[name] - rate * grads[name]
+    for name in by_hand.params:
+        close(net.params[name], by_hand.params[name], 1e-9)
+
+
+@for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=40)
+def test_learning_rate_decays_after_each_epoch_and_only_then(shape, seed, options):
+    arrays = splits(shape, seed)
+    steps_per_epoch = -(-len(arrays[1]) // options["batch_size"])
+    with mock.patch.object(training, "sgd_step", wraps=sgd_step) as steps:
+        train(SoftmaxClassifier(shape[1], shape[3]), *arrays, **options)
+    assert steps.call_count == options["num_iters"]
+    for step, call in enumerate(steps.call_args_list):
+        decays = step // steps_per_epoch
+        rate = options["learning_rate"] * options["learning_rate_decay"] ** decays
+        close(call.args[2], rate)
+
+
+@for_all(N=st.integers(1, 60), batch_size=st.integers(1, 80), seed=SEEDS)
+def test_minibatches_use_every_example_once_an_epoch(N, batch_size, seed):
+    batches = minibatches(N, batch_size, np.random.default_rng(seed))
+    for _ in range(3):
+        epoch = list(islice(batches, -(-N // batch_size)))
+        assert all(len(batch) == batch_size for batch in epoch[:-1])
+        assert 1 <= len(epoch[-1]) <= batch_size
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(N))
+
+
+@for_all(N=st.integers(20, 60), batch_size=st.integers(1, 80), seed=SEEDS)
+def test_every_epoch_has_an_order_of_its_own(N, batch_size, seed):
+    batches = minibatches(N, batch_size, np.random.default_rng(seed))
+    orders = [np.concatenate(list(islice(batches, -(-N // batch_size)))).tolist() for _ in "ab"]
+    assert orders[0] != orders[1]
+    assert list(range(N)) not in orders
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, batch_size=SIZES)
+def test_minibatch_gradients_average_to_the_whole_gradient(shape, seed, reg, batch_size):
+    net, X, y = problem((batch_size * shape[0], *shape[1:]), seed)
+    _, whole = net.loss(X, y, reg)
+    batches = minibatches(len(y), batch_size, np.random.default_rng(seed))
+    parts = [net.loss(X[batch], y[batch], reg)[1] for batch in islice(batches, shape[0])]
+    for name in whole:
+        close(np.mean([part[name] for part in parts], axis=0), whole[name])
+
+
+@for_all(values=matrices(st.floats(-1e3, 1e3)), seed=SEEDS, rate=st.floats(0, 10))
+def test_a_step_moves_every_parameter_down_its_gradient_in_place(values, seed, rate):
+    slopes = np.random.default_rng(seed).standard_normal(values.shape)
+    params = {"W": values, "b": values[0].copy()}
+    grads = {"W": slopes, "b": slopes[0].copy()}
+    arrays, expected = list(params.values()), [values - rate * slopes, values[0] - rate * slopes[0]]
+    before = bits(*grads.values())
+    sgd_step(params, grads, rate)
+    assert bits(*arrays) == bits(*expected)
+    assert bits(*grads.values()) == before
+    assert list(map(id, params.values())) == list(map(id, arrays))
+
+
+@for_all(
+    values=matrices(st.floats(-1e3, 1e3)),
+    seed=SEEDS,
+    rate=st.floats(0, 10),
+    momentum=st.floats(0, 0.99),
+)
+def test_a_momentum_step_fades_the_velocity_adds_the_gradient_and_moves(
+    values, seed, rate, momentum
+):
+    rng = np.random.default_rng(seed)
+    slopes, start = rng.standard_normal((2, *values.shape))
+    velocity, params = {"W": start.copy()}, {"W": values.copy()}
+    array = params["W"]
+    momentum_step(params, {"W": slopes}, velocity, rate, momentum)
+    expected = momentum * start + slopes
+    assert bits(velocity["W"], array) == bits(expected, values - rate * expected)
+    assert array is params["W"]
+
+
+IMAGES = st.tuples(SIZES, SIZES, SIZES) | st.tuples(SIZES, SIZES)  # rows, columns, colours
+
+
+@for_all(image_shape=IMAGES, seed=SEEDS)
+def test_a_flip_mirrors_some_images_left_to_right_and_leaves_the_others(image_shape, seed):
+    images = np.random.default_rng(seed).standard_normal((40, *image_shape))
+    X = images.reshape(40, -1).copy()
+    flipped = random_flips(image_shape)(X, np.random.default_rng(seed)).reshape(images.shape)
+    mirrored = np.array([not np.array_equal(a, b) for a, b in zip(images, flipped, strict=True)])
+    assert np.array_equal(flipped[mirrored], images[mirrored][:, :, ::-1])
+    assert 5 <= mirrored.sum() <= 35 or image_shape[1] == 1  # a chance of 1e-6 for each seed
+
+
+@for_all(image_shape=IMAGES, seed=SEEDS, most=st.integers(0, 3))
+def test_a_shift_moves_every_image_whole_and_fills_with_zeros(image_shape, seed, most):
+    images = 1 + np.random.default_rng(seed).random((20, *image_shape))  # no pixel is 0
+    X = images.reshape(20, -1)
+    before = bits(X)
+    moved = random_shifts(image_shape, most)(X, np.random.default_rng(seed)).reshape(images.shape)
+    assert bits(X) == before
+    steps = range(-most, most + 1)
+    for image, result in zip(images, moved, strict=True):
+        assert any(np.array_equal(result, moved_by(image, i, j)) for i in steps for j in steps)
+
+
+def moved_by(image, down, right):
+    """The image moved, pixel by pixel; 0 where nothing comes from."""
+    result = np.zeros_like(image)
+    for i, j in np.ndindex(image.shape[:2]):
+        if 0 <= i + down < image.shape[0] and 0 <= j + right < image.shape[1]:
+            result[i + down, j + right] = image[i, j]
+    return result
 
 
 def test_another_seed_gives_other_minibatches():
@@ -25,54 +234,6 @@ def test_another_seed_gives_other_minibatches():
         for seed in (0, 1)
     ]
     assert losses[0] != losses[1]
-
-
-def test_a_step_is_gradient_descent():
-    net, by_hand = (TwoLayerNet(2, 10, 3, std=0.5) for _ in range(2))
-    N = len(DATA.X_train)
-    net.train(*SPLITS, learning_rate=0.5, reg=0.1, num_iters=1, batch_size=N)
-    _, grads = by_hand.loss(DATA.X_train, DATA.y_train, reg=0.1)
-    for name in net.params:
-        expected = by_hand.params[name] - 0.5 * grads[name]
-        np.testing.assert_allclose(net.params[name], expected, atol=1e-12)
-
-
-def test_learning_rate_decays_once_an_epoch():
-    """With the whole set as one batch every step is an epoch: the rates are 1, 1/2, 1/4."""
-    net, by_hand = (SoftmaxClassifier(2, 3) for _ in range(2))
-    N = len(DATA.X_train)
-    train(net, *SPLITS, learning_rate=1.0, learning_rate_decay=0.5, num_iters=3, batch_size=N)
-    for rate in (1.0, 0.5, 0.25):
-        _, grads = by_hand.loss(DATA.X_train, DATA.y_train, reg=5e-6)
-        for name in grads:
-            by_hand.params[name] -= rate * grads[name]
-    np.testing.assert_allclose(net.params["W"], by_hand.params["W"], atol=1e-12)
-
-
-@pytest.mark.parametrize(("N", "batch_size"), [(10, 3), (9, 3), (5, 5), (4, 100), (3, 1)])
-def test_every_epoch_uses_every_example_once(N, batch_size):
-    batches = minibatches(N, batch_size, np.random.default_rng(0))
-    epochs = []
-    for _ in range(2):
-        epoch = [next(batches) for _ in range(-(-N // batch_size))]
-        assert all(len(batch) <= batch_size for batch in epoch)
-        epochs.append(np.concatenate(epoch))
-        assert sorted(epochs[-1]) == list(range(N))
-
-
-def test_history_has_one_loss_a_step_and_accuracies_every_epoch_and_at_the_end():
-    N = len(DATA.X_train)
-    history = TwoLayerNet(2, 5, 3).train(*SPLITS, num_iters=7, batch_size=N // 2)
-    assert {name: len(values) for name, values in history.items()} == {
-        "loss_history": 7,
-        "train_acc_history": 4,
-        "val_acc_history": 4,
-    }
-
-
-def test_a_batch_larger_than_the_data_works():
-    history = TwoLayerNet(2, 5, 3).train(*SPLITS, num_iters=2, batch_size=10**6)
-    assert len(history["val_acc_history"]) == 2
 
 
 def test_verbose_prints_and_silent_does_not(capsys):
@@ -129,7 +290,6 @@ def test_spirals_need_the_hidden_layer():
     assert np.mean(linear.predict(DATA.X_test) == DATA.y_test) < 0.6
 
 
-@pytest.mark.parametrize(("N", "batch_size"), [(0, 5), (5, 0), (5, -1)])
-def test_minibatches_of_nothing_are_refused(N, batch_size):
-    with pytest.raises(ValueError, match="must be a whole number, at least 1"):
-        next(minibatches(N, batch_size, np.random.default_rng(0)))
+def test_minibatches_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="batch_size must be a whole number, at least 1"):
+        next(minibatches(5, 0, np.random.default_rng(0)))

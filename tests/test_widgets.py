@@ -2,7 +2,6 @@
 
 import gc
 import re
-import weakref
 
 import ipywidgets
 import pytest
@@ -86,22 +85,3 @@ def test_a_figure_without_a_text_alternative_is_refused():
 
     with pytest.raises(ValueError, match="no text alternative"):
         explore(silent, height=ipywidgets.IntSlider(description="Height"))
-
-
-class Loop:
-    """Holds itself, so that only a garbage collection can free it."""
-
-    def __init__(self):
-        self.me = self
-
-
-def test_a_move_does_not_look_through_all_that_the_kernel_holds():
-    held = Loop()
-    make()
-    assert not any(thing is held for thing in gc.get_objects())
-    gone = weakref.ref(held)
-    del held
-    gc.collect()
-    assert gone() is not None, "it is exempt from collection"
-    make()
-    assert gone() is None, "new controls end the exemption"

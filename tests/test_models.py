@@ -1,0 +1,236 @@
+"""The networks: their arithmetic against independent witnesses.
+
+The plain reference below is written for complex numbers, so that its derivatives come from the
+complex step, f'(x) = Im f(x + ih) / h, which has no round-off (W. Squire and G. Trapp, "Using
+complex variables to estimate derivatives of real functions", SIAM Review, 1998).
+"""
+
+import numpy as np
+import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
+from strategies import (
+    NOT_FINITE,
+    REGS,
+    SEEDS,
+    SHAPES,
+    SIZES,
+    bits,
+    classifier,
+    close,
+    for_all,
+    is_refused,
+    one_wrong,
+    problem,
+)
+
+from cs231n_utils import TwoLayerNet
+from cs231n_utils.gradient_check import check_directions, numerical_gradient, relative_error
+from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
+from cs231n_utils.taught.linear import linear_scores
+from cs231n_utils.taught.losses import l2_penalty, softmax_loss
+from cs231n_utils.taught.models import forward
+
+
+def reference_loss(params, X, y, reg):
+    """Half-L2 loss of the network, one example at a time; params may be complex."""
+    total = 0
+    for x, label in zip(X, y, strict=True):
+        z = x @ params["W1"] + params["b1"]
+        a = np.where(z.real > 0, z, 0)  # the mask stands on the pre-activation
+        s = a @ params["W2"] + params["b2"]
+        top = s.real.max()
+        total += top + np.log(np.exp(s - top).sum()) - s[label]
+    squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
+    return total / len(y) + 0.5 * reg * squares
+
+
+def complex_step_gradient(params, name, X, y, reg, h=1e-100):
+    gradient = np.zeros_like(params[name])
+    for index in np.ndindex(gradient.shape):
+        shifted = {key: value.astype(complex) for key, value in params.items()}
+        shifted[name][index] += 1j * h
+        gradient[index] = reference_loss(shifted, X, y, reg).imag / h
+    return gradient
+
+
+@pytest.fixture
+def toy():
+    """The toy network of Stanford CS231n's assignment 1, in its notebook two_layer_net."""
+    net = TwoLayerNet(4, 10, 3)
+    weights = np.random.RandomState(0)
+    net.params["W1"] = 1e-1 * weights.randn(4, 10)
+    net.params["W2"] = 1e-1 * weights.randn(10, 3)
+    X = 10 * np.random.RandomState(1).randn(5, 4)
+    return net, X, np.array([0, 1, 2, 2, 1])
+
+
+def test_scores_equal_the_published_ones(toy):
+    net, X, _ = toy
+    published = [
+        [-0.81233741, -1.27654624, -0.70335995],
+        [-0.17129677, -1.18803311, -0.47310444],
+        [-0.51590475, -1.01354314, -0.8504215],
+        [-0.15419291, -0.48629638, -0.52901952],
+        [-0.00618733, -0.12435261, -0.15226949],
+    ]
+    np.testing.assert_allclose(net.loss(X), published, rtol=0, atol=5e-9)
+
+
+def test_loss_equals_the_published_one(toy):
+    net, X, y = toy
+    loss, _ = net.loss(X, y, reg=0.1)  # half-L2; without the half the course's reg is 0.05
+    assert abs(loss - 1.30378789133) < 1e-10
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, max_examples=60)
+def test_network_loss_and_gradients_equal_the_reference(shape, seed, reg):
+    net, X, y = problem(shape, seed)
+    before = bits(X, y, *net.params.values())
+    loss, grads = net.loss(X, y, reg)
+    assert bits(X, y, *net.params.values()) == before
+    close(loss, reference_loss(net.params, X, y, reg))
+    assert grads.keys() == net.params.keys()
+    for name, gradient in grads.items():
+        close(gradient, complex_step_gradient(net.params, name, X, y, reg), 1e-11)
+
+
+def test_large_network_along_random_directions():
+    net = TwoLayerNet(3072, 50, 10, std=1e-2)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((50, 3072)), rng.integers(0, 10, 50)
+    _, grads = net.loss(X, y, 0.1)
+    check_directions(lambda params: net.loss(X, y, 0.1)[0], net.params, grads)
+
+
+def test_layers_compose_to_the_network():
+    net, X, y = problem((7, 6, 5, 4), seed=3)
+    Z = linear_scores(X, net.params["W1"], net.params["b1"])
+    A = relu(Z)
+    _, dS = softmax_loss(linear_scores(A, net.params["W2"], net.params["b2"]), y)
+    dA, dW2, db2 = affine_backward(dS, A, net.params["W2"])
+    _, dW1, db1 = affine_backward(relu_backward(dA, Z), X, net.params["W1"])
+    _, grads = net.loss(X, y)
+    for name, gradient in {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}.items():
+        assert relative_error(gradient, grads[name]) < 1e-12
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS)
+def test_network_in_float32_is_close_to_float64(shape, seed, reg):
+    """Within 1e-4: a thousand roundings of float32, which has 7 digits."""
+    net, X, y = problem(shape, seed, dtype=np.float32)
+    twin = TwoLayerNet(*shape[1:])
+    twin.params = {name: value.astype(np.float64) for name, value in net.params.items()}
+    assume(np.abs(forward(twin.params, X.astype(np.float64))[0]).min() > 1e-5)  # off the kinks
+    assert net.loss(X).dtype == np.float32
+    loss, grads = net.loss(X, y, reg)
+    twin_loss, twin_grads = twin.loss(X.astype(np.float64), y, reg)
+    close(loss, twin_loss, 1e-4)
+    for name, gradient in grads.items():
+        assert gradient.dtype == np.float32
+        close(gradient, twin_grads[name], 1e-4)
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, max_examples=30)
+def test_classifier_gradients_equal_central_differences(shape, seed, reg):
+    model, X, y = classifier(shape, seed)
+    _, grads = model.loss(X, y, reg)
+    for name, gradient in grads.items():
+        slopes = numerical_gradient(lambda _: model.loss(X, y, reg)[0], model.params[name])
+        close(gradient, slopes, 1e-8)
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, make=st.sampled_from([problem, classifier]))
+def test_regularization_adds_its_penalty_and_spares_the_biases(shape, seed, reg, make):
+    model, X, y = make(shape, seed)
+    weights = {name: value for name, value in model.params.items() if name.startswith("W")}
+    (loss, grads), (plain_loss, plain_grads) = model.loss(X, y, reg), model.loss(X, y)
+    close(loss - plain_loss, l2_penalty(reg, *weights.values()))
+    for name in grads:
+        close(grads[name] - plain_grads[name], reg * weights.get(name, 0 * grads[name]))
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, make=st.sampled_from([problem, classifier]))
+def test_loss_and_gradients_of_a_batch_are_means_over_its_examples(shape, seed, reg, make):
+    model, X, y = make(shape, seed)
+    loss, grads = model.loss(X, y, reg)
+    alone = [model.loss(X[n : n + 1], y[n : n + 1], reg) for n in range(len(y))]
+    close(loss, np.mean([loss for loss, _ in alone]))
+    for name in grads:
+        close(grads[name], np.mean([grads[name] for _, grads in alone], axis=0))
+
+
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS)
+def test_hidden_units_may_change_places(shape, seed, reg):
+    net, X, y = problem(shape, seed)
+    loss, grads = net.loss(X, y, reg)
+    order = np.random.default_rng(seed).permutation(shape[2])
+    place = {"W1": np.s_[:, order], "b1": order, "W2": order, "b2": np.s_[:]}
+    net.params = {name: value[place[name]] for name, value in net.params.items()}
+    moved_loss, moved_grads = net.loss(X, y, reg)
+    close(moved_loss, loss)
+    for name in grads:
+        close(moved_grads[name], grads[name][place[name]])
+
+
+@for_all(shape=SHAPES, seed=SEEDS, power=st.integers(-8, 8))
+def test_relu_lets_a_factor_through(shape, seed, power):
+    """Twice the first layer and half the second: the same scores, exactly."""
+    net, X, _ = problem(shape, seed, whole=True)
+    scores = net.loss(X)
+    for name in ("W1", "b1"):
+        net.params[name] *= 2.0**power
+    net.params["W2"] /= 2.0**power
+    assert np.array_equal(net.loss(X), scores)
+
+
+@for_all(shape=SHAPES, seed=SEEDS)
+def test_predictions_are_the_largest_scores_whatever_the_batch(shape, seed):
+    net, X, _ = problem(shape, seed, whole=True)
+    scores, labels = net.loss(X), net.predict(X)
+    assert [scores[n, label] for n, label in enumerate(labels)] == scores.max(axis=1).tolist()
+    alone = [net.predict(X[n : n + 1])[0] for n in range(len(X))]
+    assert labels.tolist() == alone
+
+
+def test_initial_weights_have_the_asked_spread_and_seeds_differ():
+    net, other = (TwoLayerNet(200, 300, 10, std=0.02, rng=seed) for seed in (5, 6))
+    assert net.params["W1"].std() == pytest.approx(0.02, rel=0.02)
+    assert not np.array_equal(net.params["W1"], other.params["W1"])
+    assert not net.params["b1"].any()
+    assert not net.params["b2"].any()
+
+
+@for_all(
+    sizes=st.tuples(SIZES, SIZES, SIZES),
+    options=st.fixed_dictionaries(
+        {"std": st.floats(0, 5), "dtype": st.sampled_from([np.float64, np.float32])}
+    ),
+    seed=SEEDS,
+    wrong=one_wrong(
+        input_size=st.sampled_from([0, 0, -1]),
+        hidden_size=st.sampled_from([0, 0, -1]),
+        output_size=st.sampled_from([0, 0, -1]),
+        std=NOT_FINITE | st.floats(max_value=-1e-300),
+        dtype=st.sampled_from([np.float16, int, bool, complex]),
+    ),
+    max_examples=200,
+)
+def test_networks_are_made_exactly_when_their_options_are_valid(sizes, options, seed, wrong):
+    named = dict(zip(["input_size", "hidden_size", "output_size"], sizes, strict=True))
+    assert is_refused(TwoLayerNet, **(named | options | wrong)) == bool(wrong)
+    D, H, C = sizes
+    params = TwoLayerNet(*sizes, **options, rng=seed).params
+    shapes = {name: value.shape for name, value in params.items()}
+    assert shapes == {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
+    assert {value.dtype for value in params.values()} == {np.dtype(options["dtype"])}
+    same = TwoLayerNet(*sizes, **options, rng=np.random.default_rng(seed)).params
+    assert bits(*params.values()) == bits(*same.values())
+
+
+def test_broken_parameters_never_predict():
+    net = TwoLayerNet(6, 5, 4)
+    net.params["W2"][0, 0] = np.nan
+    net.params["b1"][0] = 1.0
+    with pytest.raises(ValueError, match="the parameters are broken"):
+        net.predict(np.ones((5, 6)))
