@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -31,7 +32,7 @@ PYTHONS = [PROJECT["requires-python"].removeprefix(">="), "3.12", "3.13", "3.14"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # Variables that would change what runs: each environment starts without them.
-FOREIGN = ("OPENBLAS_", "OMP_", "NPY_", "PYTHON", "PYTEST_")
+FOREIGN = ("CS231N_THREADS", "OPENBLAS_", "OMP_", "NPY_", "PYTHON", "PYTEST_")
 LEFT_OUT = (".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", "cifar-10-*")
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -56,21 +57,22 @@ def compare(session, python=sys.executable, *, expected=None, project=ROOT, laun
     if python == sys.executable:  # its packages stand in another folder
         variables["PYTHONPATH"] = str(project)
 
-    def run(*command, **more):
+    def run(*command):
         options = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
         command = [*launcher, *map(str, command)]
-        return subprocess.run(command, cwd=project, env=variables | more, check=False, **options)
+        return subprocess.run(command, cwd=project, env=variables, check=False, **options)
 
-    if launcher and (shutil.which("unshare") is None or run("true").returncode != 0):
-        session.skip("this machine, or its rights, do not offer it")
-    found = run(python, "tools/report.py", OPENBLAS_VERBOSE="2")
-    if found.returncode < 0:
-        session.skip(f"this processor lacks the instructions (signal {-found.returncode})")
-    if found.returncode > 0:
+    if launcher and shutil.which(launcher[0]) is None:
+        session.skip(f"there is no {launcher[0]} here")
+    if (tried := run("true")).returncode != 0:
+        session.skip(tried.stderr.strip())
+    found = run(python, "tools/report.py")
+    if found.returncode == -signal.SIGILL:
+        session.skip("this processor lacks the instructions")
+    if found.returncode != 0:
         session.error(found.stderr)
-    core = re.search(r"^Core: (\w+)$", found.stderr, re.M)
-    in_use = json.loads(found.stdout) | {"OpenBLAS": core[1] if core else "unknown"}
-    if Path(in_use.pop("folder of the package")) != project:
+    in_use = json.loads(found.stdout)
+    if Path(in_use.pop("project")) != project:
         session.error("Python imports another cs231n_utils than the one in the project")
     for key, value in (expected or {}).items():
         if not f"{in_use[key]}.".startswith(f"{value}."):  # 1.26.0 is a 1.26
@@ -78,12 +80,10 @@ def compare(session, python=sys.executable, *, expected=None, project=ROOT, laun
     result = run(python, "-m", "pytest", "notebooks", "-q", "-p", "no:cacheprovider")
     counts = {kind: int(n) for n, kind in re.findall(r"\b(\d+) (passed|skipped)", result.stdout)}
     passed, skipped = counts.get("passed", 0), counts.get("skipped", 0)
-    notebooks = [json.loads(path.read_text("utf-8")) for path in project.glob("notebooks/*.ipynb")]
-    cells = sum(cell["cell_type"] == "code" for book in notebooks for cell in book["cells"])
-    if result.returncode != 0 or not passed or passed + skipped != cells + len(notebooks):
-        session.error(f"{result.stdout}{result.stderr}\n{passed} tests passed, {cells} cells")
+    if result.returncode != 0 or not passed:
+        session.error(f"{result.stdout}{result.stderr}")
     report = ", ".join(f"{key} {value}" for key, value in in_use.items())
-    print(f"{session.name}: {passed} tests of {cells} cells passed, {skipped} skipped; {report}")
+    print(f"{session.name}: {passed} tests of cells passed, {skipped} skipped; {report}")
 
 
 def here(name, purpose, expected, **options):
@@ -128,7 +128,8 @@ here("no-simd", purpose, {"SIMD": "none"}, NPY_DISABLE_CPU_FEATURES=" ".join(fea
 
 for number in "12":
     purpose = f"matrix products on so many threads: {number}"
-    here(f"threads-{number}", purpose, {"threads": number}, OPENBLAS_NUM_THREADS=number)
+    given = {"OPENBLAS_NUM_THREADS": number, "CS231N_THREADS": "all"}
+    here(f"threads-{number}", purpose, {"threads": number}, **given)
 
 here("offline", "no network but the loopback", {"network": "none"}, launcher=LOOPBACK_ONLY)
 
