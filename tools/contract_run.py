@@ -16,7 +16,6 @@ import io
 import itertools
 import re
 import sys
-import types
 import warnings
 from pathlib import Path
 
@@ -182,7 +181,8 @@ def try_widget(cell, names):
         return
     *controls, reset, picture = eval(last, names).children
     start, shown = [control.value for control in controls], picture.value
-    widgets, figures = count_widgets(), count_figures()
+    widgets = ipywidgets.widgets.widget._instances
+    before, figures = len(widgets), count_figures()
     for values in itertools.product(*map(ends, controls)):
         try:
             for control, value in zip(controls, values, strict=True):
@@ -198,7 +198,7 @@ def try_widget(cell, names):
     reset.click()
     if [control.value for control in controls] != start or picture.value != shown:
         yield "Reset does not bring the first picture back"
-    if count_widgets() > widgets or count_figures() > figures + 1:
+    if len(widgets) > before or count_figures() > figures + 1:
         yield "moves leave widgets or figures behind"
 
 
@@ -216,10 +216,6 @@ def ends(control):
     if isinstance(control, ipywidgets.FloatLogSlider):
         return [control.base**control.min, control.base**control.max]
     return [control.min, control.max] if hasattr(control, "min") else [False, True]
-
-
-def count_widgets():
-    return len(ipywidgets.widgets.widget._instances)
 
 
 def count_figures():
@@ -264,17 +260,15 @@ class Witnesses:
         for name, gradient in self.checked:
             if self.from_loops(gradient):
                 found.append(f"{name}: the checked array comes from loops; where is the vectorized")
-            elif not any(self.from_loops(a) and same(b, gradient) for a, b in self.compared):
+            elif not any(
+                self.from_loops(a) and np.array_equal(b, gradient) for a, b in self.compared
+            ):
                 found.append(f"{name}: no witness compares it with plain loops")
         return list(dict.fromkeys(found))
 
     def from_loops(self, array):
         """Whether a function named ..._loops returned this very array."""
         return any(array is loops for loops in self.looped)
-
-
-def same(a, b):
-    return np.shape(a) == np.shape(b) and np.array_equal(a, b)
 
 
 # --- Functions that a cell calls ----------------------------------------------------------------
@@ -357,17 +351,14 @@ class Symbols:
 
 def wrong_kind(name, value, shapes):
     """What is wrong with a value for a symbol with these shapes, or ""."""
-    if isinstance(value, types.FunctionType | type | str | dict | set):
-        return f"a {type(value).__name__}"
     try:
         array = np.asarray(list(value) if isinstance(value, range) else value)
     except ValueError:  # a list of arrays of several shapes
         return f"a {type(value).__name__}"
     whole = "whole" in shapes or name in ("y", "batch")
-    if array.dtype.kind not in ("iu" if whole else "fiu"):
-        return f"of type {array.dtype}"
-    if not whole and array.ndim and array.dtype.kind != "f":
-        return f"of type {array.dtype}"
+    real = "f" if array.ndim else "fiu"  # a single number may be a whole one
+    if array.dtype.kind not in ("iu" if whole else real):
+        return f"a {type(value).__name__} of type {array.dtype}"
     if "whole" in shapes:
         return "an array" if array.ndim and name in WHOLE else ""
     if array.ndim not in {len(shape) for shape in shapes}:

@@ -1,7 +1,6 @@
 """Mutants of the notebooks: single faults, each of which a check of the notebook must see.
 
-    python tools/mutants.py            the figures, by notebook, and the equivalent mutants
-    python tools/mutants.py --cells    and for each mutant the cell that catches it
+    python tools/mutants.py    the figures, by notebook, and the equivalent mutants
 
 `mutants/NN.diff` holds those of notebook NN. A heading `== notebook`, or `== ` and the name of a
 module of the package, says where the faults below it are planted: `- ` what stands there once,
@@ -17,7 +16,6 @@ them. Comparisons with the package's copy of the notebook's code, because `make 
 the fault there as well. Widgets, because they only draw.
 """
 
-import argparse
 import contextlib
 import functools
 import importlib
@@ -36,10 +34,10 @@ from unittest import mock
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
 
 from cs231n_utils import gradient_check
-from publish.notebook import Notebook, tags
+from publish.notebook import Notebook
 
 FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
-COMPARE_WITH_THE_COPY = {"cell-85"}  # of notebook 07: its train against TwoLayerNet.train
+COMPARE_WITH_THE_COPY = ["cell-85"]  # of notebook 07: its train against TwoLayerNet.train
 
 
 @dataclass(frozen=True)
@@ -101,15 +99,10 @@ def faults(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
 def code_cells(number: str) -> dict[str, str]:
     """The cells that run: id -> source."""
     [notebook] = Notebook.series(number)
-    cells, exercises = {}, False
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            exercises = exercises or cell.source.startswith("## Your turn")
-        elif cell.id in COMPARE_WITH_THE_COPY or "widget" in tags(cell):
-            continue
-        elif not exercises or "headline" in tags(cell):
-            cells[cell.id] = cell.source
-    return cells
+    exercises = [cell for e in notebook.exercises for cell in (e.solution, e.check)]
+    left_out = [cell.id for cell in [*exercises, *notebook.tagged("widget")]]
+    left_out += COMPARE_WITH_THE_COPY
+    return {cell.id: cell.source for cell in notebook.code if cell.id not in left_out}
 
 
 def source_of(mutant: Mutant) -> dict[str, str]:
@@ -157,26 +150,20 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
 
 def main() -> int:
     """Print the figures; the exit status is 1 when a mutant survives."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", action="store_true", help="each mutant and what catches it")
-    options = parser.parse_args()
     mutants = [mutant for path in FILES for mutant in read(path)]
-    equivalent = [mutant for mutant in mutants if mutant.equivalent]
+    faulty = [mutant for mutant in mutants if not mutant.equivalent]
     survivors = []
-    for number, group in itertools.groupby(mutants, key=lambda mutant: mutant.number):
-        runs = {mutant: run(number, mutant) for mutant in group if not mutant.equivalent}
-        missed = [m for m, result in runs.items() if not result.caught or occurrences(m) != 1]
+    for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):
+        found = {mutant: run(number, mutant) for mutant in group}
+        missed = [m for m, result in found.items() if not result.caught or occurrences(m) != 1]
         survivors += missed
-        print(f"notebook {number}: {len(runs) - len(missed)} of {len(runs)} caught", flush=True)
-        if options.cells:
-            for mutant, result in runs.items():
-                print(f"    {mutant.fault}: {result.cell} {type(result.error).__name__}")
-    planned = len(mutants) - len(equivalent)
-    print(f"all: {planned - len(survivors)} of {planned} caught, {len(equivalent)} equivalent")
+        print(f"notebook {number}: {len(found) - len(missed)} of {len(found)} caught", flush=True)
+    print(f"all: {len(faulty) - len(survivors)} of {len(faulty)} caught")
     for mutant in survivors:
         print(f"survives: {mutant.number}, {mutant.fault}: {mutant.new}")
-    for mutant in equivalent:
-        print(f"equivalent: {mutant.number}  {mutant.old}  ->  {mutant.new}\n    {mutant.fault}")
+    for mutant in mutants:
+        if mutant.equivalent:
+            print(f"equivalent: {mutant.number}, {mutant.new.strip()}\n{mutant.fault}")
     return bool(survivors)
 
 

@@ -12,7 +12,6 @@ import threadpoolctl
 
 import cs231n_utils
 
-
 root = Path(__file__).parent.parent
 np.ones((64, 64)) @ np.ones((64, 64))  # by instructions that the processor must have
 [blas] = threadpoolctl.threadpool_info()
