@@ -43,6 +43,7 @@ READ_ONLY = [  # `cd`: the shell still stands on the folder that the mount now c
     "sh",
 ]
 
+nox.needs_version = ">=2025.10.14"
 nox.options.envdir = ROOT / "build" / "nox"
 nox.options.download_python = "never"
 nox.options.reuse_venv = "yes"
