@@ -1,70 +1,106 @@
-"""What is wrong with a gradient: the forms that real mistakes take, tried one after the other.
+"""What is wrong with a gradient: the changes and patterns that mistakes leave, one after the other.
 
-`gradient_check` measures, and calls `explain` and `explain_shape` when a check fails. Each finding
-is a pair: a short stable name of the cause, and a sentence with the evidence.
+`gradient_check` measures. Of some functions only their slopes are known. Where `planting` knows
+the gradient to rounding, and what it is with faults in it, the explanations are proofs.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 
-Finding = tuple[str, str]
-
 NUM_STEPS = 7  # h, h/10, ..., h/1000000
 ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
-NOTHING_FITS = (
-    "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
-    "column). Start from the worst entries."
-)
-NOT_DETERMINISTIC = (
+PROVED = 1e-9  # relative difference of two gradients that are equal to rounding
+SLACK = 3  # what an explanation may leave, in units of the noise
+REST = 0.1  # and as a share of the disagreement
+MOST = 0.5  # the share of entries that makes a pattern
+SIMPLE = 1e-4  # relative difference to a simple fraction
+TINY = 1e-140  # its square underflows
+
+
+class Finding(NamedTuple):
+    """An explanation: short stable names of the faults in it, and a sentence."""
+
+    causes: tuple[str, ...]
+    text: str
+
+
+class Planted(NamedTuple):
+    """A gradient with faults in it, their causes, and these in words."""
+
+    causes: tuple[str, ...]
+    texts: tuple[str, ...]
+    gradient: np.ndarray
+
+
+def _is(cause: str, text: str) -> Finding:
+    return Finding((cause,), text)
+
+
+NOT_DETERMINISTIC = _is(
     "not_deterministic",
     "f is not deterministic: two calls at the same x return different values. Fix its batch, "
     "and the seed of anything random in it, before the check.",
 )
+FLOAT32 = _is("float32", "the loss has the digits of float32 only: compute all of it in float64.")
+CONSTANT = _is(
+    "constant",
+    "f does not change when x does, but for an L2 term if it has one. Does f read this very array, "
+    "and not a copy of it?",
+)
+ROUND = _is(
+    "round_off",
+    "the disagreement is within the round-off of f: use a larger h, or rescale f.",
+)
+SHAPE = _is("shape", "compare the order of its factors, or the axis of its sum, with the shapes.")
+NOTHING_FITS = (
+    "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
+    "column). Start from the worst entries."
+)
+
+# Slopes of f at x, entry by entry, each at the largest step from which a smaller one changes
+# nothing: the central difference and the error that round-off may leave in it; the slopes from
+# the left and the right; whether such a step was found, whether it is smaller than the first;
+# whether left and right differ however small the step; whether f computes in float32.
+Slopes = np.recarray[Any, Any]
+FLOATS, FLAGS = ("value", "noise", "left", "right"), ("settled", "moved", "kink", "single")
+FIELDS = [*((name, np.float64) for name in FLOATS), *((name, np.bool_) for name in FLAGS)]
 
 
-@dataclass(frozen=True)
-class Slopes:
-    """Central differences, each at the largest step from which a smaller one changes nothing.
-
-    All arrays have the shape of x.
-
-    value : the central difference at the step that was chosen.
-    noise : the error that round-off may leave in it.
-    settled : whether such a step was found.
-    moved : whether the step is smaller than the first one, h: the value at h was misleading.
-    kink : whether the slopes from the left and from the right differ however small the step.
-    left, right : these slopes.
-    single : whether every value of f was a float32 number.
-    """
-
-    value: np.ndarray
-    noise: np.ndarray
-    settled: np.ndarray
-    moved: np.ndarray
-    kink: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    single: bool
+def known_slopes(gradient: np.ndarray) -> Slopes:
+    """Slopes that are known to rounding, without measuring."""
+    slopes = np.zeros(gradient.shape, dtype=FIELDS).view(np.recarray)
+    for name in ("value", "left", "right"):
+        slopes[name] = gradient
+    slopes["noise"] = PROVED * np.abs(gradient).max(initial=0.0)
+    slopes["settled"] = True
+    return slopes
 
 
 def measure_slopes(
-    f: Callable[[np.ndarray], float], x: np.ndarray, h: float, resolution: float
+    f: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    h: float,
+    resolution: float,
+    inside: float = 0.0,
 ) -> Slopes:
     """Central differences of f at x at steps h, h/10, ..., until they agree within `resolution`.
 
     No analytic gradient enters: what this returns cannot be bent towards a wrong one. x is
     changed in place and restored exactly. Costs four evaluations for each entry where f is smooth.
+    `inside` : the size of the numbers that f adds up, when it is larger than f: they are rounded.
     """
     before = x.copy()
-    floats = {key: np.zeros(x.shape) for key in ("value", "noise", "left", "right")}
-    flags = {key: np.zeros(x.shape, dtype=bool) for key in ("settled", "moved", "kink")}
+    slopes = np.zeros(x.shape, dtype=FIELDS).view(np.recarray)
     try:
         f_0 = f(x)
         values = [f_0]
         for index in np.ndindex(x.shape):
-            original = before[index]
+            original, settled = before[index], False
             rows: list[np.ndarray] = []  # central, left and right slope, round-off
             for power in range(NUM_STEPS):
                 step = h / 10**power
@@ -75,475 +111,297 @@ def measure_slopes(
                 x[index] = original - step
                 f_minus = f(x)
                 values.append(f_plus)
-                round_off = ROUND_OFF * max(abs(f_plus), abs(f_minus), abs(f_0)) / step
+                round_off = ROUND_OFF * max(abs(f_plus), abs(f_minus), abs(f_0), inside) / step
                 sides = (f_0 - f_minus) / step, (f_plus - f_0) / step
                 rows.append(np.array([(f_plus - f_minus) / (2 * step), *sides, round_off]))
                 if power and abs(rows[-1][0] - rows[-2][0]) <= resolution + round_off:
-                    flags["settled"][index] = True
+                    settled = True
                     break
             x[index] = original
             coarse, fine = rows[-2:] if len(rows) > 1 else (rows[0], rows[0])
-            floats["value"][index] = coarse[0]
             # One-sided slopes are off by a multiple of the step: two steps cancel it.
-            floats["left"][index], floats["right"][index] = ((10 * fine - coarse) / 9)[1:3]
-            change = min(abs(coarse[0] - fine[0]), fine[3])
-            floats["noise"][index] = resolution + coarse[3] + change
-            flags["moved"][index] = len(rows) > 2
+            _, left, right, _ = (10 * fine - coarse) / 9
+            noise = resolution + coarse[3] + min(abs(coarse[0] - fine[0]), fine[3])
             jumps = abs(coarse[2] - coarse[1]), abs(fine[2] - fine[1])
-            flags["kink"][index] = jumps[1] > max(0.5 * jumps[0], 4 * (resolution + 2 * fine[3]))
+            kink = jumps[1] > max(0.5 * jumps[0], 4 * (resolution + 2 * fine[3]))
+            moved = len(rows) > 2
+            slopes[index] = (coarse[0], noise, left, right, settled, moved, kink, False)
     finally:
         x[...] = before
     with np.errstate(over="ignore"):  # a value beyond float32 is no float32
         single = len(set(values)) > 1 and all(float(np.float32(v)) == v for v in values)
-    return Slopes(**floats, **flags, single=single)
+    slopes["single"] = single
+    return slopes
 
 
-@dataclass(frozen=True)
-class Hints:
-    """What the caller knows about the gradient; None where nothing.
+# Of any gradient, right or planted: data is the gradient without the L2 term l2, x the parameter.
+CHANGES = (
+    ("sign", "-gradient", "every entry is -1 times the right one: the sign is wrong"),
+    ("sign", "-data + l2", "the sign is wrong, but for the L2 term"),
+    ("factor N", "N * data + l2", "it is N times the right one: divide by the N examples"),
+    ("factor N", "N * gradient", "it is N times the right one: divide by the N examples"),
+    ("factor 1/N", "data / N + l2", "1/N is there twice"),
+    ("factor 1/N", "gradient / N", "1/N is there twice"),
+    ("factor 2", "2 * data + l2", "it is 2 times the right one: is a 1/2 missing?"),
+    ("factor 2", "2 * gradient", "it is 2 times the right one: is a 1/2 missing?"),
+    ("factor 1/2", "data / 2 + l2", "it is 1/2 times the right one: is a 1/2 too many?"),
+    ("factor 1/2", "gradient / 2", "it is 1/2 times the right one: is a 1/2 too many?"),
+    ("reg_missing", "data", "the L2 term is missing"),
+    ("reg_doubled", "gradient + reg * x", "an L2 term is too many"),
+    ("reg_misplaced", "data + reg * data", "dW += reg * dW stands for dW += reg * W"),
+    ("reg_factor", "data + l2 / 2", "the L2 term is 1/2 times the right one"),
+    ("reg_factor", "data - l2", "the sign of the L2 term is wrong"),
+    ("reg_factor", "data + l2 / N", "the L2 term is divided by N"),
+    ("reg_factor", "data + N * l2", "the L2 term is N times the right one"),
+    ("reg_form", "data + reg * x * x", "reg * W * W is not the derivative of the penalty"),
+    ("reg_form", "data + reg / 2 * x * x", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg * np.sum(x * x)", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg / 2 * np.sum(x * x)", "the penalty stands for its derivative"),
+    ("reg_form", "data + reg * np.sign(x)", "the L2 term is the one of reg * sum |W|"),
+    ("reg_form", "data + reg", "W is missing in the L2 term"),
+    ("data_missing", "l2", "only the L2 term is there"),
+    ("transpose", "gradient.T", "it is the transpose of the right one"),
+    ("transpose", "data.T + l2", "it is the transpose of the right one"),
+    ("order", "gradient[::-1]", "the order is reversed"),
+    ("order", "gradient.T.reshape(x.shape)", "the values are right, but read in another order"),
+    ("shape", "gradient[None]", "the values are right, but not the shape"),
+    ("shape", "gradient.ravel()", "the values are right, but not the shape"),
+    ("wrong_axis", "gradient.sum() + 0 * x", "every entry is the sum of all: sum over one axis"),
+    ("swapped", "x", "it is the parameter itself"),
+)
 
-    batch_size : the number of examples.
-    reg : the strength of the L2 term.
-    pre_activations : the array Z (N, H) that ReLU is applied to.
+
+def explain(
+    gradient: np.ndarray,
+    slopes: Slopes | None,
+    x: np.ndarray,
+    known: dict[str, Any] | None = None,
+    planted: Sequence[Planted] = (),
+) -> list[Finding]:
+    """Every explanation that fits a gradient, the surest first.
+
+    Parameters
+    ----------
+    gradient, x
+        The gradient, and what it is taken with respect to.
+    slopes
+        What was measured in its place, of x's shape; None when nothing was.
+    known
+        The number of examples N, reg and the L2 term l2 of the gradient, where they are known.
+    planted
+        Gradients with faults, when the slopes are known to rounding.
     """
-
-    batch_size: int | None = None
-    reg: float | None = None
-    pre_activations: np.ndarray | None = None
-
-
-def explain(gradient: np.ndarray, slopes: Slopes, x: np.ndarray, hints: Hints) -> list[Finding]:
-    """Every explanation that fits a gradient of x's shape, the most specific first."""
     if not np.isfinite(gradient).all():
         bad = np.count_nonzero(~np.isfinite(gradient))
-        return [("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
-    if slopes.single:
-        return [("float32", "f computes in float32: every value of it is a float32 number.")]
-    if gradient.dtype.kind in "iub" and _close(gradient, np.trunc(slopes.value), slopes.noise):
-        return [("integer", f"it is an array of {gradient.dtype}: the decimals were cut off.")]
-    case = _Case(gradient.astype(np.float64), slopes, x, hints)
-    if gradient.dtype in (np.float32, np.float16):
-        rounding = 64 * float(np.finfo(gradient.dtype).eps) * case.scale
-        if _close(case.a, slopes.value, slopes.noise + rounding):
-            return [("float32", f"it is an array of {gradient.dtype}: compute it in float64.")]
+        return [_is("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
+    if slopes is None:
+        return [SHAPE] if gradient.shape != x.shape else []
+    n, noise, kind = slopes.value, slopes.noise, gradient.dtype
+    if slopes.single.any():
+        return [_is("float32", "f computes in float32: every value of it is a float32 number.")]
+    if kind.kind in "iub" and _close(gradient, np.trunc(n), noise):
+        return [_is("integer", f"it is an array of {kind}: the decimals were cut off.")]
+    if kind in (np.float32, np.float16):
+        noise = noise + 64 * float(np.finfo(kind).eps) * np.abs(n).max(initial=0.0)
+        if _close(gradient, n, noise):
+            return [_is("float32", f"it is an array of {kind}: compute it in float64.")]
+    known = {"N": None, "reg": None, "l2": 0.0} | (known or {})
+    case = _Case(gradient.astype(np.float64), slopes, x, noise, known, planted)
+    if gradient.shape != x.shape:
+        return _changed(case) or [SHAPE]
     kinks = list(_kinks(case))
     if not case.wrong.any():
-        small = "the disagreement is within the round-off of f: use a larger h, or rescale f."
-        return kinks or [("round_off", small)]
-    if case.scale and not 1e-140 < case.scale < 1e140:  # the forms compute with squares
-        return kinks
-    findings: list[Finding] = []
-    for form in (_zeros, _factor, _regularization, _transpose, _sums, _relu, _places):
-        findings += form(case)
-    if not findings:
-        findings += _relu_on(case)
-    return [*dict(findings).items(), *kinks]  # one sentence for each cause
+        return kinks or [ROUND]
+    l2_alone = (np.abs(n - known["l2"]) <= noise)[case.fit]
+    if not gradient.any():
+        findings = [_is("zero", "every entry is 0. Was the gradient ever written to?")]
+    elif not planted and l2_alone.size and l2_alone.all():
+        findings = [CONSTANT]
+    else:
+        findings = _changed(case) or list(_patterns(case))
+    return findings + kinks
 
 
 class _Case:
-    """A wrong gradient a, the numerical one n, and where the two may be compared."""
+    """A wrong gradient a, the right one n, and where the two may be compared."""
 
-    def __init__(self, a: np.ndarray, slopes: Slopes, x: np.ndarray, hints: Hints) -> None:
-        self.a, self.n, self.x, self.hints, self.slopes = a, slopes.value, x, hints, slopes
-        self.noise = slopes.noise
-        low, high = np.minimum(slopes.left, slopes.right), np.maximum(slopes.left, slopes.right)
-        between = (a >= low - 30 * self.noise) & (a <= high + 30 * self.noise)
-        self.blind = slopes.kink | ~slopes.settled  # no derivative there to compare with
-        off = np.abs(a - self.n) > self.noise
-        self.at_kink = off & slopes.kink & between
-        self.wrong = off & ~self.at_kink
-        self.fit = ~self.blind
-        self.difference = np.where(self.fit, a - self.n, 0.0)
-        self.worst = float(np.abs(self.difference).max(initial=0.0))
-        self.scale = float(np.abs(self.n[self.fit]).max(initial=0.0))
+    def __init__(
+        self,
+        a: np.ndarray,
+        slopes: Slopes,
+        x: np.ndarray,
+        noise: np.ndarray,
+        known: dict[str, Any],
+        planted: Sequence[Planted],
+    ) -> None:
+        self.a, self.n, self.x, self.slopes, self.noise = a, slopes.value, x, slopes, noise
+        self.known, self.planted = known, planted
+        self.slack, self.most = SLACK * float(noise.max(initial=0.0)), np.inf
+        if planted:
+            self.slack = max(self.slack, PROVED * float(np.abs(a).max(initial=0.0)))
+        self.fit = np.ones(a.shape, dtype=bool)
+        if a.shape == x.shape:
+            self.fit = slopes.settled & ~slopes.kink  # elsewhere is no derivative
+            self.most = REST * float(np.abs(a - self.n)[self.fit].max(initial=0.0))
+            low, high = np.minimum(slopes.left, slopes.right), np.maximum(slopes.left, slopes.right)
+            between = (a >= low - 30 * noise) & (a <= high + 30 * noise)
+            off = np.abs(a - self.n) > noise
+            self.at_kink = off & slopes.kink & between
+            self.wrong = off & ~self.at_kink
 
-    def fits(self, model: np.ndarray, *coefficients: float) -> bool:
-        """Whether a equals the model within the noise, and a - n is well above what is left."""
-        slack = 3 * self.noise * (1 + sum(abs(c) for c in coefficients))
-        left = np.abs(self.a - model)[self.fit]
-        small = (left <= slack[self.fit]).all()
-        return bool(small and left.max(initial=0.0) <= 0.1 * self.worst)
-
-    @property
-    def count(self) -> int:
-        return int(np.count_nonzero(self.fit & (np.maximum(abs(self.n), abs(self.a)) > self.noise)))
+    def fits(self, gradient: np.ndarray) -> bool:
+        """Whether a is this gradient, within what noise becomes in it."""
+        size = float(np.abs(self.n).max(initial=0.0))
+        larger = float(np.abs(gradient).max(initial=0.0)) / size if size else 0.0
+        return _close(self.a, gradient, min(self.most, self.slack * (1 + larger)), self.fit)
 
 
-def _close(a: np.ndarray, b: np.ndarray, noise: np.ndarray | float) -> bool:
-    return a.shape == b.shape and bool((np.abs(a - b) <= noise).all())
+def _close(
+    a: np.ndarray, b: np.ndarray, noise: np.ndarray | float, fit: np.ndarray | bool = True
+) -> bool:
+    return a.shape == b.shape and bool((~(np.abs(a - b) > noise) | ~np.asarray(fit)).all())
+
+
+@np.errstate(all="ignore")
+def _changed(case: _Case) -> list[Finding]:
+    """The changes or planted faults that give this gradient, one or, where proved, two of them."""
+
+    def changes(base: Planted) -> Iterator[Planted]:
+        names = {"np": np, "x": case.x, "gradient": base.gradient} | case.known
+        for cause, expression, text in CHANGES:
+            if cause not in base.causes:
+                with suppress(TypeError, ValueError, IndexError):  # unknown, or of another shape
+                    names["data"] = base.gradient - case.known["l2"]
+                    gradient = np.asarray(value_of(expression, names))
+                    yield Planted((*base.causes, cause), (*base.texts, text), gradient)
+
+    single = [*case.planted, *changes(Planted((), (), case.n))]
+    found = [fault for fault in single if case.fits(fault.gradient)]
+    if not found and case.a.shape == case.x.shape:
+        found = list(_linear(case))
+    if not found and case.planted:
+        found = [fault for base in single for fault in changes(base) if case.fits(fault.gradient)]
+    proof = " A backward pass with this gives exactly this gradient." if case.planted else ""
+    findings: dict[frozenset[str], Finding] = {}
+    for causes, texts, _ in found:
+        text = "; and ".join(texts)
+        finding = Finding(causes, text + "." * (text[-1] not in ".?") + proof)
+        findings.setdefault(frozenset(causes), finding)
+    return list(findings.values())
+
+
+def _linear(case: _Case) -> list[Planted]:
+    """Any constant factor alpha, and any L2 term beta * x."""
+    a, n, x = (array[case.fit] for array in (case.a, case.n, case.x))
+    N, reg = case.known["N"], case.known["reg"]
+    if not n.any() or not TINY < np.abs(n).max() < 1 / TINY:
+        return []
+    for l2 in (np.zeros_like(case.x), case.known["l2"] + np.zeros_like(case.x)):
+        data = n - l2[case.fit]
+        if not data.any():
+            continue
+        alpha = float((a - l2[case.fit]) @ data / (data @ data))
+        enough = np.count_nonzero(data) > 2 or _number(alpha).lstrip("-").isdigit()
+        if enough and abs(alpha) > SIMPLE and case.fits(alpha * (case.n - l2) + l2):
+            size = _number(max(abs(alpha), 1 / abs(alpha)))
+            ask = f". Is {size} the number of your examples?" if size.isdigit() and not N else ""
+            text = f"every entry is {_number(alpha)} times the right one{ask}"
+            return [Planted(("factor",), (text,), a)]
+    if x.size > 1 and x.any():
+        beta = float((a - n) @ x / (x @ x))
+        if case.fits(case.n + beta * case.x):
+            what = "missing or too small" if beta < 0 else "there twice, too large, or missing in f"
+            cause = "reg_missing" if beta < 0 else "reg_doubled"
+            text = (
+                f"analytic - numerical = {beta:.3g} * x in every entry: an L2 term is {what}. "
+                f"Is {abs(beta):.3g} your reg?"
+            )
+            if reg:
+                cause = "reg_factor"
+                text = f"the L2 term is {_number(1 + beta / reg)} times the right one"
+            return [Planted((cause,), (text,), a)]
+    return []
 
 
 def _number(value: float) -> str:
     """A number in words of the reader: 5, 1/5 or 0.123."""
-    for text, candidate in ((f"{round(value)}", round(value)), *_inverse(value)):
-        if candidate and abs(value - candidate) <= 1e-4 * abs(candidate):
-            return text
-    return f"{value:.3g}"
-
-
-def _inverse(value: float) -> Iterator[tuple[str, float]]:
-    if 1e-4 < abs(value) < 1:
-        whole = round(1 / value)
-        yield f"{'-' if whole < 0 else ''}1/{abs(whole)}", 1 / whole
-
-
-def _simple(value: float) -> float | None:
-    """The whole number or inverse of one that the value is close to."""
-    text = _number(value)
-    if not 1e-4 < abs(value) < 1e6 or not ("/" in text or text.lstrip("-").isdigit()):
-        return None
-    top, _, bottom = text.partition("/")
-    return float(top) / float(bottom or 1)
+    simple = Fraction(value).limit_denominator(1000)
+    plain = 1 in (abs(simple.numerator), simple.denominator)
+    return str(simple) if plain and abs(simple - value) <= SIMPLE * abs(value) else f"{value:.3g}"
 
 
 def _kinks(case: _Case) -> Iterator[Finding]:
     """Entries that disagree only because f has a kink at x, or within h of it."""
-    slopes = case.slopes
+    slopes, near = case.slopes, case.slopes.moved & ~case.slopes.kink
     if case.at_kink.any():
-        index = _first(case.at_kink)
-        yield (
+        index = tuple(int(k) for k in np.argwhere(case.at_kink)[0])
+        yield _is(
             "kink",
-            f"f has a kink exactly at x in {_of(case.at_kink)}. At {_at(index)} its slope is "
-            f"{slopes.left[index]:.3g} on the left and {slopes.right[index]:.3g} on the right: "
-            "there is no derivative to compare with. Move x a little and check again.",
+            f"f has a kink exactly at x in {case.at_kink.sum()} of {case.x.size} entries. At "
+            f"[{', '.join(map(str, index))}] its slope is {slopes.left[index]:.3g} on the left and "
+            f"{slopes.right[index]:.3g} on the right: there is no derivative to compare with. "
+            "Move x a little and check again.",
         )
-    near = slopes.moved & ~slopes.kink & ~case.wrong
-    if near.any() and not case.wrong.any():
-        yield (
+    elif near.any() and not case.wrong.any():
+        yield _is(
             "kink",
-            f"the numerical value changes with h in {_of(near)}, and at a smaller h it agrees: f "
-            "has a kink within h of x, or h is too large. Use a smaller h or another x.",
+            f"the numerical value changes with h in {near.sum()} of {near.size} entries, and at a "
+            "smaller h it agrees: f has a kink within h of x, or h is too large. Use a smaller h "
+            "or another x.",
         )
 
 
-def _zeros(case: _Case) -> Iterator[Finding]:
-    if case.fit.any() and case.scale == 0:
-        yield (
-            "constant",
-            "f does not change when x does, the numerical gradient is 0 everywhere. Does f read "
-            "this very array, and not a copy of it?",
+def _patterns(case: _Case) -> Iterator[Finding]:
+    """Wrong in one entry, row or column only, in one entry of each row, or on one side of 0."""
+    wrong, a, x = case.wrong, case.a, case.x
+    count, where = int(wrong.sum()), np.argwhere(wrong)
+    a_is_0, n_is_0 = np.abs(a) <= case.noise, np.abs(case.n) <= case.noise
+    alive = ~(a_is_0 & n_is_0) & ~wrong & case.fit  # that zeros agree says nothing
+    lines = ("row", "column") if wrong.ndim == 2 else ()
+    if a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST and x.size > 3:
+        text = "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is inverted."
+        yield _is("relu_inverted", text)
+    elif alive.any() and count == 1:
+        index = ", ".join(map(str, where[0]))
+        yield _is("one_entry", f"only entry [{index}] of {wrong.size} is wrong.")
+    elif alive.any() and any(len(np.unique(column)) == 1 for column in where.T[: len(lines)]):
+        axis = 0 if len(np.unique(where[:, 0])) == 1 else 1
+        place = int(where[0, axis])
+        zero = (
+            "" if np.take(a, place, axis=axis).any() else " Every entry of it is 0: was it filled?"
         )
-    elif not case.a.any() and case.count > 1:
-        yield "zero", "every entry is 0. Was the gradient ever written to?"
-
-
-def _factor(case: _Case) -> Iterator[Finding]:
-    square = float(np.sum(case.n[case.fit] ** 2))
-    if square == 0 or not case.count:
-        return
-    factor = float(np.sum((case.a * case.n)[case.fit])) / square
-    if abs(factor) * case.scale <= 10 * case.noise.max():
-        return  # analytic values of 0
-    exact = _simple(factor)
-    if exact is not None and exact != 1 and case.fits(exact * case.n, exact):
-        yield from _named_factor(exact, case.hints, "every entry is")
-    elif (
-        case.count > 2 and f"{factor:.3g}" not in ("0", "1") and case.fits(factor * case.n, factor)
-    ):
-        yield "factor", f"every entry is {factor:.3g} times the right one."
-
-
-def _named_factor(factor: float, hints: Hints, subject: str) -> Iterator[Finding]:
-    start = f"{subject} {_number(factor)} times the right one"
-    batch, size = hints.batch_size, max(abs(factor), 1 / abs(factor))
-    if factor == -1:
-        yield "sign", f"{start}: the sign is wrong."
-        return
-    if batch is not None and batch > 1 and round(size) == batch and factor > 0:
-        if factor > 1:
-            yield "factor N", f"{start}, and {batch} is the batch size: divide by N."
-        else:
-            yield "factor 1/N", f"{start}, and {batch} is the batch size: 1/N is there twice."
-    question = "" if batch is not None else f" Is {round(size)} the number of your examples?"
-    if factor == 2:
-        yield "factor 2", f"{start}: is a 1/2 missing, or a term counted twice?{question}"
-    elif factor == 0.5:
-        yield "factor 1/2", f"{start}: is a 1/2 too many, or a term left out?{question}"
-    elif batch is None or round(size) != batch or factor < 0:
-        yield "factor", f"{start}.{question}"
-
-
-def _regularization(case: _Case) -> Iterator[Finding]:
-    """Faults of the L2 term: a = n + beta x, or a = alpha n + beta x."""
-    a, n, x, reg = case.a, case.n, case.x, case.hints.reg
-    n_fit, x_fit = n[case.fit], x[case.fit]
-    square = float(np.sum(x_fit**2))
-    if square == 0 or x_fit.size < 2:
-        return
-    beta = float(np.sum(case.difference * x)) / square
-    size_x = float(np.abs(x_fit).max())
-    if case.fits(n + beta * x, beta * size_x / max(case.scale, 1e-300)):
-        yield from _l2_term(beta, reg)
-        return
-    columns = np.stack([n_fit, x_fit], axis=1)
-    lengths = np.sqrt(np.sum(columns**2, axis=0))
-    if x_fit.size < 4 or not lengths.all() or np.linalg.cond(columns / lengths) > 1e4:
-        return
-    alpha, beta = np.linalg.lstsq(columns / lengths, a[case.fit], rcond=None)[0] / lengths
-    slack = alpha, beta * size_x / case.scale
-    if not case.fits(alpha * n + beta * x, *slack) or abs(beta) * size_x <= case.noise.min() * 10:
-        return
-    misplaced = alpha > 1 and _same(beta, -alpha * (alpha - 1))
-    if misplaced and (reg is None or _same(alpha - 1, reg)):
-        yield (
-            "reg_misplaced",
-            f"it is {alpha:.3g} times the gradient without its L2 term. This is what dW += "
-            f"reg * dW gives with reg = {alpha - 1:.3g}; write dW += reg * W.",
-        )
-    exact = _simple(alpha)
-    if exact is None or exact == 1:
-        return
-    implied = beta / (1 - exact)
-    if implied > 0 and (reg is None or _same(implied, reg)):
-        subject = f"the L2 term is right (reg = {implied:.3g}), and the rest is"
-        yield from _named_factor(exact, case.hints, subject)
-    elif reg and _same(beta, -exact * reg):
-        yield from _named_factor(exact, case.hints, "the L2 term is missing, and the rest is")
-        yield "reg_missing", "the L2 term is missing too."
-
-
-def _same(value: float, expected: float) -> bool:
-    return abs(value - expected) <= 1e-3 * abs(expected)
-
-
-def _l2_term(beta: float, reg: float | None) -> Iterator[Finding]:
-    """The name of analytic - numerical = beta * x."""
-    evidence = f"analytic - numerical = {beta:.3g} * x in every entry"
-    if reg is not None and reg > 0:
-        share = 1 + beta / reg
-        if abs(share) < 1e-3:
-            yield "reg_missing", f"{evidence}: the L2 term reg * x is missing, reg = {reg:.3g}."
-        elif _same(share, 2):
-            yield "reg_doubled", f"{evidence}: the L2 term is there twice, reg = {reg:.3g}."
-        else:
-            yield (
-                "reg_factor",
-                f"{evidence}: the L2 term is {_number(share)} times the right one, "
-                f"reg = {reg:.3g}.",
-            )
-    elif beta < 0:
-        yield (
-            "reg_missing",
-            f"{evidence}: an L2 term is missing or too small. Is {-beta:.3g} your reg?",
-        )
+        yield _is(f"one_{lines[axis]}", f"only {lines[axis]} {place} is wrong.{zero}")
+    elif alive.any() and lines and (wrong.sum(axis=1) == 1).all():
+        text = "one entry of each row is wrong: is it the correct class? There it is (p - 1)/N."
+        yield _is("one_per_row", text)
     else:
-        yield (
-            "reg_doubled",
-            f"{evidence}: an L2 term is there twice, is too large, or has none in the loss. "
-            f"Is {beta:.3g} your reg?",
-        )
+        for cause, side, other in (("relu_off", x < 0, "x > 0"), ("relu_on", x > 0, "x < 0")):
+            pattern = side.any() and not side.all() and x.size > 3 and count > 1
+            if pattern and not wrong[~side].any() and wrong[side].mean() >= MOST:
+                text = f"{count} entries are wrong, and none with {other}. Does x hold"
+                yield _is(cause, f"{text} pre-activations? Then look at ReLU's mask.")
 
 
-def _transpose(case: _Case) -> Iterator[Finding]:
-    a, n, x = case.a, case.n, case.x
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.size == 1:
-        return
-    case_t = case.fit & case.fit.T
-    twist = x - x.T  # what the transpose of the whole changes in an L2 term that is right
-    square = float(np.sum(twist[case_t] ** 2))
-    reg = float(np.sum(((a - n.T) * twist)[case_t])) / square if square else 0.0
-    noise = 3 * (case.noise + case.noise.T)
-
-    def fits(model: np.ndarray) -> bool:
-        left = np.abs(a - model)[case_t]
-        return bool((left <= noise[case_t]).all() and left.max(initial=0.0) <= 0.1 * case.worst)
-
-    if fits(n.T):
-        yield "transpose", "it is the transpose of the right one."
-    elif a.shape[0] > 2 and reg > 0 and fits(n.T + reg * twist):
-        yield "transpose", f"all but the L2 term (reg = {reg:.3g}) is transposed."
+def value_of(expression: str, names: dict[str, Any]) -> Any:
+    """The value of an expression of the tables."""
+    return eval(_code(expression), names)
 
 
-def _sums(case: _Case) -> Iterator[Finding]:
-    """Sums over the wrong axis keep the shape when the batch has as many examples as entries."""
-    a, n, fit = case.a, case.n, case.fit
-    noise = 3 * float(np.sum(case.noise))
-    if not fit.all() or a.size < 2:
-        return
-    total, found = float(n.sum()), float(a.sum())
-    scattered = bool((np.abs(a - n) > case.noise).sum() > 1)
-    tiny = float(np.abs(a).max()) <= 1e-12 * case.scale
-    if a.ndim == 1 and abs(total) <= noise and tiny:
-        yield (
-            "wrong_axis",
-            "every entry is 0 up to rounding, and the right entries add up to 0 as well: was the "
-            "sum taken over the wrong axis?",
-        )
-    elif a.ndim == 1 and _close(a, np.full(a.shape, total), noise):
-        yield "wrong_axis", "every entry is the sum of all entries: sum over one axis only."
-    elif scattered and _close(np.sort(a, axis=None), np.sort(n, axis=None), noise):
-        if a.ndim == 1 or not _close(a, n.T, noise):
-            yield "order", "the values are right, but they stand in the wrong order."
-    elif a.ndim == 1 and scattered and abs(total) > 100 * noise and abs(found - total) <= noise:
-        yield (
-            "wrong_axis",
-            "the entries are wrong, but their sum is right: was the sum taken over the wrong "
-            "axis? This keeps the shape when there are as many examples as entries.",
-        )
+@functools.cache
+def _code(expression: str) -> Any:
+    return compile(expression, "a row of a table", "eval")
 
 
-def _relu(case: _Case) -> Iterator[Finding]:
-    """Faults that follow ReLU's mask: by the sign of x, or by the pre-activations of its units."""
-    wrong, x = case.wrong, case.x
-    a, n, noise = case.a, case.n, case.noise
-    on, off = x > 0, x < 0
-    if on.any() and off.any() and wrong.size > 3:
-        inverted = (np.abs(n) <= noise)[off].all() and (np.abs(a) <= noise)[on].all()
-        if inverted and wrong[on].mean() >= 0.5 and wrong[off].mean() >= 0.5:
-            yield (
-                "relu_inverted",
-                "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is "
-                "the wrong way round.",
-            )
-        elif not wrong[on].any() and wrong[off].mean() >= 0.5 and wrong.sum() > 1:
-            yield (
-                "relu_off",
-                f"every wrong entry ({wrong.sum()}) lies where x < 0, every entry with x > 0 is "
-                "right. If x holds pre-activations, ReLU's mask is missing or on the wrong array.",
-            )
-    for units, is_on in _units(case):
-        always, bad = is_on.all(axis=0), _by_unit(wrong, units)
-        if not always.any() or always.all():
-            continue
-        if not bad[always].any() and bad[~always].mean() >= 0.5:
-            yield (
-                "relu_off",
-                f"units that are on for every example ({always.sum()}) are right, "
-                f"{bad.sum()} of the other {(~always).sum()} are wrong: ReLU's mask is missing or "
-                "on the wrong array.",
-            )
-        reg_x = (case.hints.reg or 0.0) * x
-        dark = _by_unit(np.abs(a - reg_x) > noise, units)
-        live = _by_unit(np.abs(n - reg_x) > noise, units)
-        if not dark[always].any() and live[always].all() and dark[~always].any():
-            yield (
-                "relu_inverted",
-                f"units that are on for every example ({always.sum()}) get no gradient: "
-                "the mask is the wrong way round.",
-            )
+def causes_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Every cause once, in the order of the findings."""
+    return tuple(dict.fromkeys(cause for finding in findings for cause in finding.causes))
 
 
-def _relu_on(case: _Case) -> Iterator[Finding]:
-    """Wrong where a ReLU is on: true of many faults, so said only when nothing else fits."""
-    wrong, x = case.wrong, case.x
-    on, off = x > 0, x < 0
-    both = on.any() and off.any() and wrong.size > 3
-    if both and not wrong[off].any() and wrong[on].mean() >= 0.5 and wrong.sum() > 1:
-        yield (
-            "relu_on",
-            f"every wrong entry ({wrong.sum()}) lies where x > 0, every entry with x < 0 is "
-            "right. If x holds pre-activations, look at what ReLU's gradient is where it is on.",
-        )
-    for units, is_on in _units(case):
-        never, bad = ~is_on.any(axis=0), _by_unit(wrong, units)
-        if never.any() and not never.all() and not bad[never].any() and bad[~never].mean() >= 0.5:
-            yield (
-                "relu_on",
-                f"units that are off for every example ({never.sum()}) are right, {bad.sum()} of "
-                f"the other {(~never).sum()} are wrong: look at what ReLU's gradient is where it "
-                "is on.",
-            )
-
-
-def _units(case: _Case) -> Iterator[tuple[int, np.ndarray]]:
-    """Axes of x that may run over the hidden units, and Z > 0 (N, H).
-
-    The last axis for W1 (D, H) and b1 (H,), the first for W2 (H, C).
-    """
-    Z, shape = case.hints.pre_activations, case.x.shape
-    if Z is not None and Z.ndim == 2 and shape:
-        for axis in dict.fromkeys((len(shape) - 1, 0)):
-            if shape[axis] == Z.shape[1]:
-                yield axis, np.asarray(Z > 0)
-
-
-def _by_unit(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Whether any entry of each unit is True."""
-    return np.asarray(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
-
-
-def _places(case: _Case) -> Iterator[Finding]:
-    """Wrong in one entry, row or column only, or in one entry of each row."""
-    wrong, a, d = case.wrong, case.a, case.difference
-    alive = np.maximum(np.abs(a), np.abs(case.n)) > case.noise
-    if not (alive & ~wrong & case.fit).any():
-        return  # the other entries are all 0: that they agree says nothing
-    where = np.argwhere(wrong)
-    if len(where) == 1:
-        index = _first(wrong)
-        yield (
-            "one_entry",
-            f"only entry {_at(index)} of {wrong.size} is wrong.",
-        )
-        return
-    if wrong.ndim != 2:
-        return
-    for axis, word in ((0, "row"), (1, "column")):
-        places = set(where[:, axis].tolist())
-        if len(places) == 1 and wrong.shape[axis] > 1:
-            place = places.pop()
-            line = np.take(a, place, axis=axis)
-            zero = "" if line.any() else f" Every entry of this {word} is 0: was it filled?"
-            yield f"one_{word}", f"only {word} {place} is wrong ({len(where)} entries).{zero}"
-    if (
-        min(len(set(where[:, axis].tolist())) for axis in (0, 1)) > 1
-        and (wrong.sum(axis=1) == 1).all()
-    ):
-        by = d[wrong]
-        same = by.max() - by.min() <= 6 * case.noise.max()
-        amount = f", by the same amount {by.mean():.3g}" if same else ""
-        yield (
-            "one_per_row",
-            f"one entry of each row is wrong{amount}: is it the correct class? There the gradient "
-            "is (p - 1)/N.",
-        )
-
-
-def _first(mask: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.argwhere(mask)[0])
-
-
-def _at(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]"
-
-
-def _of(mask: np.ndarray) -> str:
-    return f"{np.count_nonzero(mask)} of {mask.size} entries"
-
-
-def explain_shape(gradient: np.ndarray, slopes: Slopes | None, hints: Hints) -> list[Finding]:
-    """Every explanation that fits a gradient of another shape than x; slopes has x's shape."""
-    if slopes is None or not np.isfinite(gradient).all() or gradient.dtype.kind not in "fiub":
-        return []
-    n, noise = slopes.value, 3 * float(np.sum(slopes.noise))
-    transposed = gradient.shape == n.shape[::-1]
-    if transposed and _close(gradient.T, n, noise):
-        return [("transpose", "its transpose is right.")]
-    if gradient.size == n.size and _close(gradient.reshape(n.shape), n, noise):
-        return [("shape", f"its values are right: give them the shape {n.shape}.")]
-    for axis in range(gradient.ndim):
-        for word, reduced in (("sum", gradient.sum(axis)), ("mean", gradient.mean(axis))):
-            if _close(reduced, n, noise):
-                text = f"its {word} over axis {axis} is right: the {word} over the examples"
-                return [("missing_sum", f"{text} is missing.")]
-    total = float(n.sum())
-    if gradient.ndim < 2 and n.ndim == 1:
-        if abs(float(gradient.sum()) - total) <= noise:
-            text = "its entries add up to the right total"
-            return [("wrong_axis", f"{text}: the sum was taken over the wrong axis.")]
-        if gradient.size == hints.batch_size:
-            text = "it has one entry an example"
-            return [("wrong_axis", f"{text}: the sum was taken over the wrong axis.")]
-    if transposed:
-        return [("transpose", "it has the shape of the transpose, but its values are wrong too.")]
-    return []
-
-
-def sentences(findings: list[Finding]) -> list[str]:
+def sentences(findings: Sequence[Finding]) -> list[str]:
     """The lines that a message appends."""
     if not findings:
         return [f"Diagnosis: {NOTHING_FITS}"]
     if len(findings) == 1:
-        return [f"Diagnosis: {findings[0][1]}"]
-    lines = [f"  {number}. {text}" for number, (_, text) in enumerate(findings, 1)]
+        return [f"Diagnosis: {findings[0].text}"]
+    lines = [f"  {number}. {finding.text}" for number, finding in enumerate(findings, 1)]
     return ["Diagnosis: several explanations fit, the most specific first:", *lines]

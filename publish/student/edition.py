@@ -31,7 +31,6 @@ FILES = (
     "constraints.txt",
     "environment.yml",
     "data/README.md",
-    "data/digits.csv.gz",
 )
 
 
