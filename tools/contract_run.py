@@ -1,14 +1,13 @@
 """The part of the contract that only running a notebook can tell.
 
-A notebook runs once, cell by cell, in this process. On the way each array that carries a symbol's
-name is compared with README.md's table, the witnesses of each gradient are collected, every
-exercise is tried unsolved, solved, and solved in other ways, right and wrong, and every widget is
-moved to the ends of its controls.
+While nbval executes a notebook's cells, an observer in the same kernel compares each array that
+carries a symbol's name with README.md's table, collects the witnesses of each gradient, tries every
+exercise unsolved, solved, and solved in other ways, right and wrong, and moves every widget to the
+ends of its controls. What the cells see and print stays as it is. conftest.py sets it up.
 """
 
 import ast
 import base64
-import contextlib
 import copy
 import gc
 import importlib
@@ -17,22 +16,22 @@ import io
 import itertools
 import re
 import sys
-import types
 import warnings
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
-from contract import ROOT, WITNESSED, first_line, notation, tags
+from contract import ROOT, WITNESSED, first_line, notation
+from IPython import get_ipython
+from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from publish.notebook import BEGIN, END, Notebook, tags
+
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
-UNSOLVED = {
-    "raises NotImplementedError": "raise NotImplementedError",
-    "returns None": "return None",
-    "does nothing": "pass",
-}
+UNSOLVED = ["raise NotImplementedError", "return None", "pass"]
 
 # Where a symbol of the table stands for something else, as README.md says below the table.
 DECLARED = {
@@ -40,42 +39,77 @@ DECLARED = {
     "05": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
 }
 
+observers = []  # in a kernel: the one that looks on
 
-def run(notebook, answers):
-    """Violations by what they concern: "runs", "symbols", "witnesses", "exercises", "widgets".
+
+class Observer:
+    """Looks on while a notebook runs in the namespace `names`, and says how it breaks the contract.
 
     answers : a dict as `load_answers` returns it.
     """
-    names = {"__name__": "__main__"}
-    symbols, witnesses = Symbols(notebook), Witnesses(notebook)
-    found = {"runs": [], "widgets": [], "exercises": answers_to_nothing(notebook, answers)}
-    exercise = None
-    for position, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
-            continue
-        if "### BEGIN SOLUTION" in cell.source:
-            exercise, check = cell.source, notebook.cells[position + 1].source
-            found["exercises"] += try_exercise(exercise, check, names, answers)
-        elif exercise is not None:  # the cell is its check, and has been tried
-            exercise = None
-            continue
-        code = compile(cell.source, f"<cell {position}>", "exec")
-        before = dict(names)
-        try:
-            with tracing(symbols, witnesses), witnesses.listening(names, "witnesses" in tags(cell)):
-                execute(code, names)
-        except Exception as error:
-            found["runs"].append(f"{first_line(cell)}: {error!r}")
-            break
+
+    def __init__(self, notebook, answers, names):
+        self.names, self.answers = names, answers
+        self.checks = {exercise.solution.id: exercise.check for exercise in notebook.exercises}
+        self.symbols, self.witnesses = Symbols(notebook), Witnesses(notebook)
+        solutions = "\n".join(exercise.solution.source for exercise in notebook.exercises)
+        unknown = [name for name in answers if f"def {name}(" not in solutions]
+        unknown = [f"there are answers to {name}, no exercise" for name in unknown]
+        self.found = {"runs": [], "exercises": unknown, "widgets": []}
+
+    def before(self, cell):
+        """Try the answers of an exercise; listen to the cell."""
+        if cell.id in self.checks:
+            check = self.checks[cell.id].source
+            self.found["exercises"] += try_exercise(cell.source, check, self.names, self.answers)
+        self.witnesses.listening = "witnesses" in tags(cell)
+        self.known = dict(self.names)
+        self.tracer = sys.gettrace()
+        sys.settrace(tracing(self.names, self.symbols, self.witnesses))
+
+    def after(self, cell, error=None):
+        """Listen no longer; look at what the cell bound; move its widget."""
+        sys.settrace(self.tracer)
+        if error is not None:
+            self.found["runs"].append(f"{first_line(cell)}: {error!r}")
+            return
         if "widget" in tags(cell):
-            found["widgets"] += try_widget(cell, names)
-        new = {k: v for k, v in names.items() if k not in before or before[k] is not v}
-        symbols.note(new, first_line(cell))
-    return found | {"symbols": symbols.violations(), "witnesses": witnesses.violations()}
+            with capture_output():
+                violations = list(try_widget(cell, self.names))
+            self.found["widgets"] += [f"{first_line(cell)}: {text}" for text in violations]
+        known = self.known
+        new = {k: v for k, v in self.names.items() if k not in known or known[k] is not v}
+        self.symbols.note(new, first_line(cell))
+
+    def violations(self):
+        """Violations by what they concern."""
+        heard = {"symbols": self.symbols.violations(), "witnesses": self.witnesses.violations()}
+        return self.found | heard
+
+
+def observe(path):
+    """Observe a notebook whose cells will run in this kernel."""
+    shell, notebook = get_ipython(), Notebook.read(Path(path))
+    observer = Observer(notebook, load_answers(notebook.number), shell.user_ns)
+    cells = iter(notebook.code)
+    cell = None
+
+    def before(info):
+        nonlocal cell
+        cell = next(cell for cell in cells if cell.source == info.raw_cell)
+        observer.before(cell)
+
+    def after(result):
+        observer.after(cell, result.error_before_exec or result.error_in_exec)
+
+    shell.events.register("pre_run_cell", before)
+    shell.events.register("post_run_cell", after)
+    observers.append(observer)
 
 
 def execute(code, names):
-    with contextlib.redirect_stdout(io.StringIO()):
+    """Run code; nothing of what it prints or displays is seen."""
+    with capture_output():
         exec(code, names)
 
 
@@ -83,57 +117,39 @@ def execute(code, names):
 
 
 def load_answers(number):
-    """Answers from exercises/answers_NN.py as a dict: function -> {"right_...": answer}.
+    """Answers from exercises/answers_NN.py as a dict: exercise -> {"right_...": answer}.
 
-    An answer to the exercise `mirror` is called `mirror__right_in_a_loop` or
-    `mirror__wrong_sign`.
+    Answers to the exercise `mirror` are functions with names like `mirror__wrong_sign`, and short
+    ones stand in a dict `mirror` as "wrong_sign".
     """
     if not (ROOT / "tests" / "exercises" / f"answers_{number}.py").exists():
         return {}
     module = importlib.import_module(f"exercises.answers_{number}")
     answers = {}
-    for name, answer in vars(module).items():
-        function, found, label = name.partition("__")
-        if found and function:
-            answers.setdefault(function, {})[label] = answer
+    for name, value in vars(module).items():
+        exercise, _, label = name.partition("__")
+        if exercise.islower() and (label or isinstance(value, dict)):
+            answers.setdefault(exercise, {}).update({label: value} if label else value)
     return answers
-
-
-def answers_to_nothing(notebook, answers):
-    source = "\n".join(cell.source for cell in notebook.code)
-    return [f"there is no exercise {name}" for name in answers if f"def {name}(" not in source]
 
 
 def try_exercise(solution, check, names, answers):
     """Violations of one exercise; the names stay as they are."""
-    function = re.findall(r"^def (\w+)", solution.partition("### BEGIN SOLUTION")[0], re.M)[-1]
+    function = re.findall(r"^def (\w+)", solution.partition(BEGIN)[0], re.M)[-1]
     kept = answers.get(function, {})
-    found = [
-        f"{function}: tests/exercises/answers_NN.py keeps no {kind} answer"
-        for kind in ("right", "wrong")
-        if not any(label.startswith(kind) for label in kept)
-    ]
-    for label, body in UNSOLVED.items():
-        unsolved = re.sub(r"### BEGIN SOLUTION.*### END SOLUTION", body, solution, flags=re.S)
+    kinds = {label.partition("_")[0] for label in kept}
+    if kinds != {"right", "wrong"}:
+        yield f"{function}: there are {sorted(kinds)} answers, not right and wrong ones"
+    for body in UNSOLVED:
+        unsolved = re.sub(f"{BEGIN}.*{END}", body, solution, flags=re.S)
         error = outcome(unsolved, None, check, names)
-        if error is None:
-            found.append(f"{function}: the check accepts the unsolved cell that {label}")
-        elif not isinstance(error, NotImplementedError | AssertionError):
-            found.append(f"{function}: the unsolved cell that {label} ends in {error!r}")
-        elif not isinstance(error, NotImplementedError) and not str(error):
-            found.append(f"{function}: the check has no message for the cell that {label}")
-    error = outcome(solution, None, check, names)
-    if error is not None:
-        found.append(f"{function}: the check rejects the solution: {error!r}")
-    for label, answer in kept.items():
-        error = outcome(solution, {function: answer}, check, names)
-        if label.startswith("right") and error is not None:
-            found.append(f"{function}: the check rejects {label}: {error!r}")
-        if label.startswith("wrong") and error is None:
-            found.append(f"{function}: the check accepts {label}")
-        if isinstance(error, NameError):
-            found.append(f"{function}: {label} does not run: {error!r}")
-    return found
+        told = isinstance(error, AssertionError) and str(error)
+        if not (told or isinstance(error, NotImplementedError)):
+            yield f"{function}: the check does not tell what a cell lacks with {body}: {error!r}"
+    for label, answer in {"right solution": None, **kept}.items():
+        error = outcome(solution, answer and {function: answer}, check, names)
+        if label.startswith("right") != (error is None) or isinstance(error, NameError):
+            yield f"{function}: the check {'rejects' if error else 'accepts'} {label}: {error!r}"
 
 
 def outcome(solution, answer, check, names):
@@ -159,32 +175,31 @@ def outcome(solution, answer, check, names):
 
 def try_widget(cell, names):
     """Violations of a cell that ends in `explore(...)`: errors on the way, things left behind."""
-    last = ast.parse(cell.source).body[-1]
-    if not (isinstance(last, ast.Expr) and ast.unparse(last).startswith("explore(")):
-        return [f"{first_line(cell)}: a cell tagged widget must end in explore(...)"]
-    box = eval(ast.unparse(last), names)
-    *controls, reset, picture = box.children
+    last = ast.unparse(ast.parse(cell.source).body[-1])
+    if not last.startswith("explore("):
+        yield "a cell tagged widget must end in explore(...)"
+        return
+    *controls, reset, picture = eval(last, names).children
     start, shown = [control.value for control in controls], picture.value
-    widgets, figures = count_widgets(), count_figures()
-    found = []
+    widgets = ipywidgets.widgets.widget._instances
+    before, figures = len(widgets), count_figures()
     for values in itertools.product(*map(ends, controls)):
         try:
             for control, value in zip(controls, values, strict=True):
                 control.value = value
         except Exception as error:
-            found.append(f"{first_line(cell)}: {values}: {error!r}")
+            yield f"{values}: {error!r}"
         if not re.match(r'<img alt="[^"]{20,}" src="data:image/png;', picture.value):
-            found.append(f"{first_line(cell)}: {values}: no picture with a text alternative")
+            yield f"{values}: no picture with a text alternative"
         elif not has_white_border(picture.value):
-            found.append(f"{first_line(cell)}: {values}: the edge cuts something off")
+            yield f"{values}: the edge cuts something off"
     if picture.value == shown:
-        found.append(f"{first_line(cell)}: no control changes the picture")
+        yield "no control changes the picture"
     reset.click()
     if [control.value for control in controls] != start or picture.value != shown:
-        found.append(f"{first_line(cell)}: Reset does not bring the first picture back")
-    if count_widgets() > widgets or count_figures() > figures + 1:
-        found.append(f"{first_line(cell)}: moves leave widgets or figures behind")
-    return found
+        yield "Reset does not bring the first picture back"
+    if len(widgets) > before or count_figures() > figures + 1:
+        yield "moves leave widgets or figures behind"
 
 
 def has_white_border(picture):
@@ -201,10 +216,6 @@ def ends(control):
     if isinstance(control, ipywidgets.FloatLogSlider):
         return [control.base**control.min, control.base**control.max]
     return [control.min, control.max] if hasattr(control, "min") else [False, True]
-
-
-def count_widgets():
-    return len(ipywidgets.widgets.widget._instances)
 
 
 def count_figures():
@@ -225,29 +236,15 @@ class Witnesses:
 
     def __init__(self, notebook):
         self.expected = WITNESSED.get(notebook.number, [])
+        self.listening = False
         self.looped, self.compared, self.checked = [], [], []
 
-    @contextlib.contextmanager
-    def listening(self, names, tagged):
-        """Listen to a cell's comparisons, if it carries the tag."""
-        if not tagged:
-            yield
-            return
-        error, check = names.get("relative_error"), names.get("check_gradient")
-
-        def relative_error(a, b):
-            self.compared.append((a, b))
-            return error(a, b)
-
-        def check_gradient(f, x, gradient, **options):
-            self.checked.append((options.get("name", "gradient"), gradient))
-            return check(f, x, gradient, **options)
-
-        names |= {"relative_error": relative_error, "check_gradient": check_gradient}
-        try:
-            yield
-        finally:
-            names |= {"relative_error": error, "check_gradient": check}
+    def called(self, function, given):
+        """Keep what the two functions that compare are given."""
+        if self.listening and function == "relative_error":
+            self.compared += [(given["a"], given["b"]), (given["b"], given["a"])]
+        if self.listening and function == "check_gradient":
+            self.checked.append((given["name"], given["gradient"]))
 
     def returned(self, frame, value):
         """Keep what a function named ..._loops returns: an array, or several."""
@@ -258,18 +255,13 @@ class Witnesses:
 
     def violations(self):
         """What the gradients lack of loops, vectorized code and central differences."""
-        found = []
-        checked = {name for name, _ in self.checked}
-        for name in self.expected:
-            if name not in checked:
-                found.append(f"{name}: no witness compares it with central differences")
+        missing = [name for name in self.expected if name not in dict(self.checked)]
+        found = [f"{name}: no witness compares it with central differences" for name in missing]
         for name, gradient in self.checked:
-            if any(gradient is loops for loops in self.looped):
+            if self.from_loops(gradient):
                 found.append(f"{name}: the checked array comes from loops; where is the vectorized")
             elif not any(
-                (self.from_loops(a) and same(b, gradient))
-                or (self.from_loops(b) and same(a, gradient))
-                for a, b in self.compared
+                self.from_loops(a) and np.array_equal(b, gradient) for a, b in self.compared
             ):
                 found.append(f"{name}: no witness compares it with plain loops")
         return list(dict.fromkeys(found))
@@ -279,22 +271,17 @@ class Witnesses:
         return any(array is loops for loops in self.looped)
 
 
-def same(a, b):
-    return np.shape(a) == np.shape(b) and np.array_equal(a, b)
-
-
 # --- Functions that a cell calls ----------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def tracing(*listeners):
-    """Tell each listener of every function of a cell that returns: its frame and its value."""
-    before = sys.gettrace()
+def tracing(names, symbols, witnesses):
+    """A tracer that tells of what functions of cells call and leave behind."""
 
     def trace(frame, event, _):
         """Python calls this for every function; it returns the tracer of those in cells."""
-        code = frame.f_code
-        if not code.co_filename.startswith("<cell ") or not code.co_flags & inspect.CO_OPTIMIZED:
+        if frame.f_back is not None and frame.f_back.f_globals is names:
+            witnesses.called(frame.f_code.co_name, frame.f_locals)
+        if frame.f_globals is not names or not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             return None
         frame.f_trace_lines = False
         failed = False
@@ -304,17 +291,13 @@ def tracing(*listeners):
             if event == "exception" and value[0] is not StopIteration:  # that is a loop's end
                 failed = True
             if event == "return" and not failed:
-                for listener in listeners:
-                    listener.returned(frame, value)
+                symbols.returned(frame)
+                witnesses.returned(frame, value)
             return local
 
         return local
 
-    sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
+    return trace
 
 
 # --- Symbols ------------------------------------------------------------------------------------
@@ -328,10 +311,10 @@ class Symbols:
         self.table = notation()
         self.found = {}
 
-    def returned(self, frame, _):
+    def returned(self, frame):
         """The variables of a function that has returned."""
         if frame.f_code.co_name not in ANY_SHAPE:
-            self.note(frame.f_locals, f"in {frame.f_code.co_name}, {frame.f_code.co_filename}")
+            self.note(frame.f_locals, f"in {frame.f_code.co_name}")
 
     def note(self, names, where):
         """Names that are bound together, by a function or by a cell."""
@@ -368,17 +351,14 @@ class Symbols:
 
 def wrong_kind(name, value, shapes):
     """What is wrong with a value for a symbol with these shapes, or ""."""
-    if isinstance(value, types.FunctionType | type | str | dict | set):
-        return f"a {type(value).__name__}"
     try:
         array = np.asarray(list(value) if isinstance(value, range) else value)
     except ValueError:  # a list of arrays of several shapes
         return f"a {type(value).__name__}"
     whole = "whole" in shapes or name in ("y", "batch")
-    if array.dtype.kind not in ("iu" if whole else "fiu"):
-        return f"of type {array.dtype}"
-    if not whole and array.ndim and array.dtype.kind != "f":
-        return f"of type {array.dtype}"
+    real = "f" if array.ndim else "fiu"  # a single number may be a whole one
+    if array.dtype.kind not in ("iu" if whole else real):
+        return f"a {type(value).__name__} of type {array.dtype}"
     if "whole" in shapes:
         return "an array" if array.ndim and name in WHOLE else ""
     if array.ndim not in {len(shape) for shape in shapes}:
