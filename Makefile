@@ -59,7 +59,7 @@ matrix: .venv/.developer  ### compare what the notebooks print in many environme
 	$(BIN)/python -m nox $(if $(ENVIRONMENTS),--session $(ENVIRONMENTS))
 
 bench: .venv/.benchmarks  ### measure speed side by side
-	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 # Each file .venv/.NAME says that a set of packages is there, and .venv/.whole that nothing was
 # interrupted. Without .whole, or without a python that runs, none of them counts.
