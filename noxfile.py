@@ -160,7 +160,11 @@ for version in PYTHONS:
 
 lowest = dict(line.split(">=") for line in PROJECT["dependencies"])
 oldest = {name: lowest[name] for name in SHOWN}
-pins = [line for line in PINNED.read_text().splitlines() if line.partition("==")[0] not in [*SHOWN, "widgetsnbextension"]]
+pins = [
+    line
+    for line in PINNED.read_text().splitlines()
+    if line.partition("==")[0] not in [*SHOWN, "widgetsnbextension"]
+]
 pins += [f"{name}=={version}" for name, version in oldest.items()]
 purpose = f"the oldest {', '.join(['Python', *SHOWN])} that pyproject.toml admits"
 apart("oldest", purpose, PYTHONS[0], "\n".join(pins), oldest)
