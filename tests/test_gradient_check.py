@@ -235,10 +235,8 @@ def test_both_checks_pass_the_right_gradient_and_see_one_wrong_entry(shape, seed
 
 WRONG = [  # the gradient, the cause, the first line
     (lambda g: -g, "sign", "dx is wrong: relative error 2, tolerance 1e-07. Worst entries:"),
-    (lambda g: g * (1 + 1e-6), "factor", "dx is wrong: relative error 1e-06, tolerance 1e-07."),
     (lambda g: g + 5 * (np.arange(12).reshape(3, 4) == 7), "one_entry", "dx is wrong: "),
     (lambda g: np.full_like(g, np.nan), "not_finite", "dx is wrong: relative error inf"),
-    (lambda g: np.full_like(g, np.inf), "not_finite", "dx is wrong: relative error inf"),
     (lambda g: g.T, "transpose", "dx has shape (4, 3), but x has shape (3, 4): a gradient has"),
     (lambda g: g.ravel(), "shape", "dx has shape (12,), but x has shape (3, 4): a gradient has"),
 ]

@@ -35,24 +35,26 @@ class Faulty:
     X: Any
     y: Any = None
     reg: float = 0.0
-    message: str = ""
+    error: GradientCheckError | None = None
 
     def causes(self) -> tuple[str, ...]:
-        """The causes that check_model names; `message` keeps what it says."""
+        """The causes that check_model names; `error` keeps what it says."""
         try:
             check_model(self, self.X, self.y, self.reg)
         except GradientCheckError as error:
-            self.message = str(error)
+            self.error = error
             return error.causes
         return (PASSED,)
 
 
-def plain(label: str, f: str, gradient: str, x: np.ndarray, N: int = 1, **names: Any) -> Faulty:
+def plain(label: str, loss: str, gradient: str, x: np.ndarray, N: int = 1, **names: Any) -> Faulty:
     """A function of an array x, about which nothing is known but the number of examples."""
     names |= {"np": np, "softmax": softmax, "cross_entropy": cross_entropy, "x": x, "N": N}
     made = eval(gradient, names)
-    what = f"{gradient} for {f}, {x.shape}"
-    return Faulty(label, what, {"x": x}, lambda *_: (eval(f, names), {"x": made}), np.zeros((N, 1)))
+    what = f"{gradient} for {loss}, {x.shape}"
+    return Faulty(
+        label, what, {"x": x}, lambda *_: (eval(loss, names), {"x": made}), np.zeros((N, 1))
+    )
 
 
 class Network:
@@ -63,15 +65,11 @@ class Network:
     ) -> None:
         rng = np.random.default_rng(seed)
         self.net = TwoLayerNet(D, H, C, std=std, rng=rng)
+        self.params = self.net.params
         for bias in ("b1", "b2"):
             self.params[bias][:] = std * rng.standard_normal(self.params[bias].shape)
         self.X, self.y, self.reg = rng.standard_normal((N, D)), rng.integers(0, C, N), reg
         self.update()
-
-    @property
-    def params(self) -> Arrays:
-        """The parameters, as the network holds them."""
-        return self.net.params
 
     def update(self) -> None:
         """The arrays of one pass, from the parameters as they are."""
@@ -105,6 +103,7 @@ class Network:
 
 ALL = "W1 b1 W2 b2"
 CROSS_ENTROPY, RELU = "cross_entropy(x, y)", "np.sum(dA * np.maximum(x, 0))"
+SQUARE = "np.mean((X @ x) ** 2)"
 L2 = [
     ("reg_missing", "W1 W2", "data"),
     ("reg_doubled", "W1 W2", "data + 2 * l2"),
@@ -227,27 +226,21 @@ def types() -> Iterator[Faulty]:
     rng = np.random.default_rng(90)
     X, x = rng.standard_normal((20, 3)), rng.standard_normal(3)
     names = {"X": X, "g": 2 * X.T @ (X @ x) / 20, "rng": np.random.default_rng(91)}
-    square = "np.mean((X @ x) ** 2)"
-    single = "np.mean((X.astype(np.float32) @ x.astype(np.float32)) ** 2)"
-    minibatch = "np.mean((X[rng.integers(20, size=5)] @ x) ** 2)"
-    dropout = "np.mean((X @ (x * (rng.random(3) < 0.5))) ** 2)"
-    centring = "np.mean((X @ np.subtract(x, x.mean(), out=x)) ** 2)"  # in place
     for label, f, gradient, at in [
-        ("not_deterministic", minibatch, "g", x),
-        ("not_deterministic", dropout, "g", x),
-        ("writes_into_x", centring, "g", x),
-        ("float32", single, "g", x),
-        ("float32", square, "g", x.astype(np.float32)),
-        ("float32", square, "g.astype(np.float16)", x),
-        ("integer", square, "g", np.array([1, 2, 3])),
-        ("integer", square, "(9 * g).astype(int)", x * 9),
-        ("zero", square, "np.zeros(3)", x),
-        ("not_finite", square, "g * np.array([1, np.nan, 1])", x),
+        ("not_deterministic", "np.mean((X[rng.integers(20, size=5)] @ x) ** 2)", "g", x),
+        ("not_deterministic", "np.mean((X @ (x * (rng.random(3) < 0.5))) ** 2)", "g", x),
+        ("writes_into_x", "np.mean((X @ np.subtract(x, x.mean(), out=x)) ** 2)", "g", x),
+        ("float32", "np.mean((X.astype(np.float32) @ x.astype(np.float32)) ** 2)", "g", x),
+        ("float32", SQUARE, "g", x.astype(np.float32)),
+        ("float32", SQUARE, "g.astype(np.float16)", x),
+        ("integer", SQUARE, "g", np.array([1, 2, 3])),
+        ("integer", SQUARE, "(9 * g).astype(int)", x * 9),
+        ("zero", SQUARE, "np.zeros(3)", x),
+        ("not_finite", SQUARE, "g * np.array([1, np.nan, 1])", x),
     ]:
         yield plain(label, f, gradient, at, **names)
-    net = Network(92, 5, 4, 6, 3)
-    names = {"loss": Network(92, 5, 4, 6, 3).loss, "g": net.grads["W1"]}
-    yield plain("constant", "loss(0)", "g", net.params["W1"], **names)
+    net, other = Network(92, 5, 4, 6, 3), Network(92, 5, 4, 6, 3)
+    yield plain("constant", "f(x)", "g", net.params["W1"], f=other.loss, g=net.grads["W1"])
 
 
 # A student's pass, complete. A fault replaces one piece of it; the names are the student's.
@@ -413,6 +406,7 @@ def correct(count: int) -> Iterator[Any]:
             net.update()
         if seed % 10 == 1:
             net.net = SoftmaxClassifier(D, C)
+            net.params = net.net.params
             net.params["W"][...] = std * rng.standard_normal((D, C))
         yield net
 
