@@ -223,7 +223,8 @@ def stored(small, tmp_path):
 # What is loaded.
 
 
-@pytest.mark.parametrize(("layout", "dtype"), [("binary", np.float32), ("python", np.float64)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["binary", "python"])
 def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype):
     loaded = load_cifar10(**SMALL, dtype=dtype, folder=stored(layout))
     images, labels = map(np.concatenate, zip(*small.values(), strict=True))
