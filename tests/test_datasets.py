@@ -32,7 +32,7 @@ import numpy as np
 import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
-from strategies import NOT_FINITE, SEEDS, bits, close, for_all, is_refused, one_wrong
+from strategies import SEEDS, bits, close, for_all
 
 from cs231n_utils import datasets
 from cs231n_utils.datasets import BATCHES, download_cifar10, load_cifar10, load_digits, make_spirals
@@ -98,11 +98,6 @@ SPIRALS = {
     "noise": st.just(0.0) | st.floats(0, 2 * np.pi),
     "rng": SEEDS,
 }
-WRONG = {
-    "num_classes": st.sampled_from([1, 1, 0, -1]),
-    "points_per_class": st.sampled_from([5, 5, 0, -1]),
-    "noise": NOT_FINITE | st.floats(max_value=-1e-300) | st.floats(min_value=6.3),
-}
 
 
 @for_all(**SPIRALS)
@@ -128,11 +123,6 @@ def test_spirals_are_arms_that_repeat_with_their_seed(**options):
     for field in dataclasses.fields(data):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(data, field.name, None)
-
-
-@for_all(wrong=one_wrong(**WRONG), **SPIRALS, max_examples=150)
-def test_spirals_refuse_exactly_the_bad_options(wrong, **options):
-    assert is_refused(make_spirals, **(options | wrong)) == bool(wrong)
 
 
 # The files of CIFAR-10, written.
@@ -210,14 +200,10 @@ def small(monkeypatch):
 
 @pytest.fixture
 def stored(small, tmp_path):
-    """A function that writes the small batches in a layout, and returns their folder's parent."""
-
-    def write_layout(layout):
-        name, files = {"binary": (FOLDER, binary_files), "python": (PYTHON, python_files)}[layout]
-        write(tmp_path / name, files(small))
-        return tmp_path
-
-    return write_layout
+    """A folder for each layout."""
+    write(tmp_path / "binary" / FOLDER, binary_files(small))
+    write(tmp_path / "python" / PYTHON, python_files(small))
+    return tmp_path
 
 
 # What is loaded.
@@ -226,7 +212,7 @@ def stored(small, tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layout", ["binary", "python"])
 def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype):
-    loaded = load_cifar10(**SMALL, dtype=dtype, folder=stored(layout))
+    loaded = load_cifar10(**SMALL, dtype=dtype, folder=stored / layout)
     images, labels = map(np.concatenate, zip(*small.values(), strict=True))
     green = 1 + 1024 + 2 * 32 + 30  # of the first image's third row, at the right
     assert binary_files(small)["data_batch_1.bin"][green] == images[0, 2, 30, 1]
@@ -240,7 +226,7 @@ def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype
 
 def test_the_pickles_of_these_tests_are_what_python_reads(stored, small):
     images, labels = small["test_batch"]
-    path, pixels = stored("python") / PYTHON / "test_batch", planes(images).tobytes()
+    path, pixels = stored / "python" / PYTHON / "test_batch", planes(images).tobytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # numpy.core has another name now
         batch = pickle.loads(path.read_bytes(), encoding="bytes")
@@ -272,7 +258,7 @@ def test_the_official_size_and_the_memory_it_takes(tmp_path):
 
 
 def test_files_that_hold_no_wanted_row_are_not_read(stored):
-    folder = stored("binary")
+    folder = stored / "binary"
     for k in (3, 4, 5):
         (folder / FOLDER / f"data_batch_{k}.bin").unlink()
     assert len(load_cifar10(30, 10, 1, folder=folder).X_val) == 10
@@ -280,14 +266,22 @@ def test_files_that_hold_no_wanted_row_are_not_read(stored):
         load_cifar10(30, 11, 1, folder=folder)
 
 
-BAD_OPTIONS = [("num_train", 0), ("num_val", -1), ("num_test", 0), ("num_train", 49_001)]
-BAD_OPTIONS += [("num_test", 10_001), ("dtype", np.float16), ("dtype", int)]
+TOO_FEW = "at least 2 classes of 6 points"
+BAD_OPTIONS = [
+    *((load_cifar10, {"num_train": size}, "num_train must be .*, not") for size in (0, 49_001)),
+    *((load_cifar10, {"num_test": size}, "num_test must be .*, not") for size in (0, 10_001)),
+    *((load_cifar10, {"dtype": dtype}, "dtype must be .*, not") for dtype in (np.float16, int)),
+    (load_cifar10, {"num_val": -1}, "num_val must be .*, not"),
+    *((make_spirals, {"num_classes": number}, TOO_FEW) for number in (1, 0, -1)),
+    *((make_spirals, {"points_per_class": number}, TOO_FEW) for number in (5, 0, -1)),
+    *((make_spirals, {"noise": n}, "noise must") for n in (np.nan, np.inf, -1e-300, 6.3)),
+]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD_OPTIONS)
-def test_bad_options_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be .*, not"):
-        load_cifar10(**{name: value})
+@pytest.mark.parametrize(("function", "options", "message"), BAD_OPTIONS)
+def test_bad_options_are_refused(function, options, message):
+    with pytest.raises(ValueError, match=message):
+        function(**options)
 
 
 def test_the_data_are_looked_for_in_three_places_and_land_in_the_first(
@@ -299,10 +293,9 @@ def test_the_data_are_looked_for_in_three_places_and_land_in_the_first(
     monkeypatch.setattr(datasets, "PACKAGE", tmp_path / "checkout" / "cs231n_utils")
     monkeypatch.setenv("CS231N_DATA", str(places[0]))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: places[2])
-    with pytest.raises(FileNotFoundError, match=" or ".join(map(str, places))) as error:
+    advice = r"`make data` or `python -m cs231n_utils\.datasets`, or let CS231N_DATA"
+    with pytest.raises(FileNotFoundError, match=f"{' or '.join(map(str, places))}.*\n.*{advice}"):
         load_cifar10(**SMALL)
-    for advice in ("`make data`", "`python -m cs231n_utils.datasets`", "CS231N_DATA"):
-        assert advice in str(error.value)
     for place in reversed(places):
         write(place / FOLDER, binary_files(small))
         assert download_cifar10() == place / FOLDER
@@ -317,7 +310,7 @@ def test_the_data_are_looked_for_in_three_places_and_land_in_the_first(
 
 @pytest.mark.parametrize("layout", ["binary", "python"])
 def test_class_names_may_be_missing_and_an_empty_folder_hides_nothing(stored, layout):
-    folder = stored(layout)
+    folder = stored / layout
     next(folder.glob("*/batches.meta*")).unlink()
     (folder / FOLDER).mkdir(exist_ok=True)
     assert load_cifar10(**SMALL, folder=folder).class_names == datasets.CIFAR10_CLASSES
@@ -377,8 +370,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("name", "damage", "refusal"), FAULTS)
 def test_a_damaged_file_is_named(stored, name, damage, refusal):
-    folder = stored("binary" if name.endswith((".bin", ".txt")) else "python")
-    path = next(folder.glob(f"*/{name}"))
+    path = next(stored.glob(f"*/*/{name}"))
+    folder = path.parent.parent
     content = damage(path.read_bytes()) if callable(damage) else damage
     path.unlink()
     if content is ...:
@@ -410,7 +403,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("attack", PROGRAMS)
 def test_nothing_of_a_malicious_pickle_runs(stored, attack):
-    folder = stored("python")
+    folder = stored / "python"
     canary, batch = folder / "canary", folder / PYTHON / "data_batch_1"
     program, honest = PROGRAMS[attack] % bytes(canary), batch.read_bytes()
     pickle.loads(program)
@@ -575,8 +568,6 @@ def test_when_no_address_helps_the_reasons_are_told(site, reason, monkeypatch):
         download_cifar10(site.target)
     assert len(site.requests) == (8 if reason in REASONS else 0)
     assert site.waits == [0, 0, 1, 1, 2, 2, 4, 4]
-    with pytest.raises(FileNotFoundError, match="CIFAR-10 is not in"):
-        load_cifar10(**SMALL, folder=site.target)
 
 
 # What stops a download.
