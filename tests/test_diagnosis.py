@@ -53,7 +53,7 @@ def test_no_correct_model_is_accused():
 def test_a_smaller_step_lets_no_fault_pass():
     """Networks at kinks and close to round-off, one wrong entry or all wrong by 0.2 %."""
     tried = 0
-    for net in made.correct(40):
+    for net in made.correct(30):
         for key, right in net.net.loss(net.X, net.y, net.reg)[1].items():
             one = np.zeros_like(right)
             one.flat[right.size // 2] = np.abs(right).max()
