@@ -568,6 +568,8 @@ def test_when_no_address_helps_the_reasons_are_told(site, reason, monkeypatch):
         download_cifar10(site.target)
     assert len(site.requests) == (8 if reason in REASONS else 0)
     assert site.waits == [0, 0, 1, 1, 2, 2, 4, 4]
+    with pytest.raises(FileNotFoundError, match="CIFAR-10 is not in"):
+        load_cifar10(**SMALL, folder=site.target)
 
 
 # What stops a download.
