@@ -76,11 +76,6 @@ def test_two_processes_give_the_same_table(serial):
         assert list(search(SETTINGS, evaluate)) == serial
 
 
-def test_a_cluster_gives_the_same_table(serial, client):
-    with joblib.parallel_config("dask"):
-        assert list(search(SETTINGS, evaluate)) == serial
-
-
 def test_a_cluster_gives_the_same_table_when_a_worker_is_killed_at_work(serial, client, tmp_path):
     workers = client.run(os.getpid).values()
     assert len(workers) == 2

@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, matrices, problem
+from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, matrices
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import make_spirals
@@ -91,18 +91,6 @@ def test_a_saved_and_reloaded_model_predicts_the_same(shape, seed, make, options
     assert bits(reloaded.predict(X_val)) == bits(model.predict(X_val))
 
 
-@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, extra=st.integers(1, 10**6))
-def test_a_batch_larger_than_the_data_is_the_data(shape, seed, make, options, extra):
-    D, C = shape[1], shape[3]
-    arrays = splits(shape, seed)
-    results = []
-    for batch_size in (len(arrays[1]), len(arrays[1]) + extra):
-        model = make(D, C, seed)
-        history = train(model, *arrays, **(options | {"batch_size": batch_size}))
-        results.append((history, bits(*model.params.values())))
-    assert results[0] == results[1]
-
-
 @for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=30)
 def test_training_is_gradient_descent_with_a_decaying_rate(shape, seed, options):
     """By hand, on the whole set: then every step is an epoch, and the rate decays at each."""
@@ -150,16 +138,6 @@ def test_every_epoch_has_an_order_of_its_own(N, batch_size, seed):
     orders = [np.concatenate(list(islice(batches, -(-N // batch_size)))).tolist() for _ in "ab"]
     assert orders[0] != orders[1]
     assert list(range(N)) not in orders
-
-
-@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, batch_size=SIZES)
-def test_minibatch_gradients_average_to_the_whole_gradient(shape, seed, reg, batch_size):
-    net, X, y = problem((batch_size * shape[0], *shape[1:]), seed)
-    _, whole = net.loss(X, y, reg)
-    batches = minibatches(len(y), batch_size, np.random.default_rng(seed))
-    parts = [net.loss(X[batch], y[batch], reg)[1] for batch in islice(batches, shape[0])]
-    for name in whole:
-        close(np.mean([part[name] for part in parts], axis=0), whole[name])
 
 
 @for_all(values=matrices(st.floats(-1e3, 1e3)), seed=SEEDS, rate=st.floats(0, 10))

@@ -26,37 +26,35 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Faulty:
-    """A model whose loss has a faulty gradient, and what to check it with.
-
-    label, what : the fault, as a cause and in words. answer : what `loss` returns, from X, y, reg.
-    """
+    """A model with a faulty gradient: its label, that in words, and what check_model needs."""
 
     label: str
     what: str
     params: Arrays
-    answer: Callable[..., tuple[float, Arrays]]
-    X: Any = None
+    loss: Callable[..., tuple[float, Arrays]]
+    X: Any
     y: Any = None
     reg: float = 0.0
-    message: str = ""
-
-    def loss(self, X: Any, y: Any, reg: float) -> tuple[float, Arrays]:
-        """What check_model asks for."""
-        return self.answer(X, y, reg)
+    error: GradientCheckError | None = None
 
     def causes(self) -> tuple[str, ...]:
-        """The causes that check_model names; `message` keeps what it says."""
+        """The causes that check_model names; `error` keeps what it says."""
         try:
             check_model(self, self.X, self.y, self.reg)
         except GradientCheckError as error:
-            self.message = str(error)
+            self.error = error
             return error.causes
         return (PASSED,)
 
 
-def plain(label: str, what: str, f: Callable, x: np.ndarray, gradient: Any, N: int = 1) -> Faulty:
-    """A function of one parameter x, about which nothing is known but the number of examples."""
-    return Faulty(label, what, {"x": x}, lambda *_: (f(x), {"x": gradient}), np.zeros((N, 1)))
+def plain(label: str, loss: str, gradient: str, x: np.ndarray, N: int = 1, **names: Any) -> Faulty:
+    """A function of an array x, about which nothing is known but the number of examples."""
+    names |= {"np": np, "softmax": softmax, "cross_entropy": cross_entropy, "x": x, "N": N}
+    made = eval(gradient, names)
+    what = f"{gradient} for {loss}, {x.shape}"
+    return Faulty(
+        label, what, {"x": x}, lambda *_: (eval(loss, names), {"x": made}), np.zeros((N, 1))
+    )
 
 
 class Network:
@@ -67,15 +65,11 @@ class Network:
     ) -> None:
         rng = np.random.default_rng(seed)
         self.net = TwoLayerNet(D, H, C, std=std, rng=rng)
+        self.params = self.net.params
         for bias in ("b1", "b2"):
             self.params[bias][:] = std * rng.standard_normal(self.params[bias].shape)
         self.X, self.y, self.reg = rng.standard_normal((N, D)), rng.integers(0, C, N), reg
         self.update()
-
-    @property
-    def params(self) -> Arrays:
-        """The parameters, as the network holds them."""
-        return self.net.params
 
     def update(self) -> None:
         """The arrays of one pass, from the parameters as they are."""
@@ -89,17 +83,6 @@ class Network:
         """The loss at the network's parameters."""
         return self.net.loss(self.X, self.y, self.reg)[0]
 
-    def mix(self) -> None:
-        """Unit 0 on for every example, unit 1 off for every one, the others mixed."""
-        self.params["b1"][0], self.params["b1"][1] = 20.0, -20.0
-        self.params["W2"][0] *= 0.02  # so that unit 0 does not saturate the softmax
-        self.update()
-
-    def lift(self) -> None:
-        """Most units on, so that every row and column counts."""
-        self.params["b1"][:] += 3.0
-        self.update()
-
     def fault(self, label: str, key: str, expression: str) -> Faulty:
         """The network with one faulty gradient: an expression in the arrays of its pass.
 
@@ -107,9 +90,8 @@ class Network:
         """
         x, g = self.params[key], self.grads[key]
         l2 = self.reg * x * key.startswith("W")
-        gradient = eval(
-            expression, {"np": np, "x": x, "g": g, "l2": l2, "data": g - l2, **vars(self)}
-        )
+        names = {"np": np, "x": x, "g": g, "l2": l2, "data": g - l2}
+        gradient = eval(expression, names | vars(self))
 
         def answer(X: np.ndarray, y: np.ndarray, reg: float) -> tuple[float, Arrays]:
             loss, grads = self.net.loss(X, y, reg)
@@ -120,16 +102,27 @@ class Network:
 
 
 ALL = "W1 b1 W2 b2"
+CROSS_ENTROPY, RELU = "cross_entropy(x, y)", "np.sum(dA * np.maximum(x, 0))"
+SQUARE = "np.mean((X @ x) ** 2)"
 L2 = [
     ("reg_missing", "W1 W2", "data"),
     ("reg_doubled", "W1 W2", "data + 2 * l2"),
     ("reg_misplaced", "W1 W2", "data + reg * data"),
 ]
-N_IS_H = [
-    ("wrong_axis", "b1", "dZ.sum(axis=1)"),
+SUMS = [
+    ("missing_sum", "b1", "dZ", "dZ.T"),
+    ("missing_sum", "b2", "dS"),
+    ("wrong_axis", "b1", "dZ.sum()", "dZ.sum(axis=1)"),
     ("wrong_axis", "b2", "dS.sum(axis=1)"),
+    ("shape", "b1", "dZ.sum(axis=0, keepdims=True)"),
+    ("factor 1/N", "b1", "dZ.mean(axis=0)"),
+    ("order", "b1", "g[::-1]"),
+    ("order", "W1", "g.T.reshape(4, 6)"),
+]
+N_IS_H = [
     ("missing_sum", "b1", "dZ"),
-    ("wrong_axis", "b1", "0 * x + dZ.sum()"),
+    ("wrong_axis", "b1", "dZ.sum(axis=1)", "0 * x + dZ.sum()"),
+    ("wrong_axis", "b2", "dS.sum(axis=1)"),
 ]
 MIXED = [
     ("relu_off", "W1", "X.T @ dA + l2"),
@@ -145,236 +138,153 @@ PLACES = [
     ("one_column", "W1 W2", "g + np.outer(np.arange(1, 1 + len(g)), np.arange(g.shape[1]) == 1)"),
     ("one_entry", "b1 b2", "g * (np.arange(len(g)) != len(g) - 1)"),
 ]
-TUNED: list[tuple[tuple, list[tuple[str, str, str]]]] = [  # arguments of Network, faults
-    ((0, 5, 4, 6, 3), [("sign", ALL, "-g")]),
-    ((1, 3, 4, 4, 4), [("sign", ALL, "-g")]),
-    ((2, 1, 5, 3, 2), [("sign", ALL, "-g")]),
-    ((10, 5, 4, 6, 3), [("factor N", ALL, "5 * g"), ("factor 1/N", ALL, "g / 5")]),
-    ((10, 5, 4, 6, 3), [("factor 2", "W1 b2", "2 * g"), ("factor 1/2", "W1 b2", "g / 2")]),
-    ((10, 5, 4, 6, 3), [("factor", "W1 b2", "1.37 * g")]),
-    ((11, 2, 3, 4, 3), [("factor N", "W1", "2 * g")]),
-    ((12, 6, 4, 5, 3, 0.3), [("factor N", "W1 W2", "6 * data + l2")]),
-    ((12, 6, 4, 5, 3, 0.3), [("sign", "W1 W2", "l2 - data")]),
-    ((14, 5, 4, 6, 3, 0.0, 4e-3), [("factor N", "W1", "5 * g"), ("sign", "b1", "-g")]),
-    ((30, 7, 4, 6, 3, 0.5), L2),
-    ((31, 4, 4, 4, 4, 1.0), L2),
-    ((32, 1, 3, 5, 2, 0.05), L2),
-    ((33, 6, 5, 4, 3, 1e-3), L2),
-    ((34, 7, 4, 6, 3, 0.4), [("reg_factor", "W1", "data + l2 / 2")]),
-    ((34, 7, 4, 6, 3, 0.4), [("reg_factor", "W1", "data + l2 / 7")]),
-    ((34, 7, 4, 6, 3, 0.4), [("reg_doubled", "b1", "g + reg * x")]),
-    ((40, 5, 4, 6, 3), [("transpose", "W1 W2", "g.T")]),
-    ((41, 5, 4, 4, 4), [("transpose", "W1 W2", "g.T")]),
-    ((42, 5, 4, 4, 4, 0.2), [("transpose", "W1", "data.T + l2"), ("transpose", "W2", "g.T")]),
-    ((50, 5, 4, 6, 3), [("missing_sum", "b1", "dZ"), ("missing_sum", "b2", "dS")]),
-    ((50, 5, 4, 6, 3), [("missing_sum", "b1", "dZ.T"), ("wrong_axis", "b1", "dZ.sum()")]),
-    ((50, 5, 4, 6, 3), [("wrong_axis", "b1", "dZ.sum(axis=1)")]),
-    ((50, 5, 4, 6, 3), [("wrong_axis", "b2", "dS.sum(axis=1)")]),
-    ((50, 5, 4, 6, 3), [("shape", "b1", "dZ.sum(axis=0, keepdims=True)")]),
-    ((50, 5, 4, 6, 3), [("factor 1/N", "b1", "dZ.mean(axis=0)"), ("order", "b1", "g[::-1]")]),
-    ((50, 5, 4, 6, 3), [("order", "W1", "g.T.reshape(4, 6)")]),
-    ((51, 1, 4, 6, 3), [("wrong_axis", "b1", "dZ.sum(axis=1)"), ("shape", "b1", "dZ")]),
-    ((52, 6, 4, 6, 6), N_IS_H),
-    ((53, 6, 4, 6, 6), N_IS_H),
-    ((62, 5, 4, 6, 3), MIXED),
-    ((63, 6, 6, 6, 4, 0.3), MIXED),
-    ((64, 3, 5, 8, 2), MIXED),
-    ((80, 5, 4, 6, 3), PLACES),
-    ((81, 4, 5, 5, 5), PLACES),
-    ((82, 1, 3, 4, 6), PLACES),
-    ((83, 5, 4, 6, 3), [("one_entry", "W1", "g + 0.1 * (np.arange(24).reshape(4, 6) == 15)")]),
-    ((92, 5, 4, 6, 3), [("zero", "W1", "np.zeros((4, 6))")]),
-    ((100, 5, 4, 6, 3, 0.1), [("unknown", "W1 W2", "g + 0.1 * np.sin(np.exp(3 + 9 * x))")]),
-    ((100, 5, 4, 6, 3, 0.1), [("unknown", "W1", "g**2"), ("unknown", "W2", "A.T @ (dS * dS)")]),
-    ((100, 5, 4, 6, 3, 0.1), [("example_missing", "W2", "A[:-1].T @ dS[:-1]")]),
+TUNED: list[tuple[list[tuple], list[tuple[str, ...]]]] = [  # arguments of Networks, faults
+    ([(0, 5, 4, 6, 3), (1, 3, 4, 4, 4), (2, 1, 5, 3, 2)], [("sign", ALL, "-g")]),
+    ([(10, 5, 4, 6, 3)], [("factor N", ALL, "5 * g"), ("factor 1/N", ALL, "g / 5")]),
+    ([(10, 5, 4, 6, 3)], [("factor 2", "W1 b2", "2 * g"), ("factor 1/2", "W1 b2", "g / 2")]),
+    ([(10, 5, 4, 6, 3)], [("factor", "W1 b2", "1.37 * g")]),
+    ([(11, 2, 3, 4, 3)], [("factor N", "W1", "2 * g")]),
+    ([(12, 6, 4, 5, 3, 0.3)], [("factor N", "W1 W2", "6 * data + l2")]),
+    ([(12, 6, 4, 5, 3, 0.3)], [("sign", "W1 W2", "l2 - data")]),
+    ([(14, 5, 4, 6, 3, 0.0, 4e-3)], [("factor N", "W1", "5 * g"), ("sign", "b1", "-g")]),
+    ([(30, 7, 4, 6, 3, 0.5), (31, 4, 4, 4, 4, 1.0)], L2),
+    ([(32, 1, 3, 5, 2, 0.05), (33, 6, 5, 4, 3, 1e-3)], L2),
+    ([(34, 7, 4, 6, 3, 0.4)], [("reg_factor", "W1", "data + l2 / 2", "data + l2 / 7")]),
+    ([(34, 7, 4, 6, 3, 0.4)], [("reg_doubled", "b1", "g + reg * x")]),
+    ([(40, 5, 4, 6, 3), (41, 5, 4, 4, 4)], [("transpose", "W1 W2", "g.T")]),
+    ([(42, 5, 4, 4, 4, 0.2)], [("transpose", "W1", "data.T + l2"), ("transpose", "W2", "g.T")]),
+    ([(50, 5, 4, 6, 3)], SUMS),
+    ([(51, 1, 4, 6, 3)], [("wrong_axis", "b1", "dZ.sum(axis=1)"), ("shape", "b1", "dZ")]),
+    ([(52, 6, 4, 6, 6), (53, 6, 4, 6, 6)], N_IS_H),
+    ([(62, 5, 4, 6, 3), (63, 6, 6, 6, 4, 0.3), (64, 3, 5, 8, 2)], MIXED),
+    ([(80, 5, 4, 6, 3), (81, 4, 5, 5, 5), (82, 1, 3, 4, 6)], PLACES),
+    ([(83, 5, 4, 6, 3)], [("one_entry", "W1", "g + 0.1 * (np.arange(24).reshape(4, 6) == 15)")]),
+    ([(92, 5, 4, 6, 3)], [("zero", "W1", "np.zeros((4, 6))")]),
+    ([(100, 5, 4, 6, 3, 0.1)], [("unknown", "W1 W2", "g + 0.1 * np.sin(np.exp(3 + 9 * x))")]),
+    ([(100, 5, 4, 6, 3, 0.1)], [("unknown", "W1", "g**2"), ("unknown", "W2", "A.T @ (dS * dS)")]),
+    ([(100, 5, 4, 6, 3, 0.1)], [("example_missing", "W2", "A[:-1].T @ dS[:-1]")]),
 ]
 
 
 def tuned() -> list[Faulty]:
     """The labelled set that the rules were made with."""
     faults = []
-    for arguments, rows in TUNED:
+    for arguments, rows in [(each, rows) for networks, rows in TUNED for each in networks]:
         net = Network(*arguments)
-        if rows is MIXED:
-            net.mix()
-        if rows is PLACES:
-            net.lift()
-        faults += [
-            net.fault(label, key, made) for label, keys, made in rows for key in keys.split()
-        ]
-    return [*faults, *functions(), *scores(), *relus(), *kinks(), *types_and_functions()]
+        if rows is MIXED:  # unit 0 is on for every example, unit 1 off, the others are mixed
+            net.params["b1"][:2] = 20.0, -20.0
+            net.params["W2"][0] *= 0.02  # so that unit 0 does not saturate the softmax
+        if rows is PLACES:  # most units are on, so that every row and column counts
+            net.params["b1"][:] += 3.0
+        net.update()
+        for label, keys, *expressions in rows:
+            faults += [net.fault(label, key, e) for key in keys.split() for e in expressions]
+    return [*faults, *functions(), *types()]
 
 
 def functions() -> Iterator[Faulty]:
-    """Functions about which nothing is known."""
-    net = Network(10, 5, 4, 6, 3)
+    """Functions of any kind, the cross-entropy of scores, ReLU, and points at a kink."""
+    net, rng = Network(10, 5, 4, 6, 3), np.random.default_rng
     for key, x in net.params.items():
-        yield plain("factor", f"d{key}, N not told", net.loss, x, 5 * net.grads[key])
-    X, Q = (
-        np.random.default_rng(13).standard_normal((3, 4)),
-        np.random.default_rng(43).random((3, 3)),
-    )
-    yield plain("factor 1/2", "cubic: 3/2 x^2", lambda x: np.sum(x**3), X, 1.5 * X**2)
-    x = np.array(1.7)
-    yield plain("factor 2", "one number", lambda x: float(np.sin(x)), x, 2 * np.cos(x))
-    yield plain("transpose", "tr(A Q)", lambda A: float(np.trace(A @ Q)), np.ones((3, 3)), Q)
-
-
-def scores() -> Iterator[Faulty]:
-    """The gradient of the cross-entropy for scores."""
-    for seed, (N, C) in enumerate([(6, 4), (4, 4), (1, 5)]):
-        rng = np.random.default_rng(20 + seed)
-        S, y = rng.standard_normal((N, C)), rng.integers(0, C, N)
-        dS = softmax_loss(S, y)[1]
-
-        def f(S: np.ndarray, y: np.ndarray = y) -> float:
-            return cross_entropy(S, y)
-
+        yield plain("factor", "net.loss(x)", f"5 * net.grads[{key!r}]", x, net=net)
+    yield plain("factor 1/2", "np.sum(x**3)", "1.5 * x**2", rng(13).standard_normal((3, 4)))
+    yield plain("factor 2", "np.sin(x)", "2 * np.cos(x)", np.array(1.7))
+    yield plain("transpose", "np.trace(x @ Q)", "Q", np.ones((3, 3)), Q=rng(43).random((3, 3)))
+    for seed, N, C in [(20, 6, 4), (21, 4, 4), (22, 1, 5)]:
+        draw = rng(seed)
+        S, y = draw.standard_normal((N, C)), draw.integers(0, C, N)
+        names = {"y": y, "dS": softmax_loss(S, y)[1]}
         if N > 1:
-            yield plain("factor N", f"dS {S.shape}: P - Y", f, S, N * dS, N)
-            yield plain("one_per_row", f"dS {S.shape}: P / N", f, S, softmax(S) / N)
-        yield plain("sign", f"dS {S.shape}: Y - P", f, S, -dS)
-    S, y = np.random.default_rng(24).standard_normal((5, 5)), np.array([0, 3, 1, 4, 2])
-
-    def g(S: np.ndarray) -> float:
-        return cross_entropy(S, y)
-
-    yield plain("transpose", "dS, N == C", g, S, softmax_loss(S, y)[1].T)
-    wrong_column = softmax_loss(S, y)[1]
-    wrong_column[:, 4] = 0
-    yield plain("one_column", "dS: the last class left out", g, S, wrong_column)
-    copied = S.copy()
-    yield plain("constant", "dS: f reads a copy", lambda _: g(copied), S, softmax(S))
-
-
-def relus() -> Iterator[Faulty]:
-    """The gradient of ReLU for pre-activations."""
+            yield plain("factor N", CROSS_ENTROPY, "N * dS", S, N, **names)
+            yield plain("one_per_row", CROSS_ENTROPY, "softmax(x) / len(x)", S, **names)
+        yield plain("sign", CROSS_ENTROPY, "-dS", S, **names)
+    S, y = rng(24).standard_normal((5, 5)), np.array([0, 3, 1, 4, 2])
+    names = {"y": y, "dS": softmax_loss(S, y)[1], "copied": S.copy()}
+    yield plain("transpose", CROSS_ENTROPY, "dS.T", S, **names)
+    yield plain("one_column", CROSS_ENTROPY, "np.where(np.arange(5) < 4, dS, 0)", S, **names)
+    yield plain("constant", "cross_entropy(copied, y)", "softmax(x)", S, **names)
     for seed, shape in [(60, (5, 6)), (61, (4, 4))]:
-        rng = np.random.default_rng(seed)
-        Z, dA = rng.standard_normal(shape), rng.standard_normal(shape)
-
-        def f(Z: np.ndarray, dA: np.ndarray = dA) -> float:
-            return float(np.sum(dA * np.maximum(Z, 0)))
-
-        yield plain("relu_off", f"dZ {shape}: no mask", f, Z, dA)
-        leaky = np.where(Z > 0, dA, 0.1 * dA)
-        yield plain("relu_off", f"dZ {shape}: slope 0.1 where it is off", f, Z, leaky)
-        yield plain("relu_inverted", f"dZ {shape}: Z < 0", f, Z, dA * (Z < 0))
-        yield plain("relu_on", f"dZ {shape}: dA * A", f, Z, dA * np.maximum(Z, 0))
-
-
-def kinks() -> Iterator[Faulty]:
-    """Points at which no gradient can pass, and a step that is not allowed to shrink."""
-    Z = np.random.default_rng(70).standard_normal((4, 5))
+        Z, dA = rng(seed).standard_normal((2, *shape))
+        yield plain("relu_off", RELU, "dA", Z, dA=dA)
+        yield plain("relu_off", RELU, "np.where(x > 0, dA, 0.1 * dA)", Z, dA=dA)
+        yield plain("relu_inverted", RELU, "dA * (x < 0)", Z, dA=dA)
+        yield plain("relu_on", RELU, "dA * np.maximum(x, 0)", Z, dA=dA)
+    Z, x = rng(70).standard_normal((4, 5)), np.array([0.3, 0.0, -1.0])
     Z[1, 2] = Z[3, 3] = 0.0
-
-    def sum_relu(Z: np.ndarray) -> float:
-        return float(np.sum(np.maximum(Z, 0)))
-
-    yield plain("kink", "dZ: two entries are 0", sum_relu, Z, (Z > 0).astype(float))
-    yield plain("kink", "dZ: the other convention", sum_relu, Z, (Z >= 0).astype(float))
-    yield plain("kink", "the largest of equals", lambda x: float(x.max()), np.ones(3), np.eye(3)[0])
-    x = np.array([0.3, 0.0, -1.0])
-    yield plain("kink", "|x|", lambda x: float(np.sum(np.abs(x))), x, np.where(x >= 0, 1.0, -1.0))
+    yield plain("kink", RELU, "np.where(x > 0, 1.0, 0.0)", Z, dA=1.0)
+    yield plain("kink", RELU, "np.where(x >= 0, 1.0, 0.0)", Z, dA=1.0)
+    yield plain("kink", "x.max()", "np.eye(3)[0]", np.ones(3))
+    yield plain("kink", "np.abs(x).sum()", "np.where(x >= 0, 1.0, -1.0)", x)
     net = Network(71, 5, 4, 6, 3)
     net.X[2], net.params["b1"][:] = 0.0, 0.0  # an image of zeros
     net.update()
     yield net.fault("kink", "b1", "g")
 
 
-def types_and_functions() -> Iterator[Faulty]:
+def types() -> Iterator[Faulty]:
     """Arrays of another type, and losses that are no functions of their parameters."""
     rng = np.random.default_rng(90)
     X, x = rng.standard_normal((20, 3)), rng.standard_normal(3)
-
-    def loss(x: np.ndarray) -> float:
-        return float(np.mean((X @ x) ** 2))
-
-    gradient = 2 * X.T @ (X @ x) / len(X)
-    noise = np.random.default_rng(91)
-
-    def minibatch(x: np.ndarray) -> float:
-        return float(np.mean((X[noise.integers(20, size=5)] @ x) ** 2))
-
-    def dropout(x: np.ndarray) -> float:
-        return float(np.mean((X @ (x * (noise.random(3) < 0.5))) ** 2))
-
-    def writes(x: np.ndarray) -> float:
-        x -= x.mean()
-        return loss(x)
-
-    def single(x: np.ndarray) -> float:
-        return float(np.mean((X.astype(np.float32) @ x.astype(np.float32)) ** 2))
-
-    yield plain("not_deterministic", "a new minibatch in each call", minibatch, x, gradient)
-    yield plain("not_deterministic", "dropout", dropout, x, gradient)
-    yield plain("writes_into_x", "centres x in place", writes, x, gradient)
-    yield plain("float32", "f in float32", single, x, gradient)
-    yield plain("float32", "x in float32", loss, x.astype(np.float32), gradient)
-    yield plain("float32", "gradient in float16", loss, x, gradient.astype(np.float16))
-    yield plain("integer", "x of integers", loss, np.array([1, 2, 3]), gradient)
-    yield plain("integer", "gradient cut to integers", loss, x * 9, (9 * gradient).astype(int))
-    yield plain("zero", "never filled", loss, x, np.zeros(3))
-    yield plain("not_finite", "NaN", loss, x, gradient * np.array([1, np.nan, 1]))
-    net = Network(92, 5, 4, 6, 3)
-    copied = {key: value.copy() for key, value in net.params.items()}
-
-    def reads_copy(_: np.ndarray) -> float:
-        return cross_entropy(forward(copied, net.X)[2], net.y)
-
-    yield plain("constant", "dW1: f reads copies", reads_copy, net.params["W1"], net.grads["W1"])
+    names = {"X": X, "g": 2 * X.T @ (X @ x) / 20, "rng": np.random.default_rng(91)}
+    for label, f, gradient, at in [
+        ("not_deterministic", "np.mean((X[rng.integers(20, size=5)] @ x) ** 2)", "g", x),
+        ("not_deterministic", "np.mean((X @ (x * (rng.random(3) < 0.5))) ** 2)", "g", x),
+        ("writes_into_x", "np.mean((X @ np.subtract(x, x.mean(), out=x)) ** 2)", "g", x),
+        ("float32", "np.mean((X.astype(np.float32) @ x.astype(np.float32)) ** 2)", "g", x),
+        ("float32", SQUARE, "g", x.astype(np.float32)),
+        ("float32", SQUARE, "g.astype(np.float16)", x),
+        ("integer", SQUARE, "g", np.array([1, 2, 3])),
+        ("integer", SQUARE, "(9 * g).astype(int)", x * 9),
+        ("zero", SQUARE, "np.zeros(3)", x),
+        ("not_finite", SQUARE, "g * np.array([1, np.nan, 1])", x),
+    ]:
+        yield plain(label, f, gradient, at, **names)
+    net, other = Network(92, 5, 4, 6, 3), Network(92, 5, 4, 6, 3)
+    yield plain("constant", "f(x)", "g", net.params["W1"], f=other.loss, g=net.grads["W1"])
 
 
 # A student's pass, complete. A fault replaces one piece of it; the names are the student's.
-NETWORK = """
+SOFTMAX = """
+shifted = S - S.max(axis=1, keepdims=True)
+P = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+Y = np.eye(S.shape[1])[y]
+loss = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(N), y])
+dS = (P - Y) / N
+"""
+NETWORK = f"""
 N = len(X)
 Z = X @ W1 + b1
 A = np.maximum(Z, 0)
 S = A @ W2 + b2
-shifted = S - S.max(axis=1, keepdims=True)
-P = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
-Y = np.eye(S.shape[1])[y]
-loss = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(N), y])
+{SOFTMAX}
 loss += 0.5 * reg * (np.sum(W1 * W1) + np.sum(W2 * W2))
-dS = (P - Y) / N
 dA = dS @ W2.T
 dZ = dA * (Z > 0)
-grads = {"W1": X.T @ dZ + reg * W1, "b1": dZ.sum(axis=0)}
-grads |= {"W2": A.T @ dS + reg * W2, "b2": dS.sum(axis=0)}
+grads = {{"W1": X.T @ dZ + reg * W1, "b1": dZ.sum(axis=0)}}
+grads |= {{"W2": A.T @ dS + reg * W2, "b2": dS.sum(axis=0)}}
 """
-CLASSIFIER = """
+CLASSIFIER = f"""
 N = len(X)
 S = X @ W2 + b2
-shifted = S - S.max(axis=1, keepdims=True)
-P = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
-Y = np.eye(S.shape[1])[y]
-loss = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(N), y])
-loss += 0.5 * reg * (np.sum(W2 * W2))
-dS = (P - Y) / N
-grads = {"W2": X.T @ dS + reg * W2, "b2": dS.sum(axis=0)}
+{SOFTMAX}
+loss += 0.5 * reg * np.sum(W2 * W2)
+grads = {{"W2": X.T @ dS + reg * W2, "b2": dS.sum(axis=0)}}
 """
-LINES = (  # label, what stands in the pass, what the student wrote
-    ("relu_off", "dA * (Z > 0)", "dA"),
-    ("relu_off", "dA * (Z > 0)", "dA * (dA > 0)"),
-    ("relu_off", "dA * (Z > 0)", "np.where(Z > 0, dA, 0.01 * dA)"),
+LINES = (  # label, what stands in the pass, what students write
+    ("relu_off", "dA * (Z > 0)", "dA", "dA * (dA > 0)", "np.where(Z > 0, dA, 0.01 * dA)"),
     ("relu_off", "A.T @ dS", "Z.T @ dS"),
-    ("relu_inverted", "dA * (Z > 0)", "dA * (Z < 0)"),
-    ("relu_inverted", "dA * (Z > 0)", "dA * (Z <= 0)"),
+    ("relu_inverted", "dA * (Z > 0)", "dA * (Z < 0)", "dA * (Z <= 0)"),
     ("relu_on", "dA * (Z > 0)", "dA * A"),
-    ("one_per_row", "(P - Y) / N", "P / N"),
-    ("one_per_row", "(P - Y) / N", "(P + Y) / N"),
+    ("one_per_row", "(P - Y) / N", "P / N", "(P + Y) / N"),
     ("factor N", "(P - Y) / N", "P - Y"),
     ("factor 1/N", "(P - Y) / N", "(P - Y) / N / N"),
     ("sign", "(P - Y) / N", "(Y - P) / N"),
     ("factor 2", "(P - Y) / N", "2 * (P - Y) / N"),
     ("factor", "(P - Y) / N", "(P - Y) / S.shape[1]"),
     ("factor", "A.T @ dS + reg * W2", "0.3 * (A.T @ dS + reg * W2)"),
-    ("mean_of_part", "(P - Y) / N", "P - Y / N"),
-    ("mean_of_part", "(P - Y) / N", "P / N - Y"),
-    ("softmax_diagonal", "(P - Y) / N", "(P - Y) * P * (1 - P) / N"),
-    ("softmax_diagonal", "(P - Y) / N", "-Y * (1 - P) / N"),
-    ("softmax_missing", "(P - Y) / N", "-Y / P / N"),
-    ("softmax_missing", "(P - Y) / N", "(S - Y) / N"),
+    ("mean_of_part", "(P - Y) / N", "P - Y / N", "P / N - Y"),
+    ("softmax_diagonal", "(P - Y) / N", "(P - Y) * P * (1 - P) / N", "-Y * (1 - P) / N"),
+    ("softmax_missing", "(P - Y) / N", "-Y / P / N", "(S - Y) / N"),
     ("transpose", "dS @ W2.T", "dS @ W2"),
     ("transpose", "X.T @ dZ", "dZ.T @ X"),
     ("transpose", "X.T @ dS", "dS.T @ X"),
@@ -394,9 +304,7 @@ LINES = (  # label, what stands in the pass, what the student wrote
     ("reg_doubled", "dZ.sum(axis=0)", "dZ.sum(axis=0) + reg * b1"),
     ("reg_doubled", "loss += 0.5 * reg", "loss += 0 * reg"),
     ("reg_factor", "loss += 0.5 * reg", "loss += reg"),
-    ("reg_factor", "+ reg * W2", "+ 0.5 * reg * W2"),
-    ("reg_factor", "+ reg * W2", "- reg * W2"),
-    ("reg_factor", "+ reg * W2", "+ reg * W2 / N"),
+    ("reg_factor", "+ reg * W2", "+ 0.5 * reg * W2", "- reg * W2", "+ reg * W2 / N"),
     ("reg_misplaced", "X.T @ dZ + reg * W1", "(1 + reg) * (X.T @ dZ)"),
     ("reg_misplaced", "A.T @ dS + reg * W2", "(1 + reg) * (A.T @ dS)"),
     ("zero", "A.T @ dS + reg * W2", "np.zeros_like(W2)"),
@@ -418,24 +326,8 @@ PAIRS = (  # two faults at once: the label is the first
     ("factor N", ("(P - Y) / N", "P - Y"), (" + reg * W2", "")),
     ("one_per_row", ("(P - Y) / N", "P / N"), (" + reg * W2", "")),
 )
-
-
-KINDS = ("any", "any", "one example", "square", "all equal", "N is H", "N is C", "large")
-
-
-def sizes(kind: str, rng: np.random.Generator) -> tuple[int, ...]:
-    """N, D, H, C of a kind of shape."""
-    N, D, H, C = (int(k) for k in rng.integers([3, 2, 2, 2], [10, 9, 9, 7]))
-    same = int(rng.integers(3, 8))
-    return {
-        "any": (N, D, H, C),
-        "one example": (1, D, H, C),
-        "square": (N, same, same, same),
-        "all equal": (same, same, same, same),
-        "N is H": (same, D, same, C),
-        "N is C": (same, D, H, same),
-        "large": (12, 50, 40, 5),
-    }[kind]
+# N, D, H, C of a model; k: a number that is the same in several places.
+KINDS = ("N D H C", "N D H C", "1 D H C", "N k k k", "k k k k", "k D k C", "k D H k", "12 50 40 5")
 
 
 def student(source: str, params: Arrays, rng: Any = None) -> Callable[..., tuple[float, Arrays]]:
@@ -453,14 +345,16 @@ def student(source: str, params: Arrays, rng: Any = None) -> Callable[..., tuple
 
 def attempt(label: str, changes: Any, kind: str, rng: np.random.Generator) -> Faulty | None:
     """A student's model with changes, or None where one does not apply or changes nothing."""
-    shape = N, D, H, C = sizes(kind, rng)
+    sizes = dict(zip("NDHC", rng.integers([3, 2, 2, 2], [10, 9, 9, 7]), strict=True))
+    sizes["k"] = rng.integers(3, 8)
+    shape = N, D, H, C = tuple(int(sizes.get(size, size)) for size in kind.split())
     source, shapes = NETWORK, {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     if rng.random() < 0.3:
         source, shapes = CLASSIFIER, {"W2": (D, C), "b2": (C,)}
     reg = float(rng.choice([0.0, 1e-3, 0.1, 0.7]))
     if any("reg" in old and "A.T" not in old for old, _ in changes) or "reg" in label:
         reg = reg or 0.05
-    std = 10 ** rng.uniform(-1, 0.2) / (3 if kind == "large" else 1)
+    std = 10 ** rng.uniform(-1, 0.2) / (3 if H == 40 else 1)
     params = {key: std * rng.standard_normal(size) for key, size in shapes.items()}
     X, y = rng.standard_normal((N, D)), rng.integers(0, C, N)
     right = student(source, params)(X, y, reg)
@@ -474,7 +368,7 @@ def attempt(label: str, changes: Any, kind: str, rng: np.random.Generator) -> Fa
     for old, new in changes:
         source = source.replace(old, new)
     answer = student(source, params, np.random.default_rng(0))
-    return Faulty(label, f"{changes}, {kind} {shape}, reg {reg}", params, answer, X, y, reg)
+    return Faulty(label, f"{changes}, {shape}, reg {reg}", params, answer, X, y, reg)
 
 
 def same(answer: tuple[float, Arrays], right: tuple[float, Arrays]) -> bool:
@@ -490,7 +384,7 @@ def same(answer: tuple[float, Arrays], right: tuple[float, Arrays]) -> bool:
 def fresh(seed: int) -> Iterator[Faulty]:
     """Every line and pair on every kind of shape, where it applies and changes something."""
     rng = np.random.default_rng(seed)
-    cases = [(label, [(old, new)]) for label, old, new in LINES]
+    cases = [(label, [(old, new)]) for label, old, *wrong in LINES for new in wrong]
     cases += [(label, list(changes)) for label, *changes in PAIRS]
     for label, changes in cases:
         for kind in KINDS:
@@ -512,6 +406,7 @@ def correct(count: int) -> Iterator[Any]:
             net.update()
         if seed % 10 == 1:
             net.net = SoftmaxClassifier(D, C)
+            net.params = net.net.params
             net.params["W"][...] = std * rng.standard_normal((D, C))
         yield net
 
@@ -530,13 +425,17 @@ def accusations(networks: Iterator[Network]) -> list[str]:
 
 def confusion(answers: list[tuple[Faulty, tuple[str, ...]]]) -> str:
     """A row for each label: how often each cause was named first."""
-    counts = Counter((fault.label, causes[0]) for fault, causes in answers)
     lines = []
     for label in dict.fromkeys(fault.label for fault, _ in answers):
-        row = {cause: n for (made, cause), n in counts.items() if made == label}
+        row = Counter(causes[0] for fault, causes in answers if fault.label == label)
         named = ", ".join(f"{cause} {n}" for cause, n in row.items())
-        lines.append(f"{label:18} {sum(row.values()):4}   {named}")
+        lines.append(f"{label:18} {row.total():4}   {named}")
     return "\n".join(lines)
+
+
+def misses(answers: list[tuple[Faulty, tuple[str, ...]]]) -> list[str]:
+    """The faults for which another cause was named first."""
+    return [f"{f.label}, {f.what}: {', '.join(c)}" for f, c in answers if c[0] != f.label]
 
 
 def main() -> None:
@@ -547,10 +446,9 @@ def main() -> None:
         answers = [(fault, fault.causes()) for fault in faults]
         print(f"{name:18} made   named first")
         print(confusion(answers))
-        for fault, causes in answers:
-            if causes[0] != fault.label:
-                print(f"  missed: {fault.label}, {fault.what}: {', '.join(causes)}")
-        first = sum(causes[0] == fault.label for fault, causes in answers)
+        for missed in misses(answers):
+            print(f"  missed: {missed}")
+        first = len(answers) - len(misses(answers))
         among = sum(fault.label in causes for fault, causes in answers)
         passed = sum(causes == (PASSED,) for _, causes in answers)
         print(f"right cause first in {first} of {len(answers)} ({first / len(answers):.1%}), among")
