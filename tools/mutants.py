@@ -17,6 +17,7 @@ the fault there as well. Widgets, because they only draw.
 """
 
 import contextlib
+import copy
 import functools
 import importlib
 import io
@@ -27,11 +28,13 @@ import traceback
 import types
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
+
+from matplotlib.artist import Artist
 
 from cs231n_utils import gradient_check
 from publish.notebook import Notebook
@@ -50,6 +53,18 @@ class Mutant:
     new: str
     fault: str  # in words; for an equivalent mutant the argument
     equivalent: bool
+
+
+@dataclass
+class Reached:
+    """How far a notebook has run without a fault, and what its cells define."""
+
+    number: str = ""
+    place: int = 0
+    names: dict[str, object] = field(default_factory=dict)
+
+
+reached = Reached()
 
 
 @dataclass(frozen=True)
@@ -72,11 +87,12 @@ class Run:
 
 
 def read(path: Path) -> list[Mutant]:
-    """The mutants of one notebook."""
-    return [
+    """The mutants of one notebook, in the order of its cells."""
+    mutants = [
         Mutant(path.stem, where, old, new, fault, equivalent=kind == "equivalent")
         for where, kind, old, fault, new in faults(path)
     ]
+    return sorted(mutants, key=first_cell)
 
 
 def faults(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
@@ -118,20 +134,50 @@ def occurrences(mutant: Mutant) -> int:
     return sum(source.count(mutant.old) for source in source_of(mutant).values())
 
 
+def first_cell(mutant: Mutant) -> int:
+    """The place of the first cell that a mutant changes."""
+    sources = source_of(mutant).values()
+    return next((place for place, source in enumerate(sources) if mutant.old in source), 0)
+
+
 def run(number: str, mutant: Mutant | None = None) -> Run:
     """Run a notebook's cells, mutated or as they are, up to the first that raises."""
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    cells = code_cells(number)
-    if mutant is not None and mutant.where == "notebook":
-        cells = {cell: source.replace(mutant.old, mutant.new) for cell, source in cells.items()}
+    first = first_cell(mutant) if mutant else 0
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), planted(mutant):
         warnings.simplefilter("ignore")  # a warning stops no student, whatever pytest makes of it
-        for cell, source in cells.items():
-            try:
-                exec(compile(source, cell, "exec"), namespace)
-            except Exception as error:
-                return Run(cell, error)
-    return Run(namespace=namespace)
+        names = names_before(number, first)
+        # In the same dict, because there the functions of earlier cells look names up.
+        with mock.patch.dict(names, copied(names), clear=True):
+            for cell, source in list(code_cells(number).items())[first:]:
+                if mutant is not None and mutant.where == "notebook":
+                    source = source.replace(mutant.old, mutant.new)
+                try:
+                    exec(compile(source, cell, "exec"), names)
+                except Exception as error:
+                    return Run(cell, error)
+            return Run(namespace=dict(names))
+
+
+def names_before(number: str, place: int) -> dict[str, object]:
+    """What the cells before a place define. They run once for all mutants of a later place."""
+    if number != reached.number or place < reached.place:
+        reached.number, reached.place, reached.names = number, 0, {"__name__": "__main__"}
+    for cell, source in list(code_cells(number).items())[reached.place : place]:
+        exec(compile(source, cell, "exec"), reached.names)
+        reached.place += 1
+    return reached.names
+
+
+def copied(names: dict[str, object]) -> dict[str, object]:
+    """A deep copy, but of pictures; without what has none, so that a use of it is an error."""
+    copies: dict[str, object] = {}
+    memo: dict[int, object] = {}
+    with mock.patch.object(Artist, "__deepcopy__", lambda artist, _: artist, create=True):
+        for name, value in names.items():
+            with contextlib.suppress(TypeError):
+                whole = isinstance(value, types.ModuleType)
+                copies[name] = value if whole else copy.deepcopy(value, memo)
+    return copies
 
 
 @contextlib.contextmanager
@@ -140,12 +186,14 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
     if mutant is None or mutant.where == "notebook":
         yield
         return
-    file = importlib.import_module(mutant.where).__file__
-    module = types.ModuleType(mutant.where)
+    original, module = sys.modules[mutant.where], types.ModuleType(mutant.where)
     source = source_of(mutant)[mutant.where].replace(mutant.old, mutant.new)
-    with mock.patch.dict(sys.modules, {mutant.where: module}):
-        exec(compile(source, file, "exec"), vars(module))
+    sys.modules[mutant.where] = module
+    try:
+        exec(compile(source, original.__file__, "exec"), vars(module))
         yield
+    finally:
+        sys.modules[mutant.where] = original
 
 
 def main() -> int:
