@@ -3,6 +3,7 @@
 The notebook in small_notebook.txt keeps every rule. Each test damages it in one way.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -160,19 +161,27 @@ def test_damage_is_seen_by_its_rule_alone(rule, damage):
 
 
 def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):
-    """A damage of each kind, seen in the kernel. As number 06 the notebook lacks its witnesses."""
+    """A damage of each kind, seen in the kernel; a notebook that lacks CIFAR-10 is skipped."""
     draft = Draft()
     draft.replace("vectorized", "", "S = W.sum(axis=1)")
     draft.replace("figure", "", "1 / 0")
     draft.replace("widget", "[0, size]", "[0, 9 / size]")
     draft.replace("check 1", ', "twice 1 is 2"', "")
-    nbformat.write(draft.notebook().content, tmp_path / "06_small.ipynb")
-    command = [sys.executable, "-m", "pytest", "-n0", "-p", "conftest", "-c", "pyproject.toml"]
-    command += [f"--rootdir={ROOT}", str(tmp_path / "06_small.ipynb")]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    content = draft.notebook().content
+    nbformat.write(content, tmp_path / "06_small.ipynb")  # as number 06 it lacks its witnesses
+    draft.replace("imports", "", "load_cifar10()")
+    nbformat.write(draft.notebook().content, tmp_path / "10_small.ipynb")
+    command = [sys.executable, "-m", "pytest", "-n0", "-rs", "-p", "conftest"]
+    command += ["-c", "pyproject.toml", f"--rootdir={ROOT}", str(tmp_path)]
+    environment = os.environ | {"CS231N_DATA": str(tmp_path)}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     _, _, seen = result.stdout.partition("06_small.ipynb: contract")
     for kind in Observer(draft.notebook(), {}, {}).violations():
         assert f"{kind}: " in seen, result.stdout
+    assert "`make data`" in seen
+    assert f"{len(draft.notebook().code) + 1} skipped" in seen  # cells and contract
 
 
 def test_every_rule_has_its_damage():

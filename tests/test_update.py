@@ -25,16 +25,12 @@ FREE = next(c.id for c in SOLVED.code if "nbgrader" not in c.metadata)
 MINE = "def softmax_loss(S, y):\n    return 'mine'"
 
 
-@pytest.fixture
-def old():
-    """Notebook 04 as it was released once."""
+def release():
+    """Notebook 04 as it is released."""
     return deepcopy(RELEASED)
 
 
-@pytest.fixture
-def new():
-    """The same notebook, released again."""
-    return deepcopy(RELEASED)
+old, new = pytest.fixture(release, name="old"), pytest.fixture(release, name="new")
 
 
 def cell(notebook, name):
