@@ -117,7 +117,7 @@ def most_ignored(draft):
         draft.cells[name].metadata.tags = ["nbval-ignore-output"]
 
 
-EXECUTED, COMPARED = "executed_in_order", "most_outputs_are_compared"
+STORED = "stored_as_a_whole_run"
 FIGURES = "figures_have_alt_text_and_captions"
 DAMAGE = {
     fault: (rule, planted(name, old, new))
@@ -137,15 +137,15 @@ DAMAGE = {
         lambda draft: draft.answers["twice"].update(wrong_typo=lambda v: w * v),  # noqa: F821
     ),
     "another kernel": (
-        "valid_and_normalised",
+        STORED,
         lambda draft: draft.metadata["kernelspec"].update(name="conda-env-py"),
     ),
-    "times of execution": ("valid_and_normalised", metadata("loops", execution={})),
-    "not executed": (EXECUTED, lambda draft: draft.cells["loops"].update(execution_count=None)),
-    "a warning": ("no_output_is_an_error_or_a_warning", warning),
-    "a cell that the tests skip": (COMPARED, metadata("loops", tags=["nbval-skip"])),
-    "too many outputs ignored": (COMPARED, most_ignored),
-    "no headline": ("closes_with_what_comes_next", metadata("witnesses", tags=["witnesses"])),
+    "times of execution": (STORED, metadata("loops", execution={})),
+    "not executed": (STORED, lambda draft: draft.cells["loops"].update(execution_count=None)),
+    "a warning": (STORED, warning),
+    "a cell that the tests skip": (STORED, metadata("loops", tags=["nbval-skip"])),
+    "too many outputs ignored": (STORED, most_ignored),
+    "no headline": ("opens_and_closes", metadata("witnesses", tags=["witnesses"])),
     "no prose before code": (
         "prose_stands_before_every_code_cell",
         lambda draft: draft.cells.pop("before figure"),
