@@ -93,39 +93,35 @@ def metadata(name, **changes):
     return lambda draft: draft.cells[name].metadata.update(changes)
 
 
-def warning(draft):
-    draft.cells["loops"].outputs = [new_output("stream", name="stderr", text="UserWarning")]
+def both(*damages):
+    return lambda draft: [damage(draft) for damage in damages]
 
 
-def not_derived(draft):
-    draft.replace("derivation", r"\frac{\partial L}{\partial W_{di}} =", "g_{di} =")
-    draft.replace("derivation", "$$ dW =", "$$ g =")
-
-
-def renamed_loops(draft):
-    for name in ("loops", "witnesses"):
-        draft.replace(name, "gradient_loops", "gradient")
-
-
-def loops_checked(draft):
-    draft.replace("vectorized", "1.0 * W", "gradient_loops(W)")
-    draft.replace("witnesses", "assert", "dW = gradient_loops(W)\nassert")
-
-
-def most_ignored(draft):
-    for name in ("imports", "loops", "figure"):
-        draft.cells[name].metadata.tags = ["nbval-ignore-output"]
-
-
-STORED = "stored_as_a_whole_run"
-FIGURES = "figures_have_alt_text_and_captions"
+WARNING = [new_output("stream", name="stderr", text="UserWarning")]
+IGNORED = [metadata(name, tags=["nbval-ignore-output"]) for name in ("imports", "loops", "figure")]
+FORM, FIGURES = "stored_as_a_whole_run", "figures_have_alt_text_and_captions"
 DAMAGE = {
     fault: (rule, planted(name, old, new))
     for rule, name, old, fault, new in faults(HERE / "damages.diff")
 } | {
-    "no derivation": ("gradients_are_derived", not_derived),
-    "loops under another name": ("witnesses", renamed_loops),
-    "loops in place of vectorized code": ("witnesses", loops_checked),
+    "no derivation": (
+        "gradients_are_derived",
+        both(
+            planted("derivation", r"\frac{\partial L}{\partial W_{di}} =", "g_{di} ="),
+            planted("derivation", "$$ dW =", "$$ g ="),
+        ),
+    ),
+    "loops under another name": (
+        "witnesses",
+        both(*(planted(name, "gradient_loops", "gradient") for name in ("loops", "witnesses"))),
+    ),
+    "loops in place of vectorized code": (
+        "witnesses",
+        both(
+            planted("vectorized", "1.0 * W", "gradient_loops(W)"),
+            planted("witnesses", "assert", "dW = gradient_loops(W)\nassert"),
+        ),
+    ),
     "no cell tagged": ("witnesses", metadata("witnesses", tags=["headline"])),
     "no alt text": (FIGURES, lambda draft: draft.cells["figure"].outputs[0].update(metadata={})),
     "photographs that belong to others": (FIGURES, metadata("figure", tags=["photographs"])),
@@ -136,15 +132,12 @@ DAMAGE = {
         "exercises",
         lambda draft: draft.answers["twice"].update(wrong_typo=lambda v: w * v),  # noqa: F821
     ),
-    "another kernel": (
-        STORED,
-        lambda draft: draft.metadata["kernelspec"].update(name="conda-env-py"),
-    ),
-    "times of execution": (STORED, metadata("loops", execution={})),
-    "not executed": (STORED, lambda draft: draft.cells["loops"].update(execution_count=None)),
-    "a warning": (STORED, warning),
-    "a cell that the tests skip": (STORED, metadata("loops", tags=["nbval-skip"])),
-    "too many outputs ignored": (STORED, most_ignored),
+    "another kernel": (FORM, lambda draft: draft.metadata["kernelspec"].update(name="conda-py")),
+    "times of execution": (FORM, metadata("loops", execution={})),
+    "not executed": (FORM, lambda draft: draft.cells["loops"].update(execution_count=None)),
+    "a warning": (FORM, lambda draft: draft.cells["loops"].update(outputs=WARNING)),
+    "a cell that the tests skip": (FORM, metadata("loops", tags=["nbval-skip"])),
+    "too many outputs ignored": (FORM, both(*IGNORED)),
     "no headline": ("opens_and_closes", metadata("witnesses", tags=["witnesses"])),
     "no prose before code": (
         "prose_stands_before_every_code_cell",

@@ -7,13 +7,13 @@ module of the package, says where the faults below it are planted: `- ` what sta
 `# ` a fault in words, `+ ` what the fault makes of it. Headings that end in `, equivalent` are of
 mutants that change no number, each with the argument.
 
-A mutant runs as a student runs the notebook: cell by cell from the top, in a fresh namespace. It is
-caught when a check stops the run: an assert, a function of gradient_check, or
+A mutant runs as a student runs the notebook, cell by cell from the top; what runs before the fault
+is shared. A check must stop the run: an assert, a function of gradient_check, or
 np.errstate(...="raise"). Any other error does not count, and printed output is not compared.
 
-Three kinds of cells do not run. Exercises with their checks, because a student may not have solved
-them. Comparisons with the package's copy of the notebook's code, because `make export` would carry
-the fault there as well. Widgets, because they only draw.
+Three kinds of cells do not run: exercises with their checks, because a student may not have solved
+them; comparisons with the package's copy of the code, because `make export` would carry the fault
+there as well; and widgets, because they only draw.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -54,26 +54,33 @@ class Mutant:
     fault: str  # in words; for an equivalent mutant the argument
     equivalent: bool
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The code that holds its place: id of a cell, or the module's name -> source."""
+        if self.where == "notebook":
+            return code_cells(self.number)
+        file = importlib.import_module(self.where).__file__
+        return {self.where: Path(file).read_text(encoding="utf-8")}
 
-@dataclass
-class Reached:
-    """How far a notebook has run without a fault, and what its cells define."""
+    @property
+    def occurrences(self) -> int:
+        """How often the text to be replaced stands where it is replaced."""
+        return sum(source.count(self.old) for source in self.sources.values())
 
-    number: str = ""
-    place: int = 0
-    names: dict[str, object] = field(default_factory=dict)
-
-
-reached = Reached()
+    @property
+    def place(self) -> int:
+        """The place of the first cell that it changes; the first of all if it changes a module."""
+        found = (place for place, text in enumerate(self.sources.values()) if self.old in text)
+        return next(found, 0)
 
 
 @dataclass(frozen=True)
 class Run:
     """How a run ended: the error that stopped it, if any, and what the cells defined."""
 
+    names: dict[str, object]
     cell: str = ""  # id of the cell that raised
     error: Exception | None = None
-    namespace: dict[str, object] | None = None
 
     @property
     def caught(self) -> bool:
@@ -92,23 +99,20 @@ def read(path: Path) -> list[Mutant]:
         Mutant(path.stem, where, old, new, fault, equivalent=kind == "equivalent")
         for where, kind, old, fault, new in faults(path)
     ]
-    return sorted(mutants, key=first_cell)
+    return sorted(mutants, key=lambda mutant: mutant.place)
 
 
 def faults(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
     """What a file plants: the two parts of the heading, the old text, the fault, the new text."""
+    text = {}
     lines = path.read_text(encoding="utf-8").splitlines()
     for sign, group in itertools.groupby(lines, key=lambda line: line[0]):
-        text = "\n".join(line[2:] for line in group)
+        text[sign] = "\n".join(line[2:] for line in group)
         if sign == "=":
-            where, _, kind = text.strip().partition(", ")
-            old = ""
-        elif sign == "-":
-            old = text
-        elif sign == "#":
-            fault = text
-        else:
-            yield where, kind, old, fault, text
+            text["-"] = ""
+        if sign == "+":
+            where, _, kind = text["="].strip().partition(", ")
+            yield where, kind, text["-"], text["#"], text["+"]
 
 
 @functools.cache
@@ -121,62 +125,50 @@ def code_cells(number: str) -> dict[str, str]:
     return {cell.id: cell.source for cell in notebook.code if cell.id not in left_out}
 
 
-def source_of(mutant: Mutant) -> dict[str, str]:
-    """The code that holds a mutant's place: id of a cell, or the module's name -> source."""
-    if mutant.where == "notebook":
-        return code_cells(mutant.number)
-    file = importlib.import_module(mutant.where).__file__
-    return {mutant.where: Path(file).read_text(encoding="utf-8")}
-
-
-def occurrences(mutant: Mutant) -> int:
-    """How often the text to be replaced stands where the mutant replaces it."""
-    return sum(source.count(mutant.old) for source in source_of(mutant).values())
-
-
-def first_cell(mutant: Mutant) -> int:
-    """The place of the first cell that a mutant changes."""
-    sources = source_of(mutant).values()
-    return next((place for place, source in enumerate(sources) if mutant.old in source), 0)
-
-
 def run(number: str, mutant: Mutant | None = None) -> Run:
     """Run a notebook's cells, mutated or as they are, up to the first that raises."""
-    first = first_cell(mutant) if mutant else 0
+    place = mutant.place if mutant else 0
+    cells = list(code_cells(number).items())
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), planted(mutant):
         warnings.simplefilter("ignore")  # a warning stops no student, whatever pytest makes of it
-        names = names_before(number, first)
+        names = names_before(number, place)
         # In the same dict, because there the functions of earlier cells look names up.
         with mock.patch.dict(names, copied(names), clear=True):
-            for cell, source in list(code_cells(number).items())[first:]:
+            for cell, source in cells[place:]:
                 if mutant is not None and mutant.where == "notebook":
                     source = source.replace(mutant.old, mutant.new)
                 try:
                     exec(compile(source, cell, "exec"), names)
                 except Exception as error:
-                    return Run(cell, error)
-            return Run(namespace=dict(names))
+                    return Run(dict(names), cell, error)
+            return Run(dict(names))
+
+
+@functools.lru_cache(maxsize=1)
+def begun(number: str) -> tuple[dict[str, object], list[str]]:
+    """What a notebook without a fault has defined so far, and the cells that have run."""
+    return {"__name__": "__main__"}, []
 
 
 def names_before(number: str, place: int) -> dict[str, object]:
-    """What the cells before a place define. They run once for all mutants of a later place."""
-    if number != reached.number or place < reached.place:
-        reached.number, reached.place, reached.names = number, 0, {"__name__": "__main__"}
-    for cell, source in list(code_cells(number).items())[reached.place : place]:
-        exec(compile(source, cell, "exec"), reached.names)
-        reached.place += 1
-    return reached.names
+    """What the cells before a place define: they run once for all mutants of later places."""
+    if len(begun(number)[1]) > place:
+        begun.cache_clear()
+    names, done = begun(number)
+    for cell, source in list(code_cells(number).items())[len(done) : place]:
+        exec(compile(source, cell, "exec"), names)
+        done.append(cell)
+    return names
 
 
 def copied(names: dict[str, object]) -> dict[str, object]:
-    """A deep copy, but of pictures; without what has none, so that a use of it is an error."""
+    """Deep copies, but of pictures; without what has none, so that a use of it is an error."""
     copies: dict[str, object] = {}
-    memo: dict[int, object] = {}
+    memo = {id(value): value for value in names.values() if isinstance(value, types.ModuleType)}
     with mock.patch.object(Artist, "__deepcopy__", lambda artist, _: artist, create=True):
         for name, value in names.items():
             with contextlib.suppress(TypeError):
-                whole = isinstance(value, types.ModuleType)
-                copies[name] = value if whole else copy.deepcopy(value, memo)
+                copies[name] = copy.deepcopy(value, memo)
     return copies
 
 
@@ -186,11 +178,12 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
     if mutant is None or mutant.where == "notebook":
         yield
         return
+    [source] = mutant.sources.values()
     original, module = sys.modules[mutant.where], types.ModuleType(mutant.where)
-    source = source_of(mutant)[mutant.where].replace(mutant.old, mutant.new)
     sys.modules[mutant.where] = module
     try:
-        exec(compile(source, original.__file__, "exec"), vars(module))
+        code = compile(source.replace(mutant.old, mutant.new), original.__file__, "exec")
+        exec(code, vars(module))
         yield
     finally:
         sys.modules[mutant.where] = original
@@ -198,14 +191,14 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
 
 def main() -> int:
     """Print the figures; the exit status is 1 when a mutant survives."""
-    mutants = [mutant for path in FILES for mutant in read(path)]
+    mutants, survivors = [mutant for path in FILES for mutant in read(path)], []
     faulty = [mutant for mutant in mutants if not mutant.equivalent]
-    survivors = []
     for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):
-        found = {mutant: run(number, mutant) for mutant in group}
-        missed = [m for m, result in found.items() if not result.caught or occurrences(m) != 1]
-        survivors += missed
-        print(f"notebook {number}: {len(found) - len(missed)} of {len(found)} caught", flush=True)
+        caught = {
+            mutant: mutant.occurrences == 1 and run(number, mutant).caught for mutant in group
+        }
+        survivors += [mutant for mutant in caught if not caught[mutant]]
+        print(f"notebook {number}: {sum(caught.values())} of {len(caught)} caught", flush=True)
     print(f"all: {len(faulty) - len(survivors)} of {len(faulty)} caught")
     for mutant in survivors:
         print(f"survives: {mutant.number}, {mutant.fault}: {mutant.new}")
