@@ -31,7 +31,6 @@ def test_unmutated_notebook_passes(number):
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.number} {m.new.strip()[:60]}")
 def test_mutant_is_caught(mutant):
     """A check of the notebook stops the run; or every number is the same bit for bit."""
-    assert mutant.occurrences == 1, f"the text must occur once: {mutant.old}"
     result = run(mutant.number, mutant)
     assert result.caught != mutant.equivalent, f"{mutant.fault}: {result.error!r}"
     if mutant.equivalent:

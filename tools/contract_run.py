@@ -18,6 +18,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import ipywidgets
 import numpy as np
@@ -151,19 +152,18 @@ def try_exercise(solution, check, names, answers):
 
 def outcome(solution, answer, check, names):
     """The exception that ends the check of an answer, or None; the names stay as they are."""
-    before = dict(names)
-    names |= {k: copy.deepcopy(v) for k, v in names.items() if isinstance(v, np.random.Generator)}
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+    rngs = {k: copy.deepcopy(v) for k, v in names.items() if isinstance(v, np.random.Generator)}
+    with (
+        mock.patch.dict(names, rngs),
+        warnings.catch_warnings(action="ignore"),
+        np.errstate(all="ignore"),
+    ):
+        try:
             execute(solution, names)
             names |= answer or {}
             execute(check, names)
-    except Exception as error:
-        return error
-    finally:
-        names.clear()
-        names |= before
+        except Exception as error:
+            return error
     return None
 
 

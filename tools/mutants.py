@@ -63,15 +63,13 @@ class Mutant:
         return {self.where: Path(file).read_text(encoding="utf-8")}
 
     @property
-    def occurrences(self) -> int:
-        """How often the text to be replaced stands where it is replaced."""
-        return sum(source.count(self.old) for source in self.sources.values())
-
-    @property
     def place(self) -> int:
-        """The place of the first cell that it changes; the first of all if it changes a module."""
-        found = (place for place, text in enumerate(self.sources.values()) if self.old in text)
-        return next(found, 0)
+        """The place of the cell that it changes, 0 in a module; ValueError unless there is one."""
+        sources = enumerate(self.sources.values())
+        places = [place for place, text in sources for _ in range(text.count(self.old))]
+        if len(places) != 1:
+            raise ValueError(f"{self.number}: {len(places)} times in place of once: {self.old}")
+        return places[0]
 
 
 @dataclass(frozen=True)
@@ -194,9 +192,7 @@ def main() -> int:
     mutants, survivors = [mutant for path in FILES for mutant in read(path)], []
     faulty = [mutant for mutant in mutants if not mutant.equivalent]
     for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):
-        caught = {
-            mutant: mutant.occurrences == 1 and run(number, mutant).caught for mutant in group
-        }
+        caught = {mutant: run(number, mutant).caught for mutant in group}
         survivors += [mutant for mutant in caught if not caught[mutant]]
         print(f"notebook {number}: {sum(caught.values())} of {len(caught)} caught", flush=True)
     print(f"all: {len(faulty) - len(survivors)} of {len(faulty)} caught")
