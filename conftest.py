@@ -62,14 +62,11 @@ def missing_data(path):
 
 def pytest_collection_modifyitems(items):
     """Put each notebook's contract behind its last cell; skip what lacks its data."""
-    last = {
-        item.parent: index for index, item in enumerate(items) if isinstance(item.parent, IPyNbFile)
-    }
-    for notebook, index in sorted(last.items(), key=lambda pair: -pair[1]):
-        items.insert(index + 1, ContractItem.from_parent(notebook, name="contract"))
+    cells = [item for item in items if isinstance(item.parent, IPyNbFile)]
+    for notebook, last in {item.parent: item for item in cells}.items():
+        items.insert(items.index(last) + 1, ContractItem.from_parent(notebook, name="contract"))
         if reason := missing_data(notebook.path):
-            for item in [item for item in items if item.parent is notebook]:
-                item.add_marker(pytest.mark.skip(reason=reason))
+            notebook.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(trylast=True)
@@ -77,8 +74,7 @@ def pytest_runtest_setup(item):
     """Set the observer up in a notebook's kernel before its first cell."""
     notebook = item.parent
     if isinstance(notebook, IPyNbFile) and not hasattr(notebook, "observed"):
-        notebook.observed = ContractItem in {
-            type(i) for i in item.session.items if i.parent is notebook
-        }
+        items = item.session.items
+        notebook.observed = any(isinstance(i, ContractItem) for i in items if i.parent is notebook)
         if notebook.observed:
             tell(notebook, OBSERVE.format(path=str(notebook.path)))

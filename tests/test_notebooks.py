@@ -3,13 +3,10 @@
 What can only be seen while they run is tested with their cells: see conftest.py.
 """
 
-import os
-import re
-import subprocess
-import sys
-
 import pytest
-from contract import ROOT, RULES, Notebook, references_lead_somewhere
+from contract import RULES, Notebook, references_lead_somewhere
+
+from publish import export
 
 SERIES = Notebook.series()
 
@@ -26,14 +23,6 @@ def test_references_lead_somewhere():
     assert not violations, "\n".join(violations)
 
 
-def test_without_cifar10_its_notebook_is_skipped_with_what_to_do(tmp_path):
-    command = [sys.executable, "-m", "pytest", "-n0", "-rs", "notebooks/10_cifar10.ipynb"]
-    environment = os.environ | {"CS231N_DATA": str(tmp_path)}
-    result = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "`make data`" in result.stdout
-    counts = re.search(r"=+ (.*) in .*=+$", result.stdout.strip())[1]
-    [notebook] = Notebook.series("10")
-    assert counts.split(", ")[0] == f"{len(notebook.code) + 1} skipped"  # cells and contract
+def test_the_packages_copies_of_their_code_are_up_to_date(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["export", "--check"])
+    assert export.main() == 0, capsys.readouterr().out

@@ -1,11 +1,9 @@
 """README.md says of the notebooks what they say of themselves."""
 
 import re
-from pathlib import Path
 
-import nbformat
+from publish.notebook import ROOT, Notebook
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -16,12 +14,7 @@ def test_the_table_of_notebooks_agrees_with_their_contracts():
             r"^\| \[(\w+)\]\(notebooks/\1\.ipynb\) \|.*\| (\d+) min \| (\d+) s \|$", README, re.M
         )
     }
-    contracts = {}
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        opening = nbformat.read(path, as_version=4).cells[0].source
-        times = re.search(r"about (\d+) minutes to read, at most (\d+) seconds to run", opening)
-        contracts[path.stem] = (int(times[1]), int(times[2]))
-    assert stated == contracts
+    assert stated == {notebook.name: notebook.times for notebook in Notebook.series()}
 
 
 def test_its_links_and_images_lead_somewhere():

@@ -19,26 +19,18 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from publish.notebook import ROOT
 from publish.pages.run import execute
 
-ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # The names under which conda has these packages without a GUI toolkit and without extras.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "dask": "dask-core"}
 # What a hosted notebook may hold, as old as one that is still in use.
-HOSTED = {
-    "numpy": "1.26.4",
-    "matplotlib": "3.8.4",
-    "ipywidgets": "7.7.1",
-    "joblib": "1.4.2",
-    "threadpoolctl": "3.5.0",
-    "requests": "2.32.3",
-    "urllib3": "1.26.20",
-    "filelock": "3.16.1",
-    "platformdirs": "4.2.2",
-    "tqdm": "4.66.6",
-}
+HOSTED = """
+    numpy 1.26.4, matplotlib 3.8.4, ipywidgets 7.7.1, joblib 1.4.2, threadpoolctl 3.5.0,
+    requests 2.32.3, urllib3 1.26.20, filelock 3.16.1, platformdirs 4.2.2, tqdm 4.66.6
+"""
 
 
 def requirements(lines):
@@ -59,8 +51,9 @@ def test_what_is_installed_is_what_the_notebooks_import():
 
 def test_installing_replaces_nothing_in_a_hosted_notebook():
     needed = requirements(PROJECT["dependencies"])
-    assert needed.keys() == HOSTED.keys()
-    assert all(needed[name].contains(version) for name, version in HOSTED.items())
+    hosted = dict(re.findall(r"(\w+) (.*?),?\s", HOSTED))
+    assert needed.keys() == hosted.keys()
+    assert all(needed[name].contains(version) for name, version in hosted.items())
 
 
 def test_environment_yml_says_what_pyproject_says():
@@ -99,43 +92,6 @@ needs_make = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A folder with what the Makefile needs, whose name has a space in it."""
-    folder = tmp_path / "a checkout"
-    folder.mkdir()
-    for name in ["Makefile", "pyproject.toml", "constraints.txt"]:
-        shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-def make(folder, *arguments, interrupt=0):
-    """Run make; its exit status and the sentences it printed."""
-    (folder / "calls").unlink(missing_ok=True)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    result = subprocess.run(
-        ["make", "--silent", *arguments],
-        cwd=folder,
-        env=environment | {"INTERRUPT": str(interrupt)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        start_new_session=True,  # Ctrl-C reaches all of it, and nothing else
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert "Traceback" not in result.stderr
-    return result.returncode, result.stdout.splitlines()
-
-
-def fake_python(folder, script):
-    """A shell script in the place of Python."""
-    path = folder / "fake-python"
-    path.write_text(f"#!/bin/sh\n{script}")
-    path.chmod(0o755)
-    return "PYTHON=./fake-python"
-
-
 # Does what the Makefile wants of Python, and installs nothing. During the call whose number is in
 # INTERRUPT, Ctrl-C comes. What it leaves half made cannot be mended: pip does not run then.
 INTERRUPTED = f"""
@@ -161,70 +117,89 @@ esac
 """
 
 
+@pytest.fixture
+def make(tmp_path):
+    """A function that runs make where the Makefile finds what it needs, and a Python of ours.
+
+    The folder has a space in its name. The status and the sentences that make printed come back.
+    """
+    folder = tmp_path / "a checkout"
+    folder.mkdir()
+    for name in ["Makefile", "pyproject.toml", "constraints.txt"]:
+        shutil.copy2(ROOT / name, folder)
+
+    def make(*arguments, python=INTERRUPTED, interrupt=0):
+        (folder / "calls").unlink(missing_ok=True)
+        if python:
+            (folder / "fake-python").write_text(f"#!/bin/sh\n{python}")
+            (folder / "fake-python").chmod(0o755)
+        environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
+        result = subprocess.run(
+            ["make", "--silent", "PYTHON=./fake-python", *arguments],
+            cwd=folder,
+            env=environment | {"INTERRUPT": str(interrupt)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            start_new_session=True,  # Ctrl-C reaches all of it, and nothing else
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        assert "Traceback" not in result.stderr
+        return result.returncode, result.stdout.splitlines()
+
+    make.venv = folder / ".venv"
+    return make
+
+
 @needs_make
-def test_ctrl_c_at_any_moment_and_again(checkout):
-    python = fake_python(checkout, INTERRUPTED)
+def test_ctrl_c_at_any_moment_and_again(make):
     interrupted = 0
     for moment in range(1, 6):
-        shutil.rmtree(checkout / ".venv", ignore_errors=True)
+        shutil.rmtree(make.venv, ignore_errors=True)
         for target in [".venv/.student", ".venv/.developer"]:
             for _ in range(2):
-                interrupted += make(checkout, target, python, interrupt=moment)[0] != 0
-            status, output = make(checkout, "lab", python, "PORT=0")
+                interrupted += make(target, interrupt=moment)[0] != 0
+            status, output = make("lab", "PORT=0")
             assert (status, output[-1]) == (0, "JupyterLab")
-            assert (checkout / ".venv" / "packages").exists()
-            assert not (checkout / ".venv" / "half").exists()
+            assert (make.venv / "packages").exists()
+            assert not (make.venv / "half").exists()
     assert interrupted > 12
-
-
-@needs_make
-def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
-    python = fake_python(checkout, INTERRUPTED)
-    assert make(checkout, "lab", python, "PORT=0") == (0, ["JupyterLab"])
-    (checkout / ".venv" / "bin" / "python").unlink()
-    (checkout / ".venv" / "bin" / "python").symlink_to(checkout / "uninstalled")
+    (make.venv / "bin" / "python").unlink()
+    (make.venv / "bin" / "python").symlink_to("uninstalled")
     sentence = "The environment in .venv is unfinished, or its Python is gone: it is made anew."
-    assert make(checkout, "lab", python, "PORT=0") == (0, [sentence, "JupyterLab"])
+    assert make("lab", "PORT=0") == (0, [sentence, "JupyterLab"])
 
 
 @needs_make
 @pytest.mark.parametrize(
-    ("script", "sentence"),
+    ("python", "sentence"),
     [
         ("", "There is no ./fake-python here: install Python 3.11 or newer, "),
         ("test $1 = --version && echo Python 3.10", "./fake-python is too old (Python 3.10): "),
         ("! echo $* | grep -q ensurepip", "./fake-python lacks its venv module: install it "),
+        (INTERRUPTED, "Port {port} is busy: "),
     ],
+    ids=["no Python", "too old", "no venv", "busy port"],
 )
-def test_a_python_that_will_not_do_is_one_sentence(checkout, script, sentence):
-    if script:
-        fake_python(checkout, script)
-    status, [output] = make(checkout, "lab", "PYTHON=./fake-python")
-    assert status != 0
-    assert output.startswith(sentence)
-
-
-@needs_make
-def test_a_busy_port_is_one_sentence(checkout):
+def test_what_is_wrong_is_one_sentence(make, python, sentence):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        status, [output] = make(checkout, "lab", fake_python(checkout, INTERRUPTED), f"PORT={port}")
+        status, [output] = make("lab", f"PORT={port}", python=python)
     assert status != 0
-    assert output.startswith(f"Port {port} is busy: ")
+    assert output.startswith(sentence.format(port=port))
 
 
 def test_jupyterlab_asks_for_no_news_and_has_no_menu_of_nbgrader(tmp_path):
-    folder = re.search(r"app_settings_dir=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))[
-        1
-    ]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    folder = str(ROOT / re.search(r"app_settings_dir=(\S+)", makefile)[1])
     schemas = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
     plugin = "@jupyterlab/apputils-extension:notification"
-    settings, _ = get_settings(str(ROOT / folder), str(schemas), str(tmp_path), plugin)
+    settings, _ = get_settings(folder, str(schemas), str(tmp_path), plugin)
     news = settings["schema"]["properties"]["fetchNews"]
     meanings = {choice["const"]: choice["title"] for choice in news["oneOf"]}
     assert meanings[news["default"]] == "Never"
-    page = get_page_config([], str(ROOT / folder))
-    assert "@jupyter/nbgrader" in page["disabledExtensions"]
+    assert "@jupyter/nbgrader" in get_page_config([], folder)["disabledExtensions"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")

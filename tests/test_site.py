@@ -56,88 +56,67 @@ def pages(site):
     return {name: Page(path) for name, path in paths.items() if not name.startswith("_static")}
 
 
-def page_of(pages, notebook):
-    """A notebook's page."""
-    return pages[f"notebooks/{notebook.name}.html"]
-
-
-def loaded(page):
-    """What a page loads."""
-    return page.all("src", "script", "img", "iframe") + page.all("href", "link")
-
-
-def test_links_lead_somewhere(site, pages):
-    ids, dead = {name: page.all("id") for name, page in pages.items()}, []
+def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site, pages):
+    ids, wrong = {name: page.all("id") for name, page in pages.items()}, []
     for name, page in pages.items():
-        for link in page.all("href", "a") + loaded(page):
+        loaded = page.all("src", "script", "img", "iframe") + page.all("href", "link")
+        wrong += [f"{name}: {link}" for link in loaded if urlsplit(link).netloc]
+        for link in page.all("href", "a") + loaded:
             parts = urlsplit(link)
             if not parts.scheme:
                 path = (site / name).parent / unquote(parts.path) if parts.path else site / name
                 target = path.resolve().relative_to(site).as_posix()
                 fragment = unquote(parts.fragment)
                 if not path.is_file() or (fragment and fragment not in ids.get(target, [])):
-                    dead.append(f"{name}: {link}")
-    assert dead == []
+                    wrong.append(f"{name}: {link}")
+    assert wrong == []
 
 
-def test_nothing_is_loaded_from_elsewhere(pages):
-    links = [link for page in pages.values() for link in loaded(page)]
-    assert [link for link in links if urlsplit(link).netloc] == []
-
-
-def test_images_say_what_they_show(pages):
-    for notebook in SERIES:
-        outputs = [output for cell in notebook.code for output in cell.outputs]
-        alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
-        assert alts
-        assert page_of(pages, notebook).all("alt", "img") == alts, notebook.name
+def test_pages_read_well(pages):
+    """Images say what they show, headings skip no level, and signatures are as written."""
     for name, page in pages.items():
-        assert len(page.all("src", "img")) == len(page.all("alt", "img")), name
-        for alt in page.all("alt", "img"):
-            assert len(alt.split()) >= 5, alt
-            assert "No description" not in alt
-
-
-def test_headings_skip_no_level(pages):
-    for name, page in pages.items():
+        alts = page.all("alt", "img")
+        assert len(page.all("src", "img")) == len(alts), name
+        assert all(len(alt.split()) >= 5 and "No description" not in alt for alt in alts), alts
         levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
         assert levels.count(1) == 1, name
         levels = levels[levels.index(1) :]
         assert all(below <= above + 1 for above, below in pairwise(levels)), (name, levels)
+        if name.startswith("reference/"):
+            assert str(ROOT) not in page.text, name
+            assert not re.search(r"\b_[A-Z]\w+", page.text), name  # NumPy's private types
 
 
-def test_every_notebook_can_be_downloaded_and_opened_elsewhere(site, pages):
-    for notebook in SERIES:
-        links, file = page_of(pages, notebook).all("href", "a"), notebook.path.name
-        assert f"../_sources/notebooks/{file}" in links
-        assert BINDER.replace("{path}", f"notebooks/{file}") in links
-        download = site / "_sources" / "notebooks" / file
-        assert download.read_bytes() == notebook.path.read_bytes()
-
-
-def test_marks_are_not_shown_and_solutions_of_exercises_are_folded(pages):
-    for notebook in SERIES:
-        text = page_of(pages, notebook).text
-        assert text.count("BEGIN SOLUTION") == len(notebook.exercises)
-        assert text.count("Show a solution") == len(notebook.exercises)
-        assert "# noqa" not in text
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_a_notebook_has_its_page(site, pages, notebook):
+    page, file = pages[f"notebooks/{notebook.name}.html"], notebook.path.name
+    outputs = [output for cell in notebook.code for output in cell.outputs]
+    alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
+    assert page.all("alt", "img") == alts != []
+    links = page.all("href", "a")
+    assert {f"../_sources/notebooks/{file}", BINDER.format(path=f"notebooks/{file}")} <= {*links}
+    assert (site / "_sources/notebooks" / file).read_bytes() == notebook.path.read_bytes()
+    for module in filter(None, map(exported_to, notebook.code)):
+        links = pages[f"reference/taught/{module}.html"].all("href", "a")
+        assert f"../../notebooks/{notebook.name}.html" in links
+    for mark, count in [("BEGIN SOLUTION", 1), ("Show a solution", 1), ("# noqa", 0)]:
+        assert page.text.count(mark) == count * len(notebook.exercises), mark
+    formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
+    glued = set(re.findall(formula, page.text)) - {'gether">'}
+    assert not glued, "a line can begin with the comma behind a formula"
+    assert f">{notebook.name}<" not in pages["series.html"].text, "its title stands there"
 
 
 def test_every_public_definition_is_in_the_reference(pages):
     ids = {name for page in pages.values() for name in page.all("id")}
     for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
-        module = importlib.import_module(info.name)
-        for name, thing in vars(module).items():
+        for name, thing in vars(importlib.import_module(info.name)).items():
             public = inspect.isfunction(thing) or inspect.isclass(thing)
             if public and not name.startswith("_") and thing.__module__ == info.name:
                 assert f"{info.name}.{name}" in ids
-
-
-def test_what_a_notebook_taught_leads_to_it(pages):
-    for notebook in SERIES:
-        for module in filter(None, map(exported_to, notebook.code)):
-            links = pages[f"reference/taught/{module}.html"].all("href", "a")
-            assert f"../../notebooks/{notebook.name}.html" in links
+    text = pages["reference/taught/training.html"].text
+    assert ">Parameters<" in text
+    assert "----" not in text
 
 
 def test_pages_hold_what_the_readme_says(pages):
@@ -148,28 +127,6 @@ def test_pages_hold_what_the_readme_says(pages):
     for title, _, body in (part.partition("\n") for part in readme.split("\n## ")[1:]):
         if title != "Licence":
             assert re.search(r"(\w+ ){4}\w+", body)[0] in text, title
-    titles = pages["series.html"].text
-    assert [notebook.name for notebook in SERIES if f">{notebook.name}<" in titles] == []
-
-
-def test_signatures_are_as_written(pages):
-    for name, page in pages.items():
-        if name.startswith("reference/"):
-            assert str(ROOT) not in page.text, name
-            assert not re.search(r"\b_[A-Z]\w+", page.text), name  # NumPy's private types
-
-
-def test_docstrings_have_sections(pages):
-    text = pages["reference/taught/training.html"].text
-    assert ">Parameters<" in text
-    assert "----" not in text
-
-
-def test_no_line_begins_with_the_comma_behind_a_formula(pages):
-    formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
-    for notebook in SERIES:
-        found = set(re.findall(formula, page_of(pages, notebook).text))
-        assert found <= {'gether">'}, notebook.name
 
 
 # --- The settings -------------------------------------------------------------------------------

@@ -40,29 +40,24 @@ def test_a_notebook_has_its_talk(notebook):
 
 
 @pytest.mark.parametrize(
-    ("reference", "complaint"),
+    ("text", "complaint"),
     [
-        ("equation 1.99", "no display equation 1.99"),
-        ("equation cell-063 9", "no display equation cell-063 9"),
-        ("code nowhere", "no code cell with the id nowhere"),
-        ("code cell-063", "no code cell with the id cell-063"),  # it is Markdown
-        ("code cell-064 nothing", "defines no nothing"),
-        ("output cell-033", "cell-033 printed nothing"),
-        ("figure cell-008", "cell-008 shows no image"),
-        ("picture cell-006", "no kind 'picture'"),
-        ("figure", "figure"),
+        ("{{ equation 1.99 }}", "no display equation 1.99"),
+        ("{{ equation cell-063 9 }}", "no display equation cell-063 9"),
+        ("{{ code nowhere }}", "no code cell with the id nowhere"),
+        ("{{ code cell-063 }}", "no code cell with the id cell-063"),  # it is Markdown
+        ("{{ code cell-064 nothing }}", "defines no nothing"),
+        ("{{ output cell-033 }}", "cell-033 printed nothing"),
+        ("{{ figure cell-008 }}", "cell-008 shows no image"),
+        ("{{ picture cell-006 }}", "no kind 'picture'"),
+        ("{{ figure }}", "figure"),
+        ("See {{ equation 1.1 }}.", "alone on its line"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_named(material, reference, complaint):
-    text = f"## A title\n{{{{ {reference} }}}}"
-    with pytest.raises(ValueError, match=re.escape(f"{{{{ {reference} }}}}")) as error:
-        slides.read_slide(text, material, "##")
-    assert complaint in str(error.value)
-
-
-def test_a_reference_within_a_line_is_refused(material):
-    with pytest.raises(ValueError, match="alone on its line"):
-        slides.read_slide("## A title\nSee {{ equation 1.1 }}.", material, "##")
+def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
+    reference = re.escape(re.search("{{.*}}", text)[0])
+    with pytest.raises(ValueError, match=rf"(?s){reference}.*{complaint}|{complaint}.*{reference}"):
+        slides.read_slide(f"## A title\n{text}", material, "##")
 
 
 def test_a_slide_without_a_title_is_refused(material):
@@ -80,9 +75,7 @@ def test_columns_steps_and_notes(material):
 
 
 def test_an_equation_keeps_its_number_and_loses_the_full_stop(material):
-    shown = material.show("equation", "1.6")
-    assert "\\tag{1.6}" in shown
-    assert "b_i \\tag" in re.sub(r"\s+", " ", shown)
+    assert re.search(r"b_i\s+\\tag\{1\.6\}", material.show("equation", "1.6"))
 
 
 def test_code_is_the_cell_without_docstrings(material):

@@ -1,7 +1,6 @@
 """The student edition: what is left to write, what tests it, and the folder that students get."""
 
 import ast
-import functools
 import os
 import re
 import subprocess
@@ -22,20 +21,10 @@ from publish.student import edition
 from publish.student.grading import grade
 from publish.student.marking.release import UnmarkCopies
 
-SERIES = Notebook.series()
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
 NAMED = re.compile(r"### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see equation")
-
-
-@functools.cache
-def solved(name):
-    [notebook] = Notebook.series(name)
-    return edition.solved(notebook)
-
-
-@functools.cache
-def unsolved(name):
-    return edition.unsolved(solved(name))
+SERIES = Notebook.series()
+SOLVED = {notebook.number: edition.solved(notebook) for notebook in SERIES}
 
 
 @pytest.fixture(scope="module", params=SERIES, ids=lambda notebook: notebook.name)
@@ -46,13 +35,13 @@ def original(request):
 @pytest.fixture(scope="module")
 def full(original):
     """The notebook with all solutions."""
-    return solved(original.name)
+    return SOLVED[original.number]
 
 
 @pytest.fixture(scope="module")
-def stubs(original):
+def stubs(full):
     """The notebook as a student gets it."""
-    return unsolved(original.name)
+    return edition.unsolved(full)
 
 
 def by_id(notebook):
@@ -67,15 +56,11 @@ def test_each_check_fails_until_its_cells_are_filled_and_then_passes(full, stubs
 
     The other exercises are tried unsolved and solved while their notebook runs: contract_run.py.
     """
-    core = {cell.id for cell in full.core}
-    checks = {cell.id: [s.id for s in found if s.id in core] for cell, found in full.checks}
-    names, cells = {"__name__": "__main__"}, full.code
-    if full.number == "10":
-        checks = {exercise.check.id: [exercise.solution.id] for exercise in full.exercises}
-        cells = without_training(full, names)
-    else:
-        cells = needed(full.code, core | {check for check, found in checks.items() if found})
-    tried = set()
+    asked = {cell.id for cell in (full.solutions if full.number == "10" else full.core)}
+    checks = {cell.id: {s.id for s in found} & asked for cell, found in full.checks}
+    wanted = asked | {check for check, found in checks.items() if found}
+    names, tried = {"__name__": "__main__"}, set()
+    cells = without_training(full, names) if full.number == "10" else needed(full.code, wanted)
     for cell in cells:
         for solution in checks.get(cell.id, ()):
             error = outcome(by_id(stubs)[solution].source, None, cell.source, names)
@@ -83,7 +68,7 @@ def test_each_check_fails_until_its_cells_are_filled_and_then_passes(full, stubs
             assert READABLE.match(str(error)), error
             tried |= {cell.id, solution}
         execute(compile(cell.source, f"<{cell.id}>", "exec"), names)
-    assert tried >= core | {check for check, found in checks.items() if found}
+    assert tried == wanted
 
 
 def needed(cells, wanted):
@@ -114,14 +99,6 @@ def without_training(notebook, names):
     return [c for e in notebook.exercises for c in (e.solution, e.check)]
 
 
-def test_every_solution_has_a_check_and_every_check_a_solution(full):
-    checks = {cell.id: {solution.id for solution in found} for cell, found in full.checks}
-    assert all(checks.values())
-    assert set().union(*checks.values()) == {cell.id for cell in full.solutions}
-    for exercise in full.exercises:
-        assert checks[exercise.check.id] == {exercise.solution.id}, exercise.title
-
-
 def test_what_a_notebook_derives_is_left_to_write(full, stubs):
     """Of exported lines with a number, only those around a step of the training loop are given."""
     exported = "\n".join(cell.source for cell in stubs.code if exported_to(cell))
@@ -131,32 +108,37 @@ def test_what_a_notebook_derives_is_left_to_write(full, stubs):
         assert not {f"3.{number}" for number in (2, 3, 4, 5, 6, 9, 10, 11, 12)} & set(given)
 
 
-def test_a_stub_keeps_names_arguments_and_docstrings(full, stubs):
+def test_what_is_left_to_write_is_said_and_checked(full, stubs):
+    checks = {cell.id: {solution.id for solution in found} for cell, found in full.checks}
+    assert all(checks.values())
+    assert set().union(*checks.values()) == {cell.id for cell in full.solutions}
+    for exercise in full.exercises:
+        assert checks[exercise.check.id] == {exercise.solution.id}, exercise.title
+    told = stubs.opening.partition("**You write** ")[2]
+    assert "the exercises" in told
     for cell in full.solutions:
         stub = by_id(stubs)[cell.id].source
         assert signatures(stub) == signatures(cell.source), cell.id
         assert "### " not in stub
         assert stub.count("raise ValueError(") == cell.source.count("raise ValueError("), cell.id
         assert READABLE.search(stub), cell.id
+        assert all(f"`{name}`" in told for name in NAMED.findall(cell.source)), cell.id
         for node in ast.parse(cell.source).body:  # a check in it could be changed
             assert isinstance(node, ast.FunctionDef | ast.ClassDef), cell.id
 
 
 def signatures(source):
     """Name, arguments and docstring of each function outside functions."""
-    found = []
-    for name, node in edition.functions(ast.parse(source)):
-        found.append((name, ast.unparse(node.args), ast.get_docstring(node)))
-    return found
+    return [
+        (name, ast.unparse(node.args), ast.get_docstring(node))
+        for name, node in edition.functions(ast.parse(source))
+    ]
 
 
 def test_solutions_run_as_in_the_notebook(original, full):
     """Only markers have a message, and cells are split: joined, the code is the notebook's."""
-    found, expected = (
-        [ast.dump(node) for cell in notebook.code for node in ast.parse(cell.source).body]
-        for notebook in (full, original)
-    )
-    assert found == expected
+    trees = [ast.parse("\n".join(cell.source for cell in nb.code)) for nb in (full, original)]
+    assert ast.dump(trees[0]) == ast.dump(trees[1])
 
 
 def test_a_function_stays_the_students_own(full):
@@ -181,15 +163,6 @@ def test_text_and_checks_are_locked_and_the_rest_is_free(stubs):
             assert cell.metadata.get("nbgrader", {}).get("points", 0) == check, cell.id
 
 
-def test_the_first_cell_says_what_to_write(full, stubs):
-    _, begin, told = stubs.opening.partition("**You write** ")
-    assert begin
-    for cell in full.solutions:
-        for name in NAMED.findall(cell.source):
-            assert f"`{name}`" in told
-    assert "the exercises" in told
-
-
 # --- The folder and the archive -----------------------------------------------------------------
 
 
@@ -210,7 +183,9 @@ def test_links_lead_somewhere_in_the_folder(built):
         assert (folder / target).exists(), target
     for notebook in SERIES:
         assert f"(notebooks/{notebook.path.name})" in readme, "the series"
-        assert not list(links_lead_somewhere(Notebook.read(folder / "notebooks" / notebook.path.name)))
+        assert not list(
+            links_lead_somewhere(Notebook.read(folder / "notebooks" / notebook.path.name))
+        )
 
 
 def test_the_archive_holds_the_folder_and_is_the_same_every_time(built, tmp_path):
@@ -251,8 +226,8 @@ def test_the_package_in_the_archive_works_alone(built, tmp_path):
 
 def test_nbgrader_gives_the_solved_notebook_all_points_and_the_untouched_none(built):
     """The whole series takes minutes: `python -m publish.student --prove` shows it."""
-    points, released = grade(built, "05*")
-    assert points["solved"] == points["possible"] == len(solved("05").checks) > 0
+    points, released = grade(built, "03*")
+    assert points["solved"] == points["possible"] == len(SOLVED["03"].checks) > 0
     assert points["untouched"] == 0
     [path] = released.glob("*.ipynb")
     assert path.read_bytes() == (built / "student" / "notebooks" / path.name).read_bytes()
@@ -260,16 +235,15 @@ def test_nbgrader_gives_the_solved_notebook_all_points_and_the_untouched_none(bu
 
 def test_nbgrader_grades_a_notebook_with_copied_and_split_cells(built):
     """JupyterLab copies a cell's marks when it copies or splits the cell."""
-    notebook = deepcopy(unsolved("04"))
-    cells = notebook.content.cells
-    first, check = solved("04").solutions[0].id, notebook.tagged("check")[0].id
-    for name in (first, check):
-        twin = deepcopy(by_id(notebook)[name])
-        twin.id = f"twin-of-{name}"
-        cells.insert([cell.id for cell in cells].index(name), twin)
+    notebook = edition.unsolved(SOLVED["04"])
+    marked = [notebook.tagged("check")[0], by_id(notebook)[SOLVED["04"].solutions[0].id]]
+    twins = deepcopy(marked)
+    for twin in twins:
+        twin.id = f"twin-of-{twin.id}"
+    notebook.content.cells[:0] = twins
     for step in (UnmarkCopies(), CheckCellMetadata()):
         step.preprocess(notebook.content, {})
-    assert "nbgrader" in by_id(notebook)[first].metadata
-    assert "nbgrader" not in by_id(notebook)[f"twin-of-{first}"].metadata
+    assert all("nbgrader" in cell.metadata for cell in marked)
+    assert not any("nbgrader" in cell.metadata for cell in twins)
     settings = (built / "nbgrader" / "nbgrader_config.py").read_text(encoding="utf-8")
     assert "UnmarkCopies," in settings

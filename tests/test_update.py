@@ -23,19 +23,14 @@ FIRST = SOLVED.solutions[0].id  # softmax_loss
 CHECK = SOLVED.tagged("check")[0].id
 FREE = next(c.id for c in SOLVED.code if "nbgrader" not in c.metadata)
 MINE = "def softmax_loss(S, y):\n    return 'mine'"
-NOTHING = ["carried over: answers 0, cells of your own 0"]
 
 
-@pytest.fixture
-def old():
-    """Notebook 04 as it was released once."""
+def release():
+    """Notebook 04 as it is released."""
     return deepcopy(RELEASED)
 
 
-@pytest.fixture
-def new():
-    """The same notebook, released again."""
-    return deepcopy(RELEASED)
+old, new = pytest.fixture(release, name="old"), pytest.fixture(release, name="new")
 
 
 def cell(notebook, name):
@@ -56,15 +51,12 @@ def text(notebook):
     return "\n".join(cell.source for cell in notebook.cells)
 
 
-def test_an_untouched_notebook_changes_nothing(old, new):
-    assert update.merge(old, new) == NOTHING
-    assert new == RELEASED
-
-
-def test_line_ends_of_windows_are_no_change(old, new):
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["untouched", "windows"])
+def test_what_is_no_change_changes_nothing(old, new, line_end):
     for part in old.cells:
-        part.source = part.source.replace("\n", "\r\n")
-    assert update.merge(old, new) == NOTHING
+        part.source = part.source.replace("\n", line_end)
+    assert update.merge(old, new) == ["carried over: answers 0, cells of your own 0"]
+    assert new == RELEASED
 
 
 def test_answers_and_own_cells_come_to_their_places(old, new):
@@ -79,31 +71,27 @@ def test_answers_and_own_cells_come_to_their_places(old, new):
     nbformat.validate(new)
 
 
-def test_a_changed_task_is_said_and_both_are_kept(old, new):
-    cell(old, FIRST).source = MINE
-    release_again(new, FIRST, "def softmax_loss(S, y, T):\n    raise NotImplementedError('Write')")
-    assert "the task has changed" in update.merge(old, new)[1]
-    assert cell(new, FIRST).source == MINE
-    assert "def softmax_loss(S, y, T):" in text(new)
-
-
-def test_an_answer_whose_cell_is_gone_is_kept(old, new):
-    cell(old, FIRST).source = MINE
-    new.cells.remove(cell(new, FIRST))
-    assert "no longer part of the release" in update.merge(old, new)[1]
+@pytest.mark.parametrize(
+    ("name", "released", "sentence", "stands"),
+    [
+        (FIRST, "def softmax_loss(S, y, T):", "the task has changed", MINE),
+        (FIRST, None, "no longer part of the release", None),
+        (FREE, "", "your change to the given code is kept", MINE),
+        (FREE, "theirs = 1", "yours is in a note", "theirs = 1"),
+    ],
+)
+def test_what_changed_on_both_sides_is_said_and_kept(old, new, name, released, sentence, stands):
+    """In the new release a cell has another text, or none, or is gone."""
+    cell(old, name).source = MINE
+    if released is None:
+        new.cells.remove(cell(new, name))
+    elif released:
+        release_again(new, name, released)
+    assert sentence in update.merge(old, new)[1]
     assert MINE in text(new)
+    assert released is None or cell(new, name).source == stands
+    assert (released or "") in text(new)
     nbformat.validate(new)
-
-
-def test_a_change_to_given_code_is_kept(old, new):
-    cell(old, FREE).source += "\nmine = 1"
-    changed = deepcopy(new)
-    assert "your change to the given code is kept" in update.merge(old, new)[1]
-    assert cell(new, FREE).source.endswith("mine = 1")
-    release_again(changed, FREE, "theirs = 1")
-    assert "yours is in a note" in update.merge(old, changed)[1]
-    assert cell(changed, FREE).source == "theirs = 1"
-    assert "mine = 1" in text(changed)
 
 
 def test_texts_and_checks_are_the_releases_and_what_was_there_is_kept(old, new):
@@ -214,18 +202,17 @@ def run(copies, monkeypatch, capsys):
     return run
 
 
-def answer(path, source):
-    """Write an answer into the first solution of a notebook's file."""
-    notebook = nbformat.read(path, as_version=4)
-    cell(notebook, FIRST).source = source
-    nbformat.write(notebook, path)
-
-
 def test_copies_are_kept(copies, run):
     older, newer = copies
     path, updated = older / "notebooks" / NAME, newer / "notebooks" / NAME
-    answer(path, "mine = 1")
-    before = path.read_bytes()
+
+    def answer(source):
+        notebook = nbformat.read(path, as_version=4)
+        cell(notebook, FIRST).source = source
+        nbformat.write(notebook, path)
+        return path.read_bytes()
+
+    before = answer("mine = 1")
     (older / "notebooks" / "my_own.ipynb").write_bytes(before)
     nbformat.write(new_notebook(), older / "notebooks" / "notes.ipynb")
     command = [sys.executable, "update.py", "../older"]
@@ -233,38 +220,29 @@ def test_copies_are_kept(copies, run):
     assert f"{NAME}: carried over: answers 1, cells of your own 0" in output
     assert "my_own.ipynb: copied as it is" in output
     assert output.count("If you renamed it") == 1, "notes.ipynb has no marks"
-    assert "mine = 1" in text(nbformat.read(updated, as_version=4))
     assert path.read_bytes() == before
     assert (newer / "before_update" / NAME).read_bytes() == before
     assert (newer / "notebooks" / "my_own.ipynb").exists()
 
-    answer(path, "mine = 2")  # again, with other work: nothing is overwritten
+    again = answer("mine = 2")  # with other work: nothing is overwritten
     output, status = run(path)
     assert status == 1
     assert "you have worked in the new notebook already" in output
     assert "mine = 1" in text(nbformat.read(updated, as_version=4))
     kept = [p.read_bytes() for p in (newer / "before_update").glob("04*")]
-    assert sorted(kept) == sorted([before, path.read_bytes()])
+    assert sorted(kept) == sorted([before, again])
 
 
 def test_what_is_wrong_with_an_argument_is_said(copies, run):
     older, newer = copies
-    for argument, sentence in {
-        older.parent: "there are no notebooks in",
-        newer: "this is the new copy itself",
-        older / "no.ipynb": "there are no notebooks in",
-    }.items():
+    bare = new_notebook(cells=[new_code_cell(part.source) for part in RELEASED.cells])
+    nbformat.write(bare, older / "notebooks" / NAME)
+    for argument, sentence, expected in [
+        (older.parent, "there are no notebooks in", 2),
+        (older / "no.ipynb", "there are no notebooks in", 2),
+        (newer, "this is the new copy itself", 2),
+        (older / "notebooks" / NAME, "have lost the marks of their release", 1),
+    ]:
         output, status = run(argument)
-        assert status == 2
+        assert status == expected
         assert sentence in output
-
-
-def test_a_notebook_without_marks_is_refused(copies, run):
-    path = copies[0] / "notebooks" / NAME
-    notebook = nbformat.read(path, as_version=4)
-    for part in notebook.cells:
-        part.metadata.clear()
-    nbformat.write(notebook, path)
-    output, status = run(path)
-    assert status == 1
-    assert "have lost the marks of their release" in output

@@ -19,15 +19,6 @@ def run(*command, folder):
     subprocess.run([str(part) for part in command], cwd=folder, env=environment, check=True)
 
 
-def built_wheel(folder):
-    """A wheel of the package, built in a copy, because building leaves files behind."""
-    for name in ["pyproject.toml", "README.md", "LICENSE"]:
-        shutil.copy2(ROOT / name, folder)
-    shutil.copytree(ROOT / "cs231n_utils", folder / "cs231n_utils")
-    run(*PIP, "wheel", "--no-index", "--no-deps", "--no-build-isolation", ".", folder=folder)
-    return next(folder.glob("*.whl"))
-
-
 def environment_with(wheel, folder):
     """The Python of a new environment with the wheel, and with the packages that are in use here.
 
@@ -45,10 +36,13 @@ def environment_with(wheel, folder):
 
 def test_a_wheel_runs_notebooks_where_there_is_no_checkout(tmp_path):
     source, environment, elsewhere = (tmp_path / name for name in ["source", "env", "elsewhere"])
-    source.mkdir()
-    elsewhere.mkdir()
-    python = environment_with(built_wheel(source), environment)
+    shutil.copytree(ROOT / "cs231n_utils", source / "cs231n_utils")  # building leaves files behind
+    for name in ["pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy2(ROOT / name, source)
+    run(*PIP, "wheel", "--no-index", "--no-deps", "--no-build-isolation", ".", folder=source)
+    python = environment_with(next(source.glob("*.whl")), environment)
     shutil.rmtree(source)
+    elsewhere.mkdir()
     for number in ["01", "08"]:
         shutil.copy2(next(ROOT.glob(f"notebooks/{number}_*.ipynb")), elsewhere)
     origin = f"import cs231n_utils; assert {str(environment)!r} in cs231n_utils.__file__"

@@ -18,6 +18,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import ipywidgets
 import numpy as np
@@ -45,7 +46,7 @@ observers = []  # in a kernel: the one that looks on
 class Observer:
     """Looks on while a notebook runs in the namespace `names`, and says how it breaks the contract.
 
-    answers : a dict as `load_answers` returns it.
+    Answers are those of `load_answers`.
     """
 
     def __init__(self, notebook, answers, names):
@@ -77,30 +78,27 @@ class Observer:
             with capture_output():
                 violations = list(try_widget(cell, self.names))
             self.found["widgets"] += [f"{first_line(cell)}: {text}" for text in violations]
-        known = self.known
-        new = {k: v for k, v in self.names.items() if k not in known or known[k] is not v}
+        new = {k: v for k, v in self.names.items() if self.known.get(k) is not v}
         self.symbols.note(new, first_line(cell))
 
     def violations(self):
-        """Violations by what they concern."""
-        heard = {"symbols": self.symbols.violations(), "witnesses": self.witnesses.violations()}
-        return self.found | heard
+        """Violations by what they concern; each of a symbol once, with its first place."""
+        symbols = [f"{complaint}, {where}" for complaint, where in self.symbols.found.items()]
+        return self.found | {"symbols": symbols, "witnesses": self.witnesses.violations()}
 
 
 def observe(path):
     """Observe a notebook whose cells will run in this kernel."""
     shell, notebook = get_ipython(), Notebook.read(Path(path))
     observer = Observer(notebook, load_answers(notebook.number), shell.user_ns)
-    cells = iter(notebook.code)
-    cell = None
+    cells, begun = iter(notebook.code), []
 
     def before(info):
-        nonlocal cell
-        cell = next(cell for cell in cells if cell.source == info.raw_cell)
-        observer.before(cell)
+        begun.append(next(cell for cell in cells if cell.source == info.raw_cell))
+        observer.before(begun[-1])
 
     def after(result):
-        observer.after(cell, result.error_before_exec or result.error_in_exec)
+        observer.after(begun[-1], result.error_before_exec or result.error_in_exec)
 
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)
@@ -154,19 +152,18 @@ def try_exercise(solution, check, names, answers):
 
 def outcome(solution, answer, check, names):
     """The exception that ends the check of an answer, or None; the names stay as they are."""
-    before = dict(names)
-    names |= {k: copy.deepcopy(v) for k, v in names.items() if isinstance(v, np.random.Generator)}
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+    rngs = {k: copy.deepcopy(v) for k, v in names.items() if isinstance(v, np.random.Generator)}
+    with (
+        mock.patch.dict(names, rngs),
+        warnings.catch_warnings(action="ignore"),
+        np.errstate(all="ignore"),
+    ):
+        try:
             execute(solution, names)
             names |= answer or {}
             execute(check, names)
-    except Exception as error:
-        return error
-    finally:
-        names.clear()
-        names |= before
+        except Exception as error:
+            return error
     return None
 
 
@@ -246,12 +243,11 @@ class Witnesses:
         if self.listening and function == "check_gradient":
             self.checked.append((given["name"], given["gradient"]))
 
-    def returned(self, frame, value):
+    def returned(self, function, value):
         """Keep what a function named ..._loops returns: an array, or several."""
-        if re.search(r"_loops?$", frame.f_code.co_name):
-            values = value.values() if isinstance(value, dict) else value
-            several = isinstance(values, tuple | list | type({}.values()))
-            self.looped.extend(values if several else [values])
+        if re.search(r"_loops?$", function):
+            values = list(value.values()) if isinstance(value, dict) else value
+            self.looped += values if isinstance(values, tuple | list) else [values]
 
     def violations(self):
         """What the gradients lack of loops, vectorized code and central differences."""
@@ -279,8 +275,9 @@ def tracing(names, symbols, witnesses):
 
     def trace(frame, event, _):
         """Python calls this for every function; it returns the tracer of those in cells."""
+        function = frame.f_code.co_name
         if frame.f_back is not None and frame.f_back.f_globals is names:
-            witnesses.called(frame.f_code.co_name, frame.f_locals)
+            witnesses.called(function, frame.f_locals)
         if frame.f_globals is not names or not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
             return None
         frame.f_trace_lines = False
@@ -291,8 +288,9 @@ def tracing(names, symbols, witnesses):
             if event == "exception" and value[0] is not StopIteration:  # that is a loop's end
                 failed = True
             if event == "return" and not failed:
-                symbols.returned(frame)
-                witnesses.returned(frame, value)
+                if function not in ANY_SHAPE:
+                    symbols.note(frame.f_locals, f"in {function}")
+                witnesses.returned(function, value)
             return local
 
         return local
@@ -310,11 +308,6 @@ class Symbols:
         self.declared = DECLARED.get(notebook.number, {})
         self.table = notation()
         self.found = {}
-
-    def returned(self, frame):
-        """The variables of a function that has returned."""
-        if frame.f_code.co_name not in ANY_SHAPE:
-            self.note(frame.f_locals, f"in {frame.f_code.co_name}")
 
     def note(self, names, where):
         """Names that are bound together, by a function or by a cell."""
@@ -343,10 +336,6 @@ class Symbols:
                 shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in sorted(arrays.items()))
                 complaint = f"{letter} is {sorted(sizes[letter])} at once"
                 self.found.setdefault(complaint, f"{where}: {shapes}")
-
-    def violations(self):
-        """Each complaint once, with the first place that gave cause for it."""
-        return [f"{complaint}, {where}" for complaint, where in self.found.items()]
 
 
 def wrong_kind(name, value, shapes):

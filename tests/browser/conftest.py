@@ -1,26 +1,113 @@
-"""Fixtures of the browser tests. `make browser` runs this folder; `make test` leaves it out."""
+"""A headless Chromium, and a JupyterLab to open in it; `make browser` runs this folder.
+
+CHROMIUM names another program than /usr/bin/chromium.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 
 import pytest
-from headless import chromium, jupyterlab, new_page
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from publish.notebook import NOTEBOOKS
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+QUIET += ["--disable-background-networking", "--disable-component-update"]
+HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium."""
-    with chromium() as browser:
+    """A Chromium without a window."""
+    program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
         yield browser
+        browser.close()
 
 
 @pytest.fixture
-def page(browser):
-    """A page of 1280x720 pixels; page.problems lists errors and requests off this machine."""
-    page = new_page(browser)
-    yield page
-    page.context.close()
+def new_page(browser):
+    """A function that opens a page; page.problems lists errors and requests off this machine."""
+    with contextlib.ExitStack() as opened:
+
+        def new_page(width=1280, height=720, **options):
+            context = browser.new_context(viewport={"width": width, "height": height}, **options)
+            page = opened.enter_context(context).new_page()
+            page.problems = []
+            note = page.problems.append
+            page.on("pageerror", lambda error: note(f"error: {error}"))
+            page.on("console", lambda line: line.type == "error" and note(f"console: {line.text}"))
+            page.on("request", lambda r: r.url.startswith(HERE) or note(f"request: {r.url}"))
+            return page
+
+        yield new_page
+
+
+@pytest.fixture
+def page(new_page):
+    """A page of 1280x720 pixels."""
+    return new_page()
+
+
+@pytest.fixture
+def violations():
+    """What axe finds on a page: a rule, and the elements that break it.
+
+    The glyphs of equations are taken out first: screen readers get the MathML beside them, the
+    glyphs have the colour of the text around, and axe would need minutes for them.
+    """
+
+    def violations(page):
+        page.evaluate("document.querySelectorAll('mjx-math').forEach(m => m.replaceChildren())")
+        # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
+        options = {"resultTypes": ["violations"], "preload": False}
+        found = Axe().run(page, options=options).response["violations"]
+        return [
+            f"{rule['id']}: {node['target']} {node['failureSummary']}"
+            for rule in found
+            for node in rule["nodes"]
+        ]
+
+    return violations
 
 
 @pytest.fixture(scope="session")
-def lab():
-    """The address of a JupyterLab on a copy of the notebooks."""
-    with jupyterlab() as address:
-        yield address
+def lab(tmp_path_factory):
+    """Where a JupyterLab, with its settings as they come, opens a copy of the notebook `{}`."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+    command += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=browser-tests"]
+    command += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": f"{folder}/config",
+        "JUPYTERLAB_SETTINGS_DIR": f"{folder}/settings",
+        "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/workspaces",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            wait_for(port)
+            place = "lab/tree/notebooks/{}.ipynb?reset&token=browser-tests"
+            yield f"http://127.0.0.1:{port}/{place}"
+        finally:
+            server.terminate()
+
+
+def wait_for(port):
+    """Wait until something listens to a port, for a minute at most."""
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.2)
+    raise RuntimeError("JupyterLab did not start; what it said stands above")

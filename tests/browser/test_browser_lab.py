@@ -3,18 +3,15 @@
 import os
 
 import pytest
-from headless import TOKEN
 
 from publish.notebook import Notebook
 
-SERIES = Notebook.series()
 PANEL = "window.jupyterapp.shell.currentWidget"
-CONTROLS = ".widget-hslider .noUi-handle"
 
 
-def run_all(page, lab, name, seconds=600):
+def run_all(page, address):
     """Open a notebook, run all its cells and wait for them."""
-    page.goto(f"{lab}/lab/tree/notebooks/{name}.ipynb?reset&token={TOKEN}")
+    page.goto(address)
     page.wait_for_function(
         "() => { const session = window.jupyterapp?.shell?.currentWidget?.sessionContext;"
         "return session?.isReady && session.session?.kernel?.status === 'idle' }",
@@ -26,7 +23,7 @@ def run_all(page, lab, name, seconds=600):
         f"() => {PANEL}.sessionContext.session.kernel.status === 'idle'"
         f"&& {PANEL}.content.widgets.every(cell => cell.model.type !== 'code'"
         "|| cell.model.executionCount)",
-        timeout=1000 * seconds,
+        timeout=600_000,
     )
 
 
@@ -50,48 +47,33 @@ def widgets_of(page):
         yield box.first
 
 
-def picture(box):
-    """What the picture shows, as its source."""
-    return box.locator("img").get_attribute("src")
-
-
-def press(box, control, key, comparison, source):
-    """Press a key on a control, and wait until its picture === or !== that source."""
+def press(box, control, key, comparison, picture):
+    """Press a key on a control, and wait until its picture === or !== that one."""
     control.focus()
     control.press(key)
     box.page.wait_for_function(
-        f"([box, source]) => box.querySelector('img').src {comparison} source",
-        arg=[box.element_handle(), source],
+        f"([box, picture]) => box.querySelector('img').src {comparison} picture",
+        arg=[box.element_handle(), picture],
     )
 
 
-def key_away(slider):
-    """A key that moves a slider away from its value."""
-    at_end = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")
-    return "ArrowLeft" if at_end else "ArrowRight"
-
-
-@pytest.fixture(params=SERIES, ids=lambda notebook: notebook.name)
-def notebook(request, page, lab):
-    """The page of a notebook whose cells have run; page.widgets counts its cells tagged so."""
-    if request.param.number == "10" and not os.environ.get("CS231N_DATA"):
+@pytest.mark.parametrize("notebook", Notebook.series(), ids=lambda notebook: notebook.name)
+def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(page, lab, notebook):
+    if notebook.number == "10" and not os.environ.get("CS231N_DATA"):
         pytest.skip("CIFAR-10 is not here: make data, or CS231N_DATA")
-    page.widgets = len(request.param.tagged("widget"))
-    run_all(page, lab, request.param.name)
-    return page
-
-
-def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(notebook):
-    raised = [output["evalue"] for output in outputs(notebook) if output["output_type"] == "error"]
-    assert raised == []
-    count, moved = len(outputs(notebook)), 0
-    for box in widgets_of(notebook):
+    run_all(page, lab.format(notebook.name))
+    before, moved = outputs(page), 0
+    assert [output["evalue"] for output in before if output["output_type"] == "error"] == []
+    for box in widgets_of(page):
         moved += 1
-        first, sliders = picture(box), box.locator(CONTROLS).all()
+        picture, sliders = box.locator("img"), box.locator(".widget-hslider .noUi-handle").all()
+        first = picture.get_attribute("src")
         assert sliders
         for slider in sliders:
-            press(box, slider, key_away(slider), "!==", picture(box))
+            at_end = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")
+            away = "ArrowLeft" if at_end else "ArrowRight"
+            press(box, slider, away, "!==", picture.get_attribute("src"))
         press(box, box.get_by_role("button", name="Reset"), "Enter", "===", first)
-    assert moved == notebook.widgets, "a widget was not found"
-    assert len(outputs(notebook)) == count, "moves must not add outputs"
-    assert notebook.problems == []
+    assert moved == len(notebook.tagged("widget")), "a widget was not found"
+    assert len(outputs(page)) == len(before), "moves must not add outputs"
+    assert page.problems == []

@@ -1,7 +1,6 @@
 """Every slide of every deck, as a browser shows it from the file, with no network."""
 
 import pytest
-from headless import violations
 
 from publish.notebook import Notebook
 from publish.slides import build as slides
@@ -40,7 +39,7 @@ def open_deck(page, notebook, view=""):
 
 
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
-def test_a_deck_reads_well(page, notebook):
+def test_a_deck_reads_well(page, violations, notebook):
     sections = open_deck(page, notebook)
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
@@ -79,9 +78,8 @@ def test_a_derivation_appears_line_by_line(page):
     assert lines == page.locator(".derivation").count()
     page.evaluate(f"Reveal.slide({index}, 0, -1)")
     lines = page.locator(".slides > section.present mjx-mtr")
-    seen = (
-        "lines => lines.filter((line) => line.checkVisibility({visibilityProperty: true})).length"
-    )
+    visible = "line.checkVisibility({visibilityProperty: true})"
+    seen = f"lines => lines.filter((line) => {visible}).length"
     assert lines.evaluate_all(seen) == 1
     page.keyboard.press("ArrowRight")
     assert lines.evaluate_all(seen) == 2
@@ -100,7 +98,7 @@ def test_the_speaker_sees_the_notes(page):
     assert page.problems == []
 
 
-def test_the_index_leads_to_every_deck(page):
+def test_the_index_leads_to_every_deck(page, violations):
     page.goto((slides.OUTPUT / "index.html").as_uri())
     links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
     assert links == [f"{notebook.name}.html" for notebook in SERIES]

@@ -76,17 +76,9 @@ def columns_backward__right_einsum(dZ_cols, X_cols, W_cols):
     )
 
 
-def columns_backward__wrong_without_transpose(dZ_cols, X_cols, W_cols):
-    return W_cols @ dZ_cols, dZ_cols @ X_cols.T, dZ_cols.sum(axis=1)
-
-
-def columns_backward__wrong_axis(dZ_cols, X_cols, W_cols):
-    return W_cols.T @ dZ_cols, dZ_cols @ X_cols.T, dZ_cols.sum(axis=0)
-
-
-def columns_backward__wrong_transposed(dZ_cols, X_cols, W_cols):
-    return W_cols.T @ dZ_cols, X_cols @ dZ_cols.T, dZ_cols.sum(axis=1)
-
-
-def columns_backward__wrong_two_gradients(dZ_cols, X_cols, W_cols):
-    return W_cols.T @ dZ_cols, dZ_cols @ X_cols.T
+columns_backward = {
+    "wrong_without_transpose": lambda dZ, X, W: (W @ dZ, dZ @ X.T, dZ.sum(axis=1)),
+    "wrong_axis": lambda dZ, X, W: (W.T @ dZ, dZ @ X.T, dZ.sum(axis=0)),
+    "wrong_transposed": lambda dZ, X, W: (W.T @ dZ, X @ dZ.T, dZ.sum(axis=1)),
+    "wrong_two_gradients": lambda dZ, X, W: (W.T @ dZ, dZ @ X.T),
+}

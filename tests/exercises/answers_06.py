@@ -1,5 +1,7 @@
 """Answers to the exercises of 06_two_layer_net, right and wrong."""
 
+from functools import partial
+
 import numpy as np
 
 from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
@@ -26,14 +28,15 @@ def wrong_gradients__wrong_one_fault_missing():
     return {fault: RIGHT[fault] for fault in ("no mask", "no mean", "Z for A")}
 
 
-def leaky(params, X, y, reg, *, forward, backward, penalty=1.0, decay=1.0):
-    """The leaky network with its parts to choose: A from Z, dZ from dA and Z, two factors."""
+def leaky(params, X, y, reg, slope, *, forward=None, backward=None, decay=1.0):
+    """The leaky network with its parts to choose: A from Z, dZ from dA and Z, weight decay."""
     Z = X @ params["W1"] + params["b1"]
-    A = forward(Z)
+    A = forward(Z, slope) if forward else np.maximum(Z, slope * Z)
     loss, dS = softmax_loss(A @ params["W2"] + params["b2"], y)
-    dZ = backward(dS @ params["W2"].T, Z)
+    dA = dS @ params["W2"].T
+    dZ = backward(dA, Z, slope) if backward else np.where(Z > 0, dA, slope * dA)
     squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
-    return loss + penalty * 0.5 * reg * squares, {
+    return loss + 0.5 * reg * squares, {
         "b2": dS.sum(axis=0),
         "W2": A.T @ dS + decay * reg * params["W2"],
         "b1": dZ.sum(axis=0),
@@ -41,62 +44,40 @@ def leaky(params, X, y, reg, *, forward, backward, penalty=1.0, decay=1.0):
     }
 
 
+def relu_forward(Z, slope):
+    return relu(Z)
+
+
+def without_slope(dA, Z, slope):
+    return relu_backward(dA, Z)
+
+
 def leaky_loss__right_two_relus(params, X, y, reg, slope):
     return leaky(
-        params, X, y, reg,
-        forward=lambda Z: relu(Z) - slope * relu(-Z),
-        backward=lambda dA, Z: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
+        params, X, y, reg, slope,
+        forward=lambda Z, slope: relu(Z) - slope * relu(-Z),
+        backward=lambda dA, Z, slope: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
     )  # fmt: skip
 
 
-def leaky_loss__right_maximum(params, X, y, reg, slope):
-    return leaky(
-        params, X, y, reg,
-        forward=lambda Z: np.maximum(Z, slope * Z),
-        backward=lambda dA, Z: np.where(Z > 0, dA, slope * dA),
-    )  # fmt: skip
-
-
-def leaky_loss__wrong_relu_backward(params, X, y, reg, slope):
-    return leaky(
-        params, X, y, reg,
-        forward=lambda Z: np.maximum(Z, slope * Z),
-        backward=relu_backward,
-    )  # fmt: skip
-
-
-def leaky_loss__wrong_relu_forward(params, X, y, reg, slope):
-    return leaky(
-        params, X, y, reg,
-        forward=relu,
-        backward=lambda dA, Z: np.where(Z > 0, dA, slope * dA),
-    )  # fmt: skip
-
-
-def leaky_loss__wrong_relu_in_both(params, X, y, reg, slope):
-    return leaky(params, X, y, reg, forward=relu, backward=relu_backward)
-
-
-def leaky_loss__wrong_no_penalty(params, X, y, reg, slope):
-    return leaky_loss__right_maximum(params, X, y, 0.0, slope)
-
-
-def leaky_loss__wrong_penalty_without_half(params, X, y, reg, slope):
-    return leaky_loss__right_maximum(params, X, y, 2 * reg, slope)
-
-
-def leaky_loss__wrong_no_decay(params, X, y, reg, slope):
-    return leaky(
-        params, X, y, reg,
-        forward=lambda Z: np.maximum(Z, slope * Z),
-        backward=lambda dA, Z: np.where(Z > 0, dA, slope * dA),
-        decay=0.0,
-    )  # fmt: skip
+leaky_loss = {
+    "right_maximum": leaky,
+    "wrong_relu_backward": partial(leaky, backward=without_slope),
+    "wrong_relu_forward": partial(leaky, forward=relu_forward),
+    "wrong_relu_in_both": partial(leaky, forward=relu_forward, backward=without_slope),
+    "wrong_no_penalty": lambda params, X, y, reg, slope: leaky(params, X, y, 0.0, slope),
+    "wrong_penalty_without_half": lambda p, X, y, reg, slope: leaky(p, X, y, 2 * reg, slope),
+    "wrong_no_decay": partial(leaky, decay=0.0),
+}
 
 
 def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
-    loss, grads = leaky_loss__right_maximum(params, X, y, reg, slope)
+    loss, grads = leaky(params, X, y, reg, slope)
     return loss, *grads.values()
+
+
+def identity(Z):
+    return Z
 
 
 def deep(params, X, y, reg, *, first=relu, second=relu):
@@ -119,8 +100,9 @@ def deep(params, X, y, reg, *, first=relu, second=relu):
 
 
 three_layer_loss = {
-    "right_affine_backward": lambda params, X, y, reg: deep(params, X, y, reg),
-    "wrong_one_relu": lambda params, X, y, reg: deep(params, X, y, reg, second=lambda Z: Z),
+    "right_affine_backward": deep,
+    "wrong_one_relu": partial(deep, second=identity),
+    "wrong_linear": partial(deep, first=identity, second=identity),
     "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
     "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
 }
@@ -139,10 +121,6 @@ def three_layer_loss__right_masks_of_activations(params, X, y, reg):
         upstream = upstream @ W.T * (inputs > 0)
         loss += reg / 2 * (W**2).sum()
     return loss, grads
-
-
-def three_layer_loss__wrong_linear(params, X, y, reg):
-    return deep(params, X, y, reg, first=lambda Z: Z, second=lambda Z: Z)
 
 
 def three_layer_loss__wrong_last_layer_not_penalised(params, X, y, reg):

@@ -120,8 +120,19 @@ def should_stop__right_maxima(val_acc_history, patience):
     return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
 
 
-def should_stop__wrong_at_one_record_only(val_acc_history, patience):
-    return len(val_acc_history) - 1 - np.argmax(val_acc_history) == patience
+def should_stop__wrong_in_place(val_acc_history, patience):
+    stop = should_stop__right_loop(val_acc_history, patience)
+    val_acc_history.sort()
+    return stop
+
+
+should_stop = {
+    "wrong_at_one_record_only": lambda accs, patience: len(accs) - 1 - np.argmax(accs) == patience,
+    "wrong_any_fall": lambda accs, patience: len(accs) > 1 and accs[-1] < accs[-2],
+    "wrong_later_at_a_tie": lambda accs, patience: accs[::-1].index(max(accs)) >= patience,
+    "wrong_one_too_patient": lambda accs, patience: len(accs) - 1 - np.argmax(accs) > patience,
+    "wrong_never": lambda accs, patience: False,
+}
 
 
 def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
@@ -129,61 +140,18 @@ def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
     return len(last) > patience and max(last) == last[0]
 
 
-def should_stop__wrong_in_place(val_acc_history, patience):
-    stop = should_stop__right_loop(val_acc_history, patience)
-    val_acc_history.sort()
-    return stop
-
-
-def should_stop__wrong_any_fall(val_acc_history, patience):
-    return len(val_acc_history) > 1 and val_acc_history[-1] < val_acc_history[-2]
-
-
-def should_stop__wrong_later_at_a_tie(val_acc_history, patience):
-    turned = val_acc_history[::-1]
-    return turned.index(max(turned)) >= patience
-
-
-def should_stop__wrong_one_too_patient(val_acc_history, patience):
-    return len(val_acc_history) - 1 - np.argmax(val_acc_history) > patience
-
-
 def should_stop__wrong_falls_in_a_row(val_acc_history, patience):
     falls = np.diff(val_acc_history)[-patience:] <= 0
     return len(val_acc_history) > patience and bool(falls.all())
 
 
-def should_stop__wrong_never(val_acc_history, patience):
-    return False
-
-
-def cosine_rate__right_squared_cosine(step, num_steps, learning_rate):
-    return learning_rate * np.cos(np.pi * step / (2 * num_steps)) ** 2
-
-
-def cosine_rate__right_from_the_end(step, num_steps, learning_rate):
-    return learning_rate * (1 - np.cos(np.pi * (num_steps - step) / num_steps)) / 2
-
-
-def cosine_rate__wrong_a_hundred_steps(step, num_steps, learning_rate):
-    return learning_rate / 2 * (1 + np.cos(np.pi * step / 100))
-
-
-def cosine_rate__wrong_rate_of_the_example(step, num_steps, learning_rate):
-    return 0.2 * (1 + np.cos(np.pi * step / num_steps))
-
-
-def cosine_rate__wrong_linear(step, num_steps, learning_rate):
-    return learning_rate * (1 - step / num_steps)
-
-
-def cosine_rate__wrong_without_half(step, num_steps, learning_rate):
-    return learning_rate * (1 + np.cos(np.pi * step / num_steps))
-
-
-def cosine_rate__wrong_whole_wave(step, num_steps, learning_rate):
-    return learning_rate / 2 * (1 + np.cos(2 * np.pi * step / num_steps))
-
-
-def cosine_rate__wrong_quarter_wave(step, num_steps, learning_rate):
-    return learning_rate * np.cos(np.pi * step / (2 * num_steps))
+cosine_rate = {
+    "right_squared_cosine": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)) ** 2,
+    "right_from_the_end": lambda t, T, eta: eta * (1 - np.cos(np.pi * (T - t) / T)) / 2,
+    "wrong_a_hundred_steps": lambda t, T, eta: eta / 2 * (1 + np.cos(np.pi * t / 100)),
+    "wrong_rate_of_the_example": lambda t, T, eta: 0.2 * (1 + np.cos(np.pi * t / T)),
+    "wrong_linear": lambda t, T, eta: eta * (1 - t / T),
+    "wrong_without_half": lambda t, T, eta: eta * (1 + np.cos(np.pi * t / T)),
+    "wrong_whole_wave": lambda t, T, eta: eta / 2 * (1 + np.cos(2 * np.pi * t / T)),
+    "wrong_quarter_wave": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)),
+}

@@ -57,20 +57,12 @@ def continued_cost__right_half_of_both(num_settings, num_iters):
     return (from_new_weights + num_settings * num_iters) / 2
 
 
-def continued_cost__wrong_from_new_weights(num_settings, num_iters):
-    return num_settings * num_iters * (np.log2(num_settings) + 1)
-
-
-def continued_cost__wrong_half_of_all(num_settings, num_iters):
-    return num_settings * num_iters * (np.log2(num_settings) + 1) / 2
-
-
-def continued_cost__wrong_first_round_forgotten(num_settings, num_iters):
-    return num_settings * num_iters * np.log2(num_settings) / 2
-
-
-def continued_cost__wrong_natural_logarithm(num_settings, num_iters):
-    return num_settings * num_iters * (1 + np.log(num_settings) / 2)
+continued_cost = {
+    "wrong_from_new_weights": lambda K, num_iters: K * num_iters * (np.log2(K) + 1),
+    "wrong_half_of_all": lambda K, num_iters: K * num_iters * (np.log2(K) + 1) / 2,
+    "wrong_first_round_forgotten": lambda K, num_iters: K * num_iters * np.log2(K) / 2,
+    "wrong_natural_logarithm": lambda K, num_iters: K * num_iters * (1 + np.log(K) / 2),
+}
 
 
 def margins(num_right, N, factor=2.0):
@@ -84,42 +76,28 @@ def may_still_win__right_in_a_loop(num_right, N):
     return [bool(q[i] + margin[i] >= q[best] - margin[best]) for i in range(len(q))]
 
 
-def may_still_win__right_by_what_is_rejected(num_right, N):
-    q, margin = margins(num_right, N)
-    return ~(q + margin < (q - margin)[np.argmax(num_right)])
+def intervals(decide, factor=2.0):
+    """An answer that decides by the fractions q, their margins and the place of the best."""
+
+    def answer(num_right, N):
+        q, margin = margins(num_right, N, factor)
+        return decide(q, margin, q.argmax())
+
+    return answer
 
 
-def may_still_win__wrong_above_the_bar(num_right, N):
-    q, margin = margins(num_right, N)
-    return q + margin > (q - margin)[q.argmax()]
-
-
-def may_still_win__wrong_margin_of_the_best_for_all(num_right, N):
-    q, margin = margins(num_right, N)
-    return q + 2 * margin[q.argmax()] >= q.max()
-
-
-def may_still_win__wrong_one_standard_error(num_right, N):
-    q, margin = margins(num_right, N, factor=1.0)
-    return q + margin >= (q - margin)[q.argmax()]
-
-
-def may_still_win__wrong_own_interval_alone(num_right, N):
-    q, margin = margins(num_right, N)
-    return q + margin >= q.max()
-
-
-def may_still_win__wrong_best_alone(num_right, N):
-    q, _ = margins(num_right, N)
-    return q >= q.max()
+may_still_win = {
+    "right_by_what_is_rejected": intervals(lambda q, m, best: ~(q + m < (q - m)[best])),
+    "wrong_above_the_bar": intervals(lambda q, m, best: q + m > (q - m)[best]),
+    "wrong_margin_of_the_best_for_all": intervals(lambda q, m, best: q + 2 * m[best] >= q.max()),
+    "wrong_one_standard_error": intervals(lambda q, m, best: q + m >= (q - m)[best], factor=1.0),
+    "wrong_own_interval_alone": intervals(lambda q, m, best: q + m >= q.max()),
+    "wrong_best_alone": intervals(lambda q, m, best: q >= q.max()),
+    "wrong_numbers": intervals(lambda q, m, best: np.flatnonzero(q + m >= (q - m)[best])),
+}
 
 
 def may_still_win__wrong_spread_of_one_image(num_right, N):
     q = np.array(num_right) / N
     margin = 2 * np.sqrt(q * (1 - q))
     return q + margin >= (q - margin)[q.argmax()]
-
-
-def may_still_win__wrong_numbers(num_right, N):
-    q, margin = margins(num_right, N)
-    return np.flatnonzero(q + margin >= (q - margin)[q.argmax()])
