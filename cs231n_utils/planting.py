@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.diagnosis import PROVED, Finding, Planted, Slopes, explain, known_slopes, value_of
+from cs231n_utils.diagnosis import PROVED, Finding, Slopes, explain, value_of
 from cs231n_utils.taught.layers import relu
 from cs231n_utils.taught.losses import cross_entropy, softmax
 from cs231n_utils.types import Params
@@ -91,7 +91,6 @@ class Reference:
     def __init__(self, layers: list[dict[str, Any]], exact: bool) -> None:
         self.layers, self.exact = layers, exact
         self.grads = self.gradients(STEPS)
-        self.largest = max(1.0, float(np.abs(layers[-1]["Z"]).max()))  # score, for the round-off
 
     @np.errstate(all="ignore")
     def gradients(self, steps: dict[str, str], only: int | None = None) -> Params:
@@ -129,38 +128,31 @@ class Reference:
             for (cause, step, wrong, text), place in product(PLANTS, places)
         ]
 
-    def planted(self, key: str) -> list[Planted]:
+    def planted(self, key: str) -> list[Finding]:
         """The gradients that a parameter has with each fault."""
-        faulty = [
-            Planted((cause,), (text,), grads[key])
+        faults = [
+            Finding((cause,), text, grads[key])
             for cause, text, grads in self.faults
             if key in grads
         ]
         swapped = [
-            Planted(("swapped",), (f"it is the gradient of {other}",), self.grads[other])
+            Finding(("swapped",), f"it is the gradient of {other}", self.grads[other])
             for other in self.grads
             if other != key
         ]
-        return faulty + swapped
-
-    def equals(self, key: str, gradient: np.ndarray) -> bool:
-        """Whether a gradient is the right one to rounding."""
-        right = self.grads[key]
-        close = PROVED * np.abs(right).max(initial=0.0)
-        return gradient.shape == right.shape and bool((np.abs(gradient - right) <= close).all())
+        return faults + swapped
 
     def explain(self, key: str, gradient: np.ndarray, slopes: Slopes | None) -> list[Finding]:
         """Every explanation of a parameter's gradient; slopes: what was measured, if anything."""
         layer = next(layer for layer in self.layers if key in layer["keys"])
         weight = key == layer["keys"][0]
         x, l2 = (layer["W"], layer["l2"]) if weight else (layer["b"], 0.0)
-        known = {"N": layer["N"], "reg": layer["reg"] or None, "l2": l2}
-        exact = known_slopes(self.grads[key])
-        if slopes is not None:
-            if self.equals(key, gradient):
-                return explain(gradient, slopes, x)  # right but for kinks
-            for name in ("kink", "left", "right"):
-                exact[name] = slopes[name]
+        known = {"N": layer["N"], "reg": layer["reg"], "l2": l2}
+        right, everywhere = self.grads[key], np.ones(x.shape, dtype=bool)
+        noise = np.array(PROVED * max(np.abs(right).max(), np.abs(gradient).max()))
+        exact = slopes or Slopes(right, noise, right, right, everywhere, ~everywhere)
+        value = np.where(exact.kink, exact.value, right)
+        exact = exact._replace(value=value, noise=noise, settled=everywhere, single=False)
         return explain(gradient, exact, x, known, self.planted(key))
 
 

@@ -29,7 +29,7 @@ from strategies import (
     matrices,
 )
 
-from cs231n_utils.diagnosis import measure_slopes
+from cs231n_utils.gradient_check import measure_slopes
 from cs231n_utils.gradient_check import (
     GradientCheckError,
     check_directions,
