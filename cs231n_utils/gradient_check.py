@@ -22,7 +22,6 @@ ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
 WIDER = 100  # times h: the step at which it is then measured again
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
-DIAGNOSED = 10_000  # entries of x: a larger one is not measured for its diagnosis
 
 
 class GradientCheckError(AssertionError):
@@ -129,7 +128,8 @@ def numerical_gradient(
 def _both_sides(f: Function, x: np.ndarray, h: float, where: Any = True) -> np.ndarray:
     """f(x + h e) and f(x - h e), each of x's shape; 0 where they are not asked for."""
     _require_float64(x, "x")
-    _require_step(h)
+    if not 0 < h < np.inf:
+        raise ValueError(f"the step h must be a finite number greater than 0, not {h}")
     values = np.zeros((2, *x.shape))
     with _restored(x) as (before,):
         for index in map(tuple, np.argwhere(np.broadcast_to(where, x.shape))):
@@ -138,10 +138,9 @@ def _both_sides(f: Function, x: np.ndarray, h: float, where: Any = True) -> np.n
                 raise ValueError(
                     f"x holds {original:g}, to which a step of {h:g} adds nothing: rescale x"
                 )
-            x[index] = original + h
-            values[(0, *index)] = _number(f(x))
-            x[index] = original - h
-            values[(1, *index)] = _number(f(x))
+            for side, step in enumerate((h, -h)):
+                x[index] = original + step
+                values[(side, *index)] = _number(f(x))
             x[index] = original
         if not np.array_equal(x, before, equal_nan=True):
             raise ValueError("f writes into its argument x: let it work on a copy")
@@ -175,9 +174,9 @@ def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> S
         where = ~settled & (x + step != x)
         f_plus, f_minus = _both_sides(f, x, step, where)
         values.append(f_plus[where])
-        size = np.maximum(np.maximum(np.abs(f_plus), np.abs(f_minus)), abs(f_0))
-        sides = (f_0 - f_minus) / step, (f_plus - f_0) / step
-        rows = np.array([(f_plus - f_minus) / (2 * step), *sides, ROUND_OFF * size / step])
+        sides = (f_plus - f_minus) / (2 * step), (f_0 - f_minus) / step, (f_plus - f_0) / step
+        size = np.maximum(np.abs(f_plus), np.abs(f_minus))
+        rows = np.array([*sides, ROUND_OFF * np.maximum(size, abs(f_0)) / step])
         coarse, fine = np.where(where, fine if power else rows, coarse), np.where(where, rows, fine)
         if power:
             settled |= where & (np.abs(fine[0] - coarse[0]) <= resolution + fine[3])
@@ -191,46 +190,73 @@ def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> S
     return Slopes(coarse[0], noise, left, right, settled, kink, single)
 
 
-def _settle(
-    f: Function,
-    x: np.ndarray,
-    gradient: np.ndarray,
-    numerical: np.ndarray,
-    h: float,
-    tolerance: float,
-    typical: float = 0.0,
-) -> tuple[float, Slopes]:
-    """The error at steps where the slopes have settled, and the slopes.
+class _Comparison:
+    """A gradient of f at x beside the numerical one.
 
-    Relative to `typical`, or as in `relative_error`; inf unless they prove the gradient right.
+    error, settled : the largest difference at step h, and at steps where the slopes have settled,
+    relative to `typical`, or as in `relative_error`; inf unless the slopes prove it right.
     """
-    at_h = np.abs(gradient - numerical)
 
-    def error_of(slopes: Slopes) -> float:
-        scale = typical or float(max(np.abs(gradient).max(), np.abs(slopes.value).max()))
-        off = np.abs(gradient - slopes.value)
+    def __init__(
+        self,
+        f: Function,
+        x: np.ndarray,
+        gradient: np.ndarray,
+        h: float = 1e-5,
+        tolerance: float = 1e-7,
+        typical: float = 0.0,
+    ) -> None:
+        self.gradient, self.numerical = gradient, numerical_gradient(f, x, h)
+        self.tolerance, self.typical = tolerance, typical
+        self.slopes: Slopes | None = None
+        error = relative_error(gradient, self.numerical)
+        if typical and np.isfinite(error):
+            error = float(np.abs(gradient - self.numerical).max()) / typical
+        self.error = self.settled = error
+        if not error <= tolerance:
+            resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
+            self.slopes = slopes = measure_slopes(f, x, h, resolution)
+            self.settled = self._settled_error(slopes)
+            if self.settled == np.inf and (np.abs(gradient - slopes.value) <= slopes.noise).all():
+                with suppress(ValueError):  # f need not be finite so far from x
+                    wide = measure_slopes(f, x, WIDER * h, resolution)  # less round-off
+                    self.settled = self._settled_error(wide)
+
+    def _settled_error(self, slopes: Slopes) -> float:
+        if slopes.single or not np.isfinite(self.gradient).all():
+            return np.inf
+        largest = max(np.abs(self.gradient).max(), np.abs(slopes.value).max())
+        scale = self.typical or float(largest)
+        at_h, off = np.abs(self.gradient - self.numerical), np.abs(self.gradient - slopes.value)
+        right_at_h = at_h <= self.tolerance * scale
         sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
         right = slopes.settled & ~slopes.kink & sharp & (off <= slopes.noise)
-        right_at_h = np.isfinite(gradient) & (at_h <= tolerance * scale)
-        if slopes.single or not (right | right_at_h).all():
-            return np.inf
         worst = float(np.where(right_at_h, at_h, off).max())
+        if not (right | right_at_h).all():
+            return np.inf
         return worst / scale if worst else 0.0
 
-    resolution = tolerance * (typical or float(np.abs(numerical).max()))
-    slopes = measure_slopes(f, x, h, resolution)
-    error = error_of(slopes)
-    if error == np.inf and (np.abs(gradient - slopes.value) <= slopes.noise).all():
-        with suppress(ValueError):  # f need not be finite so far from x
-            error = error_of(measure_slopes(f, x, WIDER * h, resolution))  # less round-off
-    return error, slopes
+    def report(self, name: str, compared: str) -> GradientReport:
+        """The report, with a power of ten for the tolerance where round-off makes it larger."""
+        tolerance = self.tolerance
+        if self.settled > tolerance:
+            tolerance = float(10.0 ** np.ceil(np.log10(self.settled)))
+        return GradientReport(name, compared, self.settled, tolerance)
 
-
-def _report(name: str, compared: str, error: float, tolerance: float) -> GradientReport:
-    """The report with the tolerance, or a power of ten where round-off makes the error larger."""
-    if error > tolerance:
-        tolerance = float(10.0 ** np.ceil(np.log10(error)))
-    return GradientReport(name, compared, error, tolerance)
+    def message(self, name: str) -> str:
+        """That it is wrong, by how much, and in which entries most."""
+        lines = [
+            f"{name} is wrong: relative error {self.error:.2g}, tolerance {self.tolerance:g}. "
+            "Worst entries:"
+        ]
+        difference = np.nan_to_num(np.abs(self.gradient - self.numerical), nan=np.inf)
+        for flat in np.argsort(difference, axis=None)[:-4:-1]:
+            index = np.unravel_index(flat, np.atleast_1d(difference).shape)
+            lines.append(
+                f"  {name}[{', '.join(map(str, index))}]: analytic {self.gradient.flat[flat]:.6g}, "
+                f"numerical {self.numerical.flat[flat]:.6g}"
+            )
+        return "\n".join(lines)
 
 
 def check_gradient(
@@ -274,78 +300,15 @@ def check_gradient(
     """
     _require_float64(x, "x")
     gradient = np.asarray(gradient)
-    if gradient.shape == x.shape and x.size == 0:
-        raise ValueError("x is empty: there is nothing to check")
-    outcome = _by_entries(f, x, gradient, name, "x", h, tolerance, shrink_h)
-    if isinstance(outcome, GradientReport):
-        return outcome
-    message, slopes = outcome
-    if gradient.shape == x.shape:
-        _require_determinism(message, lambda: _number(f(x)), x)
-    raise _error(message, diagnosis.explain(gradient, slopes or _slopes(f, x), x))
-
-
-def _by_entries(
-    f: Function,
-    x: np.ndarray,
-    gradient: np.ndarray,
-    name: str,
-    of: str,
-    h: float = 1e-5,
-    tolerance: float = 1e-7,
-    shrink_h: bool = True,
-) -> GradientReport | tuple[str, Slopes | None]:
-    """The report, or the message and what was measured."""
     if gradient.shape != x.shape:
-        message = (
-            f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
-            "a gradient has the shape of what it is taken with respect to"
-        )
-        return message, None
-    numerical = numerical_gradient(f, x, h)
-    error = relative_error(gradient, numerical)
-    settled, slopes = error, None
-    if not error <= tolerance:
-        settled, slopes = _settle(f, x, gradient, numerical, h, tolerance)
-    if error <= tolerance or (shrink_h and np.isfinite(settled)):
-        return _report(name, f"all {x.size:,} entries of shape {x.shape}", settled, tolerance)
-    lines = [
-        f"{name} is wrong: relative error {error:.2g}, tolerance {tolerance:g}. Worst entries:"
-    ]
-    difference = np.abs(gradient - numerical)
-    difference = np.where(np.isfinite(difference), difference, np.inf)
-    for flat in np.argsort(difference, axis=None)[:-4:-1]:
-        index = np.unravel_index(flat, np.atleast_1d(x).shape)
-        lines.append(
-            f"  {name}[{', '.join(map(str, index))}]: analytic {gradient.flat[flat]:.6g}, "
-            f"numerical {numerical.flat[flat]:.6g}"
-        )
-    return "\n".join(lines), slopes
-
-
-def _slopes(f: Function, x: np.ndarray) -> Slopes | None:
-    """What the diagnosis may compare with; None when x is large, or f fails."""
-    with suppress(Exception):  # the gradient is wrong, whatever else f does
-        if 0 < x.size <= DIAGNOSED:
-            size = float(np.abs(numerical_gradient(f, x)).max())
-            return measure_slopes(f, x, 1e-5, 1e-7 * size)
-    return None
-
-
-def _error(message: str, findings: list[Finding]) -> GradientCheckError:
-    """The error of a failed check, with its diagnosis."""
-    text = "\n".join([message, *diagnosis.sentences(findings)])
-    return GradientCheckError(text, causes_of(findings) or ("unknown",))
-
-
-def _require_determinism(message: str, value: Callable[[], float], *arrays: np.ndarray) -> None:
-    """Refuse a value that changes from call to call; each starts from the arrays as they are."""
-    values = []
-    for _ in range(5):
-        with _restored(*arrays):
-            values.append(value())
-    if np.ptp(values) > ROUND_OFF * np.abs(values).max():
-        raise _error(message, [diagnosis.NOT_DETERMINISTIC])
+        raise _error(_shapes(name, gradient, "x", x), diagnosis.explain(gradient, None, x))
+    if x.size == 0:
+        raise ValueError("x is empty: there is nothing to check")
+    check = _Comparison(f, x, gradient, h, tolerance)
+    if check.error <= tolerance or (shrink_h and np.isfinite(check.settled)):
+        return check.report(name, f"all {x.size:,} entries of shape {x.shape}")
+    _require_determinism(check.message(name), lambda: _number(f(x)), x)
+    raise _error(check.message(name), diagnosis.explain(gradient, check.slopes, x))
 
 
 def check_directions(
@@ -392,7 +355,6 @@ def check_directions(
     TypeError, ValueError
         As in `numerical_gradient`; params is empty.
     """
-    _require_step(h)
     if not params:
         raise ValueError("params is empty: there is nothing to check")
     if num_directions < 1:
@@ -401,37 +363,29 @@ def check_directions(
     for key, value in params.items():
         _require_float64(value, f"params[{key!r}]")
         if np.shape(grads[key]) != value.shape:
-            raise GradientCheckError(
-                f"the gradient of {key} has shape {np.shape(grads[key])}, "
-                f"but {key} has shape {value.shape}"
-            )
-    rng = np.random.default_rng(rng)
-    directions = []
-    for _ in range(num_directions):
-        directions.append({key: rng.standard_normal(v.shape) for key, v in params.items()})
-    worst, settled = _along(f, params, grads, directions, h, tolerance)
-    if np.isfinite(settled):
+            raise GradientCheckError(_shapes(f"the gradient of {key}", grads[key], key, value))
+    check = _along(f, params, grads, [*params], num_directions, h, tolerance, rng)
+    if np.isfinite(check.settled):
         size = sum(value.size for value in params.values())
         compared = f"{num_directions} random directions through all {size:,} parameters"
-        return _report("gradients", compared, settled, tolerance)
+        return check.report("gradients", compared)
     message = (
-        f"the gradient is wrong: along a random direction the slope of f differs from "
-        f"<grads, v> by {worst:.2g} of its typical size (tolerance {tolerance:g}); "
+        "the gradient is wrong: along a random direction the slope of f differs from <grads, v> "
+        f"by {check.error:.2g} of its typical size (tolerance {tolerance:g}); "
         f"check {', '.join(params)} one by one with check_gradient"
     )
     _require_determinism(message, lambda: _number(f(params)), *params.values())
     wrong, right = [], []
     for key in params:
-        alone = [{key: direction[key]} for direction in directions]
-        worst, settled = _along(f, params, grads, alone, h, tolerance)
-        if np.isfinite(settled):
+        check = _along(f, params, grads, [key], num_directions, h, tolerance, 0)
+        if np.isfinite(check.settled):
             right.append(key)
-            continue
-        wrong.append(key)
-        message += (
-            f"\nAlong directions through {key} alone the slope differs by {worst:.2g} of its "
-            "typical size."
-        )
+        else:
+            wrong.append(key)
+            message += (
+                f"\nAlong directions through {key} alone the slope differs by {check.error:.2g} of "
+                "its typical size."
+            )
     if right:
         message += f"\nAlong directions through one of {', '.join(right)} it agrees."
     raise GradientCheckError(message, parameters=tuple(wrong))
@@ -441,38 +395,33 @@ def _along(
     f: Function,
     params: Params,
     grads: Params,
-    directions: list[Params],
+    keys: list[str],
+    num_directions: int = 4,
     h: float = 1e-5,
     tolerance: float = 1e-5,
-) -> tuple[float, float]:
-    """The largest error along directions, at step h and at steps where the slope has settled.
+    rng: np.random.Generator | int = 0,
+) -> _Comparison:
+    """The slopes of f along random directions of length 1 through the parameters of some keys.
 
-    Relative to the root mean square of <grads, v> over all directions v of length 1 through the
-    keys of `directions`; the second is inf when a slope proves the gradient wrong.
+    Typical is the root mean square of <grads, v> over all such directions v.
     """
-    keys = directions[0].keys()
     gradient = np.concatenate([np.ravel(grads[key]) for key in keys])
+    ends = np.cumsum([params[key].size for key in keys])[:-1]
+    V = np.random.default_rng(rng).standard_normal((num_directions, gradient.size))
+    V /= np.linalg.norm(V, axis=1, keepdims=True)
     scale = float(np.abs(gradient).max(initial=0.0)) or 1.0  # so that no square overflows
-    expected = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(max(1, gradient.size)))
-    expected = expected or np.finfo(np.float64).tiny
-    errors = [(0.0, 0.0)]
-    for direction in directions:
-        length = np.sqrt(sum(np.sum(np.square(v)) for v in direction.values())) or 1.0
-        direction = {key: v / length for key, v in direction.items()}
-        slope = np.array([sum(float(np.sum(grads[key] * v)) for key, v in direction.items())])
-        with _restored(*params.values()) as original:
+    typical = scale * float(np.linalg.norm(gradient / scale)) / np.sqrt(gradient.size)
+    with _restored(*params.values()) as before:
 
-            def f_at(t: np.ndarray, direction: Params = direction) -> float:
-                for (key, value), start in zip(params.items(), original, strict=True):
-                    value[...] = start + t[0] * direction.get(key, 0.0)  # f may write into any
-                return _number(f(params))
+        def f_at(t: np.ndarray) -> float:
+            for value, original in zip(params.values(), before, strict=True):
+                value[...] = original  # f may have written into any
+            for key, step in zip(keys, np.split(t @ V, ends), strict=True):
+                params[key] += step.reshape(params[key].shape)
+            return _number(f(params))
 
-            numerical = numerical_gradient(f_at, np.zeros(1), h)
-            error = settled = float(np.abs(slope - numerical)[0]) / expected
-            if tolerance < error < np.inf:
-                settled, _ = _settle(f_at, np.zeros(1), slope, numerical, h, tolerance, expected)
-        errors.append((error, settled))
-    return max(error for error, _ in errors), max(settled for _, settled in errors)
+        typical = typical or np.finfo(np.float64).tiny
+        return _Comparison(f_at, np.zeros(num_directions), V @ gradient, h, tolerance, typical)
 
 
 def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
@@ -505,11 +454,8 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     params = dict(model.params)
     for key, value in params.items():
         _require_parameter(key, value)
-    report = ModelReport()
-    failures: dict[str, tuple[str, list[Finding]]] = {}
+    report, failures = ModelReport(), {}
     arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
-    known = {"N": len(X) if hasattr(X, "__len__") else np.nan, "reg": reg}
-    rng = np.random.default_rng(0)
 
     def f(_: Any) -> float:
         return _number(model.loss(X, y, reg)[0])
@@ -519,28 +465,42 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         reference = planting.recognise(params, X, y, reg, loss)
         with _restored(*params.values()):
             for value in params.values():
-                value += 0.01 * rng.standard_normal(value.shape)
+                value += 0.01 * np.random.default_rng(0).standard_normal(value.shape)
             if not planting.recognise(params, X, y, reg, f(X)):
                 reference = None  # the same loss by chance, or one that ignores params
         for key, x in params.items():
-            if x.size > LARGE and grads[key].shape == x.shape:
-                outcome = _by_directions(f, x, grads[key], f"d{key}", rng)
+            gradient, name, slopes = grads[key], f"d{key}", None
+            compared = f"all {x.size:,} entries of shape {x.shape}"
+            if gradient.shape != x.shape:
+                message = _shapes(name, gradient, key, x)
             else:
-                outcome = _by_entries(f, x, grads[key], f"d{key}", key)
-            if isinstance(outcome, GradientReport):
-                report[key] = outcome
-                continue
-            message, slopes = outcome
+                if x.size > LARGE:
+                    check = _along(f, {key: x}, grads, [key])
+                    compared = f"4 random directions through {compared[4:]}"
+                    message = (
+                        f"{name} is wrong: along a direction the slope differs by "
+                        f"{check.error:.2g} of its typical size (tolerance {check.tolerance:g})"
+                    )
+                else:
+                    check = _Comparison(f, x, gradient)
+                    message, slopes = check.message(name), check.slopes
+                if np.isfinite(check.settled):
+                    report[key] = check.report(name, compared)
+                    continue
             if reference and reference.exact:
-                findings = reference.explain(key, grads[key], slopes)
+                findings = reference.explain(key, gradient, slopes)
             elif reference:
                 findings = [diagnosis.FLOAT32]
             else:
-                slopes = slopes or _slopes(f, x)
-                findings = diagnosis.explain(grads[key], slopes, x, known | {"l2": reg * x})
+                known = {
+                    "N": len(X) if hasattr(X, "__len__") else np.nan,
+                    "reg": reg,
+                    "l2": reg * x,
+                }
+                findings = diagnosis.explain(gradient, slopes, x, known)
             if reference and findings == [diagnosis.ROUND]:
-                entries = f"all {x.size:,} entries of shape {x.shape} and of a reference pass"
-                report[key] = GradientReport(f"d{key}", entries, 0.0, diagnosis.PROVED)
+                compared += " and of a reference pass"
+                report[key] = GradientReport(name, compared, 0.0, diagnosis.PROVED)
             else:
                 failures[key] = message, findings
     if failures:
@@ -548,17 +508,27 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     return report
 
 
-def _by_directions(
-    f: Function, x: np.ndarray, gradient: np.ndarray, name: str, rng: np.random.Generator
-) -> GradientReport | tuple[str, Slopes | None]:
-    """As `_by_entries`, along four random directions."""
-    directions = [{"x": rng.standard_normal(x.shape)} for _ in range(4)]
-    worst, settled = _along(f, {"x": x}, {"x": gradient}, directions)
-    if np.isfinite(settled):
-        compared = f"4 random directions through {x.size:,} entries of shape {x.shape}"
-        return _report(name, compared, settled, 1e-5)
-    text = f"{name} is wrong: along a direction the slope differs by {worst:.2g} of its typical"
-    return f"{text} size (tolerance 1e-05)", None
+def _shapes(name: str, gradient: np.ndarray, of: str, x: np.ndarray) -> str:
+    return (
+        f"{name} has shape {np.shape(gradient)}, but {of} has shape {x.shape}: "
+        "a gradient has the shape of what it is taken with respect to"
+    )
+
+
+def _error(message: str, findings: list[Finding]) -> GradientCheckError:
+    """The error of a failed check, with its diagnosis."""
+    text = "\n".join([message, *diagnosis.sentences(findings)])
+    return GradientCheckError(text, causes_of(findings) or ("unknown",))
+
+
+def _require_determinism(message: str, value: Callable[[], float], *arrays: np.ndarray) -> None:
+    """Refuse a value that changes from call to call; each starts from the arrays as they are."""
+    values = []
+    for _ in range(5):
+        with _restored(*arrays):
+            values.append(value())
+    if np.ptp(values) > ROUND_OFF * np.abs(values).max():
+        raise _error(message, [diagnosis.NOT_DETERMINISTIC])
 
 
 def _loss_and_gradients(
@@ -568,12 +538,12 @@ def _loss_and_gradients(
 
     def call() -> tuple[float, Params]:
         answer = model.loss(X, y, reg)
-        if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict):
-            raise TypeError("loss(X, y, reg) must return the loss and a dict of gradients")
-        loss, grads = answer
-        if np.ndim(loss) or np.iscomplexobj(loss):
-            raise TypeError(f"the loss must be one real number, not {_description(loss)}")
-        return float(loss), {key: np.array(g) for key, g in grads.items() if g is not None}
+        pair = isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0
+        if not pair or not isinstance(answer[1], dict):
+            raise TypeError(
+                "loss(X, y, reg) must return the loss, a number, and a dict of gradients"
+            )
+        return float(answer[0]), {k: np.array(g) for k, g in answer[1].items() if g is not None}
 
     before = {key: value.copy() for key, value in arrays.items()}
     loss, grads = call()
@@ -664,24 +634,15 @@ def _require_float64(x: np.ndarray, name: str) -> None:
         raise ValueError(f"{name} is read-only, but its entries must be perturbed: pass a copy")
 
 
-def _require_step(h: float) -> None:
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a finite number greater than 0, not {h}")
-
-
 def _number(value: float) -> float:
     """The value of f as a float; refuse arrays and non-finite numbers."""
-    if not isinstance(value, float | int | np.number) and getattr(value, "shape", None) != ():
+    shape = getattr(value, "shape", None)
+    if not isinstance(value, float | int | np.number) and shape != ():
+        what = f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
         raise ValueError(
-            f"f must return one number, but it returned {_description(value)}; "
+            f"f must return one number, but it returned {what}; "
             "where it returns (loss, grads), pass a lambda that keeps the loss alone"
         )
     if not np.isfinite(value):
         raise ValueError(f"f returned {value}: it must be finite at x and within h of x")
     return float(value)
-
-
-def _description(value: object) -> str:
-    """What a value is, for an error message."""
-    shape = getattr(value, "shape", None)
-    return f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
