@@ -68,7 +68,6 @@ NOTHING_FITS = (
 
 # Of any gradient, right or planted: data is the gradient without the L2 term l2, x the parameter.
 CHANGES = (
-    ("integer", "np.trunc(gradient)", "the decimals are cut off: compute it in float64"),
     ("float32", "np.float16(gradient)", "it is rounded to float16: compute it in float64"),
     ("float32", "np.float32(gradient)", "it is rounded to float32: compute it in float64"),
     ("sign", "-gradient", "every entry is -1 times the right one: the sign is wrong"),
@@ -143,12 +142,14 @@ def explain(
     if not case.wrong.any():
         sharp = np.max(slopes.noise) < 1e-3 * np.abs(slopes.value).max()
         return kinks or [NEAR_KINK if sharp and not planted else ROUND]
+    if gradient.dtype.kind in "iub" and case.fits(np.trunc(case.n)):
+        return [_is("integer", "the decimals are cut off: compute it in float64.")]
     if not gradient.any() and gradient.dtype.kind == "f":
         findings = [_is("zero", "every entry is 0. Was the gradient ever written to?")]
     elif not planted and (np.abs(slopes.value - case.known["l2"]) <= slopes.noise).all():
         findings = [CONSTANT]
     else:
-        findings = case.changed() or list(case.patterns())
+        findings = case.changed() or list(case.patterns())[:1]
     return findings + kinks
 
 
@@ -213,28 +214,20 @@ class _Case:
         return list(findings.values())
 
     def multiples(self) -> Iterator[Finding]:
-        """Any constant factor of the gradient or of its part without L2, and any L2 term."""
-        l2, reg = self.known["l2"] + np.zeros_like(self.x), self.known["reg"]
+        """Any constant factor of the gradient or of its part without L2, and any multiple of x."""
+        l2 = self.known["l2"] + 0 * self.x
         for base, part in ((0 * l2, self.n), (l2, self.n - l2), (self.n, self.x)):
             along = part[self.fit]
             factor = float((self.a - base)[self.fit] @ along / (along @ along))
-            size = max(abs(factor), 1 / abs(factor)) if factor else np.inf
-            whole = abs(size - round(size)) < 1e-4 * size if size < 1e4 else False
+            size = max(abs(factor), abs(1 / factor)) if factor else np.inf
+            whole = abs(size - np.rint(size)) < 1e-4 * size
             enough = np.count_nonzero(along) > 2 or (whole and part is not self.x)
-            if not enough or size > 1e4 or not self.fits(base + factor * part):
-                continue
-            if part is not self.x:
-                ask = f". Is {size:.0f} the number of your examples?" if whole else ""
-                yield _is("factor", f"every entry is {factor:.3g} times the right one{ask}")
-            elif reg:
-                yield _is(
-                    "reg_factor", f"the L2 term is {1 + factor / reg:.3g} times the right one"
-                )
-            else:
-                cause = "reg_missing" if factor < 0 else "reg_doubled"
-                what = "missing or too small" if factor < 0 else "there twice, or missing in f"
-                text = f"it is off by {factor:.3g} * x: an L2 term is {what}. Is this your reg?"
-                yield _is(cause, text)
+            if enough and size < 1e4 and self.fits(base + factor * part):
+                ask = f" Is {size:.0f} the number of your examples?" if whole else ""
+                text = f"every entry is {factor:.3g} times the right one.{ask}"
+                if part is self.x:
+                    text = f"{factor:.3g} * x is too much in every entry: look at the L2 term."
+                yield _is("reg_factor" if part is self.x else "factor", text)
 
     def kinks(self) -> list[Finding]:
         """Entries that disagree only because f has a kink at x."""
@@ -250,31 +243,32 @@ class _Case:
         return [_is("kink", text)]
 
     def patterns(self) -> Iterator[Finding]:
-        """Wrong in one entry, row or column only, in one entry of each row, or on one side of 0."""
-        wrong, a, x, noise = self.wrong, self.a, self.x, self.slopes.noise
-        count, where = int(wrong.sum()), np.argwhere(wrong)
-        a_is_0, n_is_0 = np.abs(a) <= noise, np.abs(self.n) <= noise
+        """Wrong on one side of 0, in one entry, row or column, or in one entry of each row."""
+        wrong, x, noise = self.wrong, self.x, self.slopes.noise
+        a_is_0, n_is_0 = np.abs(self.a) <= noise, np.abs(self.n) <= noise
         alive = ~(a_is_0 & n_is_0) & ~wrong & self.fit  # that zeros agree says nothing
-        lines = ("row", "column") if wrong.ndim == 2 else ()
-        if a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST and x.size > 3:
-            text = (
-                "it is 0 where x > 0, and the numerical one is 0 where x < 0: the mask is inverted."
-            )
+        if x.size > 3 and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST:
+            text = "it is 0 where x > 0, and the right one where x < 0: the mask is inverted."
             yield _is("relu_inverted", text)
-        elif alive.any() and count == 1:
-            yield _is("one_entry", f"only entry {where[0].tolist()} of {wrong.size} is wrong.")
-        elif alive.any() and any(len(np.unique(column)) == 1 for column in where.T[: len(lines)]):
-            axis = 0 if len(np.unique(where[:, 0])) == 1 else 1
-            yield _is(f"one_{lines[axis]}", f"only {lines[axis]} {where[0, axis]} is wrong.")
-        elif alive.any() and lines and (wrong.sum(axis=1) == 1).all():
+        if wrong.sum() == 1 and alive.any():
+            yield _is(
+                "one_entry", f"only entry {np.argwhere(wrong)[0].tolist()} of {x.size} is wrong."
+            )
+        for axis, line in enumerate(("row", "column") if x.ndim == 2 else ()):
+            bad = wrong.any(axis=1 - axis)
+            if bad.sum() == 1 and alive.any():
+                yield _is(f"one_{line}", f"only {line} {bad.argmax()} is wrong.")
+        if x.ndim == 2 and (wrong.sum(axis=1) == 1).all() and alive.any():
             text = "one entry of each row is wrong: is it the correct class? There it is (p - 1)/N."
             yield _is("one_per_row", text)
-        else:
-            for cause, side, other in (("relu_off", x < 0, "x > 0"), ("relu_on", x > 0, "x < 0")):
-                pattern = side.any() and not side.all() and x.size > 3 and count > 1
-                if pattern and not wrong[~side].any() and wrong[side].mean() >= MOST:
-                    text = f"{count} entries are wrong, and none with {other}. Does x hold"
-                    yield _is(cause, f"{text} pre-activations? Then look at ReLU's mask.")
+        for cause, side, where in (("relu_off", x < 0, "<"), ("relu_on", x > 0, ">")):
+            if (
+                x.size > 3
+                and not wrong[~side].any()
+                and side.sum() <= min(2 * wrong.sum(), x.size - 1)
+            ):
+                text = f"only entries with x {where} 0 are wrong. If x holds pre-activations, look"
+                yield _is(cause, f"{text} at ReLU's mask.")
 
 
 def causes_of(findings: Sequence[Finding]) -> tuple[str, ...]:

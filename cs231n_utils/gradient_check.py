@@ -30,8 +30,7 @@ class GradientCheckError(AssertionError):
     Attributes
     ----------
     causes
-        Short stable names of the explanations that fit, the surest first; `unknown` where none
-        does. `check_directions` leaves it empty, or says `not_deterministic`.
+        Short stable names of the explanations that fit, the surest first, or `unknown`.
     parameters, parameter
         The keys that `check_directions` and `check_model` found at fault, and the first of them.
     """
@@ -74,10 +73,8 @@ def relative_error(a: np.ndarray | float, b: np.ndarray | float) -> float:
 
     Raises
     ------
-    ValueError
-        The shapes differ: broadcasting would hide the mistake.
-    TypeError
-        A number is complex.
+    ValueError, TypeError
+        The shapes differ: broadcasting would hide the mistake. A number is complex.
     """
     if np.iscomplexobj(a) or np.iscomplexobj(b):
         raise TypeError("a and b must be real: the gradient of a real loss has no imaginary part")
@@ -112,14 +109,13 @@ def numerical_gradient(
     Returns
     -------
     gradient
-        Of x's shape. Costs two evaluations of f for each entry.
+        Of x's shape, from two evaluations of f for each entry.
 
     Raises
     ------
-    TypeError
-        x is not a float64 array.
-    ValueError
-        f returns anything but one finite number, or writes into x; h adds nothing to an entry.
+    TypeError, ValueError
+        x is not a float64 array. f returns anything but one finite number, or writes into x; h
+        adds nothing to an entry.
     """
     f_plus, f_minus = _both_sides(f, x, h)
     return (f_plus - f_minus) / (2 * h)
@@ -167,34 +163,32 @@ def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> S
     evaluations for each entry where f is smooth.
     """
     f_0 = _number(f(x))
-    values, settled = [np.array([f_0])], np.zeros(x.shape, dtype=bool)
+    settled, single = np.zeros(x.shape, dtype=bool), False
     coarse = fine = np.zeros((4, *x.shape))  # central, left and right slope, round-off
     for power in range(NUM_STEPS):
         step = h / 10**power
         where = ~settled & (x + step != x)
         f_plus, f_minus = _both_sides(f, x, step, where)
-        values.append(f_plus[where])
         sides = (f_plus - f_minus) / (2 * step), (f_0 - f_minus) / step, (f_plus - f_0) / step
-        size = np.maximum(np.abs(f_plus), np.abs(f_minus))
-        rows = np.array([*sides, ROUND_OFF * np.maximum(size, abs(f_0)) / step])
+        size = np.maximum(np.maximum(np.abs(f_plus), np.abs(f_minus)), abs(f_0))
+        rows = np.array([*sides, ROUND_OFF * size / step])
         coarse, fine = np.where(where, fine if power else rows, coarse), np.where(where, rows, fine)
         if power:
             settled |= where & (np.abs(fine[0] - coarse[0]) <= resolution + fine[3])
-    # One-sided slopes are off by a multiple of the step: two steps cancel it.
-    _, left, right, _ = (10 * fine - coarse) / 9
+        else:
+            single = bool(np.ptp(f_plus) > 0 and (f_plus.astype(np.float32) == f_plus).all())
+    _, left, right, _ = (10 * fine - coarse) / 9  # one-sided slopes are off by a multiple of h
     noise = resolution + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
     jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
     kink = jumps[1] > np.maximum(0.5 * jumps[0], 4 * (resolution + 2 * fine[3]))
-    every = np.concatenate(values)
-    single = bool(np.ptp(every) > 0 and (every.astype(np.float32) == every).all())
     return Slopes(coarse[0], noise, left, right, settled, kink, single)
 
 
-class _Comparison:
+class _Check:
     """A gradient of f at x beside the numerical one.
 
     error, settled : the largest difference at step h, and at steps where the slopes have settled,
-    relative to `typical`, or as in `relative_error`; inf unless the slopes prove it right.
+    relative to `typical`, or as in `relative_error`; inf unless they prove the gradient right.
     """
 
     def __init__(
@@ -202,49 +196,51 @@ class _Comparison:
         f: Function,
         x: np.ndarray,
         gradient: np.ndarray,
+        name: str,
+        of: str = "x",
         h: float = 1e-5,
         tolerance: float = 1e-7,
         typical: float = 0.0,
     ) -> None:
-        self.gradient, self.numerical = gradient, numerical_gradient(f, x, h)
-        self.tolerance, self.typical = tolerance, typical
+        self.gradient, self.tolerance, self.typical = gradient, tolerance, typical
+        self.error = self.settled = np.inf
         self.slopes: Slopes | None = None
-        error = relative_error(gradient, self.numerical)
-        if typical and np.isfinite(error):
-            error = float(np.abs(gradient - self.numerical).max()) / typical
-        self.error = self.settled = error
-        if not error <= tolerance:
-            resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
-            self.slopes = slopes = measure_slopes(f, x, h, resolution)
-            self.settled = self._settled_error(slopes)
-            if self.settled == np.inf and (np.abs(gradient - slopes.value) <= slopes.noise).all():
-                with suppress(ValueError):  # f need not be finite so far from x
-                    wide = measure_slopes(f, x, WIDER * h, resolution)  # less round-off
-                    self.settled = self._settled_error(wide)
+        self.compared = f"all {x.size:,} entries of shape {x.shape}"
+        if gradient.shape != x.shape:
+            self.message = (
+                f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
+                "a gradient has the shape of what it is taken with respect to"
+            )
+            return
+        self.numerical = numerical_gradient(f, x, h)
+        self.error = relative_error(gradient, self.numerical)
+        if typical and np.isfinite(self.error):
+            self.error = float(np.abs(gradient - self.numerical).max()) / typical
+        if self.error <= tolerance:
+            self.settled = self.error
+            return
+        resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
+        self.slopes = slopes = measure_slopes(f, x, h, resolution)
+        self.settled = self._settled_error(slopes)
+        if self.settled == np.inf and (np.abs(gradient - slopes.value) <= slopes.noise).all():
+            with suppress(ValueError):  # f need not be finite so far from x
+                wide = measure_slopes(f, x, WIDER * h, resolution)  # less round-off
+                self.settled = self._settled_error(wide)
+        self.message = self._worst_entries(name)
 
     def _settled_error(self, slopes: Slopes) -> float:
-        if slopes.single or not np.isfinite(self.gradient).all():
-            return np.inf
         largest = max(np.abs(self.gradient).max(), np.abs(slopes.value).max())
         scale = self.typical or float(largest)
         at_h, off = np.abs(self.gradient - self.numerical), np.abs(self.gradient - slopes.value)
         right_at_h = at_h <= self.tolerance * scale
         sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
         right = slopes.settled & ~slopes.kink & sharp & (off <= slopes.noise)
-        worst = float(np.where(right_at_h, at_h, off).max())
-        if not (right | right_at_h).all():
+        if slopes.single or scale == np.inf or not (right | right_at_h).all():
             return np.inf
+        worst = float(np.where(right_at_h, at_h, off).max())
         return worst / scale if worst else 0.0
 
-    def report(self, name: str, compared: str) -> GradientReport:
-        """The report, with a power of ten for the tolerance where round-off makes it larger."""
-        tolerance = self.tolerance
-        if self.settled > tolerance:
-            tolerance = float(10.0 ** np.ceil(np.log10(self.settled)))
-        return GradientReport(name, compared, self.settled, tolerance)
-
-    def message(self, name: str) -> str:
-        """That it is wrong, by how much, and in which entries most."""
+    def _worst_entries(self, name: str) -> str:
         lines = [
             f"{name} is wrong: relative error {self.error:.2g}, tolerance {self.tolerance:g}. "
             "Worst entries:"
@@ -257,6 +253,13 @@ class _Comparison:
                 f"numerical {self.numerical.flat[flat]:.6g}"
             )
         return "\n".join(lines)
+
+    def report(self, name: str) -> GradientReport:
+        """The report, with a power of ten for the tolerance where round-off makes it larger."""
+        tolerance = self.tolerance
+        if self.settled > tolerance:
+            tolerance = float(10.0 ** np.ceil(np.log10(self.settled)))
+        return GradientReport(name, self.compared, self.settled, tolerance)
 
 
 def check_gradient(
@@ -300,15 +303,14 @@ def check_gradient(
     """
     _require_float64(x, "x")
     gradient = np.asarray(gradient)
-    if gradient.shape != x.shape:
-        raise _error(_shapes(name, gradient, "x", x), diagnosis.explain(gradient, None, x))
-    if x.size == 0:
+    if gradient.shape == x.shape and x.size == 0:
         raise ValueError("x is empty: there is nothing to check")
-    check = _Comparison(f, x, gradient, h, tolerance)
+    check = _Check(f, x, gradient, name, "x", h, tolerance)
     if check.error <= tolerance or (shrink_h and np.isfinite(check.settled)):
-        return check.report(name, f"all {x.size:,} entries of shape {x.shape}")
-    _require_determinism(check.message(name), lambda: _number(f(x)), x)
-    raise _error(check.message(name), diagnosis.explain(gradient, check.slopes, x))
+        return check.report(name)
+    if check.slopes:
+        _require_determinism(check.message, lambda: _number(f(x)), x)
+    raise _error(check.message, diagnosis.explain(gradient, check.slopes, x))
 
 
 def check_directions(
@@ -323,8 +325,7 @@ def check_directions(
 ) -> GradientReport:
     """Check the gradients of all parameters at once, along a few random directions.
 
-    Along a direction v of length 1 over all parameters together, the slope of f must be the inner
-    product of v with the gradient:
+    The slope of f along a direction v of length 1 over all parameters must be <grads, v>:
 
         (f(params + h v) - f(params - h v)) / (2 h)  =  <grads, v>
 
@@ -355,40 +356,34 @@ def check_directions(
     TypeError, ValueError
         As in `numerical_gradient`; params is empty.
     """
-    if not params:
-        raise ValueError("params is empty: there is nothing to check")
-    if num_directions < 1:
-        raise ValueError(f"num_directions must be at least 1, not {num_directions}")
+    if not params or num_directions < 1:
+        raise ValueError(
+            f"with {len(params)} parameters and num_directions = {num_directions} there is "
+            "nothing to check"
+        )
     _require_keys(params, grads)
     for key, value in params.items():
         _require_float64(value, f"params[{key!r}]")
         if np.shape(grads[key]) != value.shape:
-            raise GradientCheckError(_shapes(f"the gradient of {key}", grads[key], key, value))
-    check = _along(f, params, grads, [*params], num_directions, h, tolerance, rng)
+            shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
+            raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
+    options = num_directions, h, tolerance
+    check = _along(f, params, grads, [*params], "the gradient", *options, rng)
     if np.isfinite(check.settled):
-        size = sum(value.size for value in params.values())
-        compared = f"{num_directions} random directions through all {size:,} parameters"
-        return check.report("gradients", compared)
-    message = (
-        "the gradient is wrong: along a random direction the slope of f differs from <grads, v> "
-        f"by {check.error:.2g} of its typical size (tolerance {tolerance:g}); "
-        f"check {', '.join(params)} one by one with check_gradient"
-    )
+        return check.report("gradients")
+    message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
     _require_determinism(message, lambda: _number(f(params)), *params.values())
-    wrong, right = [], []
-    for key in params:
-        check = _along(f, params, grads, [key], num_directions, h, tolerance, 0)
-        if np.isfinite(check.settled):
-            right.append(key)
-        else:
-            wrong.append(key)
-            message += (
-                f"\nAlong directions through {key} alone the slope differs by {check.error:.2g} of "
-                "its typical size."
-            )
+    alone = {key: _along(f, params, grads, [key], key, *options) for key in params}
+    right = [key for key, check in alone.items() if np.isfinite(check.settled)]
+    wrong = tuple(key for key in params if key not in right)
+    for key in wrong:
+        message += (
+            f"\nAlong directions through {key} alone the slope differs by "
+            f"{alone[key].error:.2g} of its typical size."
+        )
     if right:
         message += f"\nAlong directions through one of {', '.join(right)} it agrees."
-    raise GradientCheckError(message, parameters=tuple(wrong))
+    raise GradientCheckError(message, parameters=wrong)
 
 
 def _along(
@@ -396,21 +391,23 @@ def _along(
     params: Params,
     grads: Params,
     keys: list[str],
+    name: str,
     num_directions: int = 4,
     h: float = 1e-5,
     tolerance: float = 1e-5,
     rng: np.random.Generator | int = 0,
-) -> _Comparison:
-    """The slopes of f along random directions of length 1 through the parameters of some keys.
+) -> _Check:
+    """The check along random directions v of length 1 through the parameters of some keys.
 
-    Typical is the root mean square of <grads, v> over all such directions v.
+    Typical is the root mean square of <grads, v> over all such directions.
     """
     gradient = np.concatenate([np.ravel(grads[key]) for key in keys])
     ends = np.cumsum([params[key].size for key in keys])[:-1]
     V = np.random.default_rng(rng).standard_normal((num_directions, gradient.size))
     V /= np.linalg.norm(V, axis=1, keepdims=True)
     scale = float(np.abs(gradient).max(initial=0.0)) or 1.0  # so that no square overflows
-    typical = scale * float(np.linalg.norm(gradient / scale)) / np.sqrt(gradient.size)
+    typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size or 1))
+    typical = typical or np.finfo(np.float64).tiny
     with _restored(*params.values()) as before:
 
         def f_at(t: np.ndarray) -> float:
@@ -420,8 +417,15 @@ def _along(
                 params[key] += step.reshape(params[key].shape)
             return _number(f(params))
 
-        typical = typical or np.finfo(np.float64).tiny
-        return _Comparison(f_at, np.zeros(num_directions), V @ gradient, h, tolerance, typical)
+        t = np.zeros(num_directions)
+        check = _Check(f_at, t, V @ gradient, name, "", h, tolerance, typical)
+    check.slopes = None  # they are those of directions, not of entries
+    check.compared = f"{num_directions} random directions through all {gradient.size:,} parameters"
+    check.message = (
+        f"{name} is wrong: along a random direction the slope of f differs from <grads, v> by "
+        f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
+    )
+    return check
 
 
 def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
@@ -449,12 +453,17 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         A gradient is wrong or missing; or the loss is no finite number, is random, or changes what
         it is given. `causes` says why, `parameter` where. The parameters are as before.
     TypeError
-        loss returns something else, or params holds no arrays.
+        loss returns something else.
     """
-    params = dict(model.params)
+    params, report = dict(model.params), ModelReport()
     for key, value in params.items():
-        _require_parameter(key, value)
-    report, failures = ModelReport(), {}
+        try:
+            _require_float64(value, f"params[{key!r}]")
+        except TypeError as error:
+            kind = getattr(value, "dtype", np.dtype(object)).kind
+            cause = {"f": "float32", "i": "integer", "u": "integer"}.get(kind, "type")
+            raise GradientCheckError(str(error), (cause,), (key,)) from None
+    failures: dict[str, tuple[str, list[Finding]]] = {}
     arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
 
     def f(_: Any) -> float:
@@ -469,50 +478,32 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
             if not planting.recognise(params, X, y, reg, f(X)):
                 reference = None  # the same loss by chance, or one that ignores params
         for key, x in params.items():
-            gradient, name, slopes = grads[key], f"d{key}", None
-            compared = f"all {x.size:,} entries of shape {x.shape}"
-            if gradient.shape != x.shape:
-                message = _shapes(name, gradient, key, x)
+            gradient = grads[key]
+            if x.size > LARGE and gradient.shape == x.shape:
+                check = _along(f, {key: x}, grads, [key], f"d{key}")
             else:
-                if x.size > LARGE:
-                    check = _along(f, {key: x}, grads, [key])
-                    compared = f"4 random directions through {compared[4:]}"
-                    message = (
-                        f"{name} is wrong: along a direction the slope differs by "
-                        f"{check.error:.2g} of its typical size (tolerance {check.tolerance:g})"
-                    )
-                else:
-                    check = _Comparison(f, x, gradient)
-                    message, slopes = check.message(name), check.slopes
-                if np.isfinite(check.settled):
-                    report[key] = check.report(name, compared)
-                    continue
+                check = _Check(f, x, gradient, f"d{key}", key)
+            if np.isfinite(check.settled):
+                report[key] = check.report(f"d{key}")
+                continue
             if reference and reference.exact:
-                findings = reference.explain(key, gradient, slopes)
+                findings = reference.explain(
+                    key, gradient, check.slopes if x.size <= LARGE else None
+                )
             elif reference:
                 findings = [diagnosis.FLOAT32]
             else:
-                known = {
-                    "N": len(X) if hasattr(X, "__len__") else np.nan,
-                    "reg": reg,
-                    "l2": reg * x,
-                }
-                findings = diagnosis.explain(gradient, slopes, x, known)
+                N = len(X) if hasattr(X, "__len__") else np.nan
+                known = {"N": N, "reg": reg, "l2": reg * x}
+                findings = diagnosis.explain(gradient, check.slopes, x, known)
             if reference and findings == [diagnosis.ROUND]:
-                compared += " and of a reference pass"
-                report[key] = GradientReport(name, compared, 0.0, diagnosis.PROVED)
+                compared = f"{check.compared} and of a reference pass"
+                report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
             else:
-                failures[key] = message, findings
+                failures[key] = check.message, findings
     if failures:
         raise _error_of_model(failures, list(report))
     return report
-
-
-def _shapes(name: str, gradient: np.ndarray, of: str, x: np.ndarray) -> str:
-    return (
-        f"{name} has shape {np.shape(gradient)}, but {of} has shape {x.shape}: "
-        "a gradient has the shape of what it is taken with respect to"
-    )
 
 
 def _error(message: str, findings: list[Finding]) -> GradientCheckError:
@@ -576,19 +567,16 @@ def _error_of_model(
     causes = sorted(votes, key=lambda cause: (cause in no_fault, -votes[cause])) or ["unknown"]
     suspects = [key for key, (_, found) in failures.items() if causes[0] in causes_of(found)]
     parameter = (suspects or [*failures])[-1]  # where the backward pass begins
-    message, findings = failures[parameter]
+    message, findings = failures.pop(parameter)
     if causes[0] in no_fault:
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     findings = sorted(findings, key=lambda finding: causes.index(finding.causes[0]))
     lines = [message, *diagnosis.sentences(findings)]
-    others = [key for key in failures if key != parameter]
-    for key in others:
-        found = failures[key][1]
-        same = causes[0] in causes_of(found)
-        how = " in the same way." if same else f", too: {found[0].text}" if found else ", too."
-        lines.append(f"d{key} is wrong{how}")
-    lines += [f"Right: {', '.join(f'd{key}' for key in right)}."] if right else []
-    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *others))
+    for key, (_, found) in failures.items():
+        lines.append(f"d{key} is wrong, too: {' '.join(finding.text for finding in found[:1])}")
+    if right:
+        lines.append(f"Right: {', '.join(f'd{key}' for key in right)}.")
+    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures))
 
 
 def _require_keys(params: Params, grads: Params) -> None:
@@ -599,18 +587,6 @@ def _require_keys(params: Params, grads: Params) -> None:
             ("missing",) if missing else ("extra",),
             missing,
         )
-
-
-def _require_parameter(key: str, x: np.ndarray) -> None:
-    """Refuse a parameter that cannot be checked, with the cause where its type is at fault."""
-    try:
-        _require_float64(x, f"params[{key!r}]")
-    except TypeError as error:
-        kind = getattr(x, "dtype", np.dtype(object)).kind
-        if kind not in "fiub":
-            raise
-        cause = "float32" if kind == "f" else "integer"
-        raise GradientCheckError(str(error), (cause,), (key,)) from None
 
 
 def _require_float64(x: np.ndarray, name: str) -> None:
