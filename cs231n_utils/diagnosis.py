@@ -13,7 +13,6 @@ import numpy as np
 PROVED = 1e-9  # relative difference of two gradients that are equal to rounding
 SLACK = 3  # what an explanation may leave, in units of the noise
 REST = 0.1  # and as a share of the disagreement
-MOST = 0.5  # the share of entries that makes a pattern
 
 
 class Slopes(NamedTuple):
@@ -34,71 +33,57 @@ class Slopes(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """An explanation: short names of the faults in it, a sentence, the gradient with the faults."""
+    """An explanation: a short name of each fault, a sentence, the gradient with these faults."""
 
     causes: tuple[str, ...]
     text: str
     gradient: np.ndarray = np.zeros(0)
 
 
-def _is(cause: str, text: str) -> Finding:
-    return Finding((cause,), text)
-
-
-NOT_DETERMINISTIC = _is(
-    "not_deterministic",
+NOT_DETERMINISTIC = Finding(
+    ("not_deterministic",),
     "f is not deterministic: two calls at the same x return different values. Fix its batch, "
     "and the seed of anything random in it, before the check.",
 )
-FLOAT32 = _is("float32", "the loss has the digits of float32 only: compute all of it in float64.")
-CONSTANT = _is(
-    "constant",
+FLOAT32 = Finding(("float32",), "f has the digits of float32 only: compute all of it in float64.")
+ROUND = Finding(("round_off",), "the disagreement is within the round-off of f: use a larger h.")
+CONSTANT = Finding(
+    ("constant",),
     "f does not change when x does, but for an L2 term if it has one. Does f read this very array, "
     "and not a copy of it?",
 )
-ROUND = _is("round_off", "the disagreement is within the round-off of f: use a larger h.")
-NEAR_KINK = _is(
-    "kink", "the slope agrees at a smaller h: f has a kink within h of x, or h is too large."
+NEAR_KINK = Finding(
+    ("kink",), "at a smaller h it agrees: f has a kink within h, or h is too large."
 )
-SHAPE = _is("shape", "compare the order of its factors, or the axis of its sum, with the shapes.")
-NOTHING_FITS = (
+SHAPE = Finding(
+    ("shape",), "compare the order of its factors, or the axis of its sum, with the shapes."
+)
+UNKNOWN = Finding(
+    ("unknown",),
     "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
-    "column). Start from the worst entries."
+    "column). Start from the worst entries.",
 )
 
 # Of any gradient, right or planted: data is the gradient without the L2 term l2, x the parameter.
 CHANGES = (
-    ("float32", "np.float16(gradient)", "it is rounded to float16: compute it in float64"),
-    ("float32", "np.float32(gradient)", "it is rounded to float32: compute it in float64"),
     ("sign", "-gradient", "every entry is -1 times the right one: the sign is wrong"),
     ("sign", "-data + l2", "the sign is wrong, but for the L2 term"),
     ("factor N", "N * data + l2", "it is N times the right one: divide by the N examples"),
     ("factor N", "N * gradient", "it is N times the right one: divide by the N examples"),
     ("factor 1/N", "data / N + l2", "1/N is there twice"),
-    ("factor 1/N", "gradient / N", "1/N is there twice"),
     ("factor 2", "2 * data + l2", "it is 2 times the right one: is a 1/2 missing?"),
-    ("factor 2", "2 * gradient", "it is 2 times the right one: is a 1/2 missing?"),
     ("factor 1/2", "data / 2 + l2", "it is 1/2 times the right one: is a 1/2 too many?"),
-    ("factor 1/2", "gradient / 2", "it is 1/2 times the right one: is a 1/2 too many?"),
     ("reg_missing", "data", "the L2 term is missing"),
     ("reg_doubled", "gradient + reg * x", "an L2 term is too many"),
     ("reg_misplaced", "data + reg * data", "dW += reg * dW stands for dW += reg * W"),
-    ("reg_factor", "data + l2 / 2", "the L2 term is 1/2 times the right one"),
-    ("reg_factor", "data - l2", "the sign of the L2 term is wrong"),
-    ("reg_factor", "data + l2 / N", "the L2 term is divided by N"),
-    ("reg_factor", "data + N * l2", "the L2 term is N times the right one"),
     ("reg_form", "data + reg * x * x", "reg * W * W is not the derivative of the penalty"),
-    ("reg_form", "data + reg / 2 * np.sum(x * x)", "the penalty stands for its derivative"),
-    ("reg_form", "data + reg", "W is missing in the L2 term"),
-    ("data_missing", "l2", "only the L2 term is there"),
     ("transpose", "gradient.T", "it is the transpose of the right one"),
     ("transpose", "data.T + l2", "it is the transpose of the right one"),
     ("order", "gradient[::-1]", "the order is reversed"),
     ("order", "gradient.T.reshape(x.shape)", "the values are right, but read in another order"),
     ("shape", "gradient[None]", "the values are right, but not the shape"),
-    ("shape", "gradient.ravel()", "the values are right, but not the shape"),
     ("wrong_axis", "gradient.sum() + 0 * x", "every entry is the sum of all: sum over one axis"),
-    ("swapped", "x", "it is the parameter itself"),
+    ("float32", "np.float16(gradient)", "it is rounded to float16: compute it in float64"),
 )
 
 
@@ -115,12 +100,10 @@ def explain(
     known: dict[str, Any] | None = None,
     planted: Sequence[Finding] = (),
 ) -> list[Finding]:
-    """Every explanation that fits a gradient, the surest first.
+    """Every explanation that fits a gradient with respect to x, the surest first.
 
     Parameters
     ----------
-    gradient, x
-        The gradient, and what it is taken with respect to.
     slopes
         What was measured in its place, of x's shape; None when nothing was.
     known
@@ -130,27 +113,26 @@ def explain(
     """
     if not np.isfinite(gradient).all():
         bad = np.count_nonzero(~np.isfinite(gradient))
-        return [_is("not_finite", f"{bad} of {gradient.size} entries are NaN or infinite.")]
+        return [Finding(("not_finite",), f"{bad} of {gradient.size} entries are NaN or infinite.")]
     if slopes is None:
-        return [SHAPE] if gradient.shape != x.shape else []
+        return [UNKNOWN if gradient.shape == x.shape else SHAPE]
     if slopes.single:
-        return [_is("float32", "f computes in float32: every value of it is a float32 number.")]
+        return [FLOAT32]
     case = _Case(gradient, slopes, x, {"N": np.nan, "reg": 0.0, "l2": 0.0} | (known or {}), planted)
     if gradient.shape != x.shape:
         return case.changed() or [SHAPE]
-    kinks = case.kinks()
     if not case.wrong.any():
         sharp = np.max(slopes.noise) < 1e-3 * np.abs(slopes.value).max()
-        return kinks or [NEAR_KINK if sharp and not planted else ROUND]
+        return case.kinks() or [NEAR_KINK if sharp and not planted else ROUND]
     if gradient.dtype.kind in "iub" and case.fits(np.trunc(case.n)):
-        return [_is("integer", "the decimals are cut off: compute it in float64.")]
-    if not gradient.any() and gradient.dtype.kind == "f":
-        findings = [_is("zero", "every entry is 0. Was the gradient ever written to?")]
-    elif not planted and (np.abs(slopes.value - case.known["l2"]) <= slopes.noise).all():
+        findings = [Finding(("integer",), "the decimals are cut off: compute it in float64.")]
+    elif not gradient.any():
+        findings = [Finding(("zero",), "every entry is 0. Was the gradient ever written to?")]
+    elif not planted and (np.abs(case.n - case.known["l2"]) <= slopes.noise).all():
         findings = [CONSTANT]
     else:
-        findings = case.changed() or list(case.patterns())[:1]
-    return findings + kinks
+        findings = case.changed() or [*case.patterns(), UNKNOWN][:1]
+    return findings + case.kinks()
 
 
 class _Case:
@@ -166,15 +148,13 @@ class _Case:
     ) -> None:
         self.a, self.n, self.x = gradient.astype(np.float64), np.asarray(slopes.value), x
         self.slopes, self.known, self.planted = slopes, known, planted
-        self.fit, self.rest = np.ones(self.a.shape, dtype=bool), np.inf
+        self.fit, self.rest = np.array(True), np.inf
         if self.a.shape == x.shape:
-            noise, off = slopes.noise, np.abs(self.a - self.n)
-            low, high = np.minimum(slopes.left, slopes.right), np.maximum(slopes.left, slopes.right)
-            between = (self.a >= low - 30 * noise) & (self.a <= high + 30 * noise)
-            self.at_kink = (off > noise) & slopes.kink & between
-            self.wrong = (off > noise) & ~self.at_kink
-            self.fit = slopes.settled & ~slopes.kink  # elsewhere is no derivative
-            self.rest = REST * float(np.where(self.fit, off, 0.0).max(initial=0.0))
+            off = np.abs(self.a - self.n)
+            self.at_kink = slopes.kink & (off > slopes.noise)  # there is no derivative
+            self.wrong = ~slopes.kink & (off > slopes.noise)
+            self.fit = slopes.settled & ~slopes.kink
+            self.rest = REST * float(np.where(self.fit, off, 0.0).max())
 
     def fits(self, gradient: np.ndarray) -> bool:
         """Whether a is this gradient, within what noise becomes in it."""
@@ -182,8 +162,7 @@ class _Case:
             return False
         larger = np.abs(gradient).max(initial=0.0) / (np.abs(self.n).max(initial=0.0) or np.inf)
         slack = SLACK * np.max(self.slopes.noise) * (1 + larger)
-        close = np.abs(self.a - gradient) <= min(self.rest, slack)
-        return bool((close | ~self.fit).all())
+        return bool((~self.fit | (np.abs(self.a - gradient) <= min(self.rest, slack))).all())
 
     def changes(self, base: Finding) -> Iterator[Finding]:
         """A gradient with one change more."""
@@ -198,14 +177,13 @@ class _Case:
 
     def changed(self) -> list[Finding]:
         """The changes or planted faults that give this gradient, one or, where proved, two."""
-        single = [*self.changes(Finding((), "", self.n)), *self.planted]
+        single = [*self.planted, *self.changes(Finding((), "", self.n))]
         found = [fault for fault in single if self.fits(fault.gradient)]
         if not found and self.a.shape == self.x.shape:
             found = list(self.multiples())[:1]
         if not found and self.planted:
-            found = [
-                both for one in single for both in self.changes(one) if self.fits(both.gradient)
-            ]
+            pairs = [pair for fault in single for pair in self.changes(fault)]
+            found = [pair for pair in pairs if self.fits(pair.gradient)]
         proof = " A backward pass with this gives exactly this gradient." if self.planted else ""
         findings: dict[frozenset[str], Finding] = {}
         for causes, text, _ in found:
@@ -222,65 +200,54 @@ class _Case:
             size = max(abs(factor), abs(1 / factor)) if factor else np.inf
             whole = abs(size - np.rint(size)) < 1e-4 * size
             enough = np.count_nonzero(along) > 2 or (whole and part is not self.x)
-            if enough and size < 1e4 and self.fits(base + factor * part):
-                ask = f" Is {size:.0f} the number of your examples?" if whole else ""
-                text = f"every entry is {factor:.3g} times the right one.{ask}"
-                if part is self.x:
-                    text = f"{factor:.3g} * x is too much in every entry: look at the L2 term."
-                yield _is("reg_factor" if part is self.x else "factor", text)
+            if not enough or size > 1e4 or not self.fits(base + factor * part):
+                continue
+            if part is self.x:
+                text = f"{factor:.3g} * x is too much in every entry: look at the L2 term"
+                yield Finding(("reg_factor",), text)
+            else:
+                ask = f". Is {size:.0f} the number of your examples?" if whole else ""
+                text = f"every entry is {factor:.3g} times the right one{ask}"
+                yield Finding(("factor",), text)
 
     def kinks(self) -> list[Finding]:
-        """Entries that disagree only because f has a kink at x."""
+        """Entries that disagree where f has a kink at x."""
         if not self.at_kink.any():
             return []
-        index = tuple(int(k) for k in np.argwhere(self.at_kink)[0])
+        index = tuple(np.argwhere(self.at_kink)[0].tolist())
         text = (
             f"f has a kink exactly at x in {self.at_kink.sum()} of {self.x.size} entries. At "
             f"{list(index)} its slope is {self.slopes.left[index]:.3g} on the left and "
             f"{self.slopes.right[index]:.3g} on the right: there is no derivative to compare with. "
             "Move x a little and check again."
         )
-        return [_is("kink", text)]
+        return [Finding(("kink",), text)]
 
     def patterns(self) -> Iterator[Finding]:
-        """Wrong on one side of 0, in one entry, row or column, or in one entry of each row."""
+        """Wrong on one side of 0, or in one entry, row or column."""
         wrong, x, noise = self.wrong, self.x, self.slopes.noise
         a_is_0, n_is_0 = np.abs(self.a) <= noise, np.abs(self.n) <= noise
-        alive = ~(a_is_0 & n_is_0) & ~wrong & self.fit  # that zeros agree says nothing
-        if x.size > 3 and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= MOST:
+        if x.size > 3 and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= 0.5:
             text = "it is 0 where x > 0, and the right one where x < 0: the mask is inverted."
-            yield _is("relu_inverted", text)
-        if wrong.sum() == 1 and alive.any():
-            yield _is(
-                "one_entry", f"only entry {np.argwhere(wrong)[0].tolist()} of {x.size} is wrong."
-            )
-        for axis, line in enumerate(("row", "column") if x.ndim == 2 else ()):
-            bad = wrong.any(axis=1 - axis)
-            if bad.sum() == 1 and alive.any():
-                yield _is(f"one_{line}", f"only {line} {bad.argmax()} is wrong.")
-        if x.ndim == 2 and (wrong.sum(axis=1) == 1).all() and alive.any():
-            text = "one entry of each row is wrong: is it the correct class? There it is (p - 1)/N."
-            yield _is("one_per_row", text)
-        for cause, side, where in (("relu_off", x < 0, "<"), ("relu_on", x > 0, ">")):
-            if (
-                x.size > 3
-                and not wrong[~side].any()
-                and side.sum() <= min(2 * wrong.sum(), x.size - 1)
-            ):
-                text = f"only entries with x {where} 0 are wrong. If x holds pre-activations, look"
-                yield _is(cause, f"{text} at ReLU's mask.")
+            yield Finding(("relu_inverted",), text)
+        if (~(a_is_0 & n_is_0) & ~wrong & self.fit).any():  # that zeros agree says nothing
+            if wrong.sum() == 1:
+                text = f"only entry {np.argwhere(wrong)[0].tolist()} of {x.size} is wrong."
+                yield Finding(("one_entry",), text)
+            for axis, line in enumerate(("row", "column") if x.ndim == 2 else ()):
+                bad = wrong.any(axis=1 - axis)
+                if bad.sum() == 1:
+                    yield Finding((f"one_{line}",), f"only {line} {bad.argmax()} is wrong.")
+            if x.ndim == 2 and (wrong.sum(axis=1) == 1).all():
+                text = "one entry of each row is wrong: is it the correct class?"
+                yield Finding(("one_per_row",), text)
+        for cause, side, sign in (("relu_off", x < 0, "<"), ("relu_on", x > 0, ">")):
+            most = side.sum() <= min(2 * wrong.sum(), x.size - 1)
+            if x.size > 3 and most and not wrong[~side].any():
+                text = f"only entries with x {sign} 0 are wrong. Is x what ReLU sees? See its mask."
+                yield Finding((cause,), text)
 
 
 def causes_of(findings: Sequence[Finding]) -> tuple[str, ...]:
     """Every cause once, in the order of the findings."""
     return tuple(dict.fromkeys(cause for finding in findings for cause in finding.causes))
-
-
-def sentences(findings: Sequence[Finding]) -> list[str]:
-    """The lines that a message appends."""
-    if not findings:
-        return [f"Diagnosis: {NOTHING_FITS}"]
-    if len(findings) == 1:
-        return [f"Diagnosis: {findings[0].text}"]
-    lines = [f"  {number}. {finding.text}" for number, finding in enumerate(findings, 1)]
-    return ["Diagnosis: several explanations fit, the most specific first:", *lines]
