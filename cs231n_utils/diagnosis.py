@@ -16,20 +16,15 @@ REST = 0.1  # and as a share of the disagreement
 
 
 class Slopes(NamedTuple):
-    """Slopes of f at x, entry by entry, at the largest step from which a smaller changes nothing.
+    """Slopes at x, entry by entry, at the largest step from which a smaller changes nothing."""
 
-    The central difference and the error that round-off may leave in it; the slopes from the left
-    and the right; whether such a step was found; whether left and right differ however small the
-    step; whether f computes in float32.
-    """
-
-    value: np.ndarray
-    noise: np.ndarray
+    value: np.ndarray  # the central difference
+    noise: np.ndarray  # the error that round-off may leave in it
     left: np.ndarray
     right: np.ndarray
-    settled: np.ndarray
-    kink: np.ndarray
-    single: bool = False
+    settled: np.ndarray  # whether there is such a step
+    kink: np.ndarray  # whether left and right differ however small the step
+    single: bool = False  # whether f computes in float32
 
 
 class Finding(NamedTuple):
@@ -42,22 +37,15 @@ class Finding(NamedTuple):
 
 NOT_DETERMINISTIC = Finding(
     ("not_deterministic",),
-    "f is not deterministic: two calls at the same x return different values. Fix its batch, "
-    "and the seed of anything random in it, before the check.",
+    "two calls of f at the same x differ: fix its batch, and the seed of anything random in it.",
 )
 FLOAT32 = Finding(("float32",), "f has the digits of float32 only: compute all of it in float64.")
 ROUND = Finding(("round_off",), "the disagreement is within the round-off of f: use a larger h.")
-CONSTANT = Finding(
-    ("constant",),
-    "f does not change when x does, but for an L2 term if it has one. Does f read this very array, "
-    "and not a copy of it?",
-)
+CONSTANT = Finding(("constant",), "f does not change with x, L2 apart: does it read a copy of x?")
 NEAR_KINK = Finding(
     ("kink",), "at a smaller h it agrees: f has a kink within h, or h is too large."
 )
-SHAPE = Finding(
-    ("shape",), "compare the order of its factors, or the axis of its sum, with the shapes."
-)
+SHAPE = Finding(("shape",), "compare the order of its factors, or the axis of its sum.")
 UNKNOWN = Finding(
     ("unknown",),
     "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
@@ -200,15 +188,12 @@ class _Case:
             size = max(abs(factor), abs(1 / factor)) if factor else np.inf
             whole = abs(size - np.rint(size)) < 1e-4 * size
             enough = np.count_nonzero(along) > 2 or (whole and part is not self.x)
-            if not enough or size > 1e4 or not self.fits(base + factor * part):
-                continue
-            if part is self.x:
-                text = f"{factor:.3g} * x is too much in every entry: look at the L2 term"
-                yield Finding(("reg_factor",), text)
-            else:
+            if enough and size < 1e4 and self.fits(base + factor * part):
                 ask = f". Is {size:.0f} the number of your examples?" if whole else ""
                 text = f"every entry is {factor:.3g} times the right one{ask}"
-                yield Finding(("factor",), text)
+                if part is self.x:
+                    text = f"{factor:.3g} * x is too much in every entry: look at the L2 term"
+                yield Finding(("reg_factor",) if part is self.x else ("factor",), text)
 
     def kinks(self) -> list[Finding]:
         """Entries that disagree where f has a kink at x."""

@@ -5,7 +5,7 @@ Derived in the notebook 03_gradient_checking.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ Function = Callable[[Any], float]
 NUM_STEPS = 7  # h, h/10, ..., h/1000000
 ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
-WIDER = 100  # times h: the step at which it is then measured again
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
 
 
@@ -89,9 +88,7 @@ def relative_error(a: np.ndarray | float, b: np.ndarray | float) -> float:
     return float(np.abs(a / scale - b / scale).max())
 
 
-def numerical_gradient(
-    f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-5
-) -> np.ndarray:
+def numerical_gradient(f: Function, x: np.ndarray, h: float = 1e-5) -> np.ndarray:
     """Gradient of f at x by central differences, one entry of x at a time.
 
         (f(x + h e) - f(x - h e)) / (2 h)        for every unit vector e
@@ -114,8 +111,7 @@ def numerical_gradient(
     Raises
     ------
     TypeError, ValueError
-        x is not a float64 array. f returns anything but one finite number, or writes into x; h
-        adds nothing to an entry.
+        x is no float64 array; f returns no finite number or writes into x; h is lost in x.
     """
     f_plus, f_minus = _both_sides(f, x, h)
     return (f_plus - f_minus) / (2 * h)
@@ -202,15 +198,13 @@ class _Check:
         tolerance: float = 1e-7,
         typical: float = 0.0,
     ) -> None:
-        self.gradient, self.tolerance, self.typical = gradient, tolerance, typical
+        self.gradient, self.tolerance = gradient, tolerance
         self.error = self.settled = np.inf
         self.slopes: Slopes | None = None
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
         if gradient.shape != x.shape:
-            self.message = (
-                f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
-                "a gradient has the shape of what it is taken with respect to"
-            )
+            self.message = f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
+            self.message += "a gradient has the shape of what it is taken with respect to"
             return
         self.numerical = numerical_gradient(f, x, h)
         self.error = relative_error(gradient, self.numerical)
@@ -221,37 +215,23 @@ class _Check:
             return
         resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
         self.slopes = slopes = measure_slopes(f, x, h, resolution)
-        self.settled = self._settled_error(slopes)
-        if self.settled == np.inf and (np.abs(gradient - slopes.value) <= slopes.noise).all():
-            with suppress(ValueError):  # f need not be finite so far from x
-                wide = measure_slopes(f, x, WIDER * h, resolution)  # less round-off
-                self.settled = self._settled_error(wide)
-        self.message = self._worst_entries(name)
-
-    def _settled_error(self, slopes: Slopes) -> float:
-        largest = max(np.abs(self.gradient).max(), np.abs(slopes.value).max())
-        scale = self.typical or float(largest)
-        at_h, off = np.abs(self.gradient - self.numerical), np.abs(self.gradient - slopes.value)
-        right_at_h = at_h <= self.tolerance * scale
+        at_h, off = np.abs(gradient - self.numerical), np.abs(gradient - slopes.value)
+        scale = typical or float(max(np.abs(gradient).max(), np.abs(slopes.value).max()))
+        right_at_h = at_h <= tolerance * scale
         sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
         right = slopes.settled & ~slopes.kink & sharp & (off <= slopes.noise)
-        if slopes.single or scale == np.inf or not (right | right_at_h).all():
-            return np.inf
-        worst = float(np.where(right_at_h, at_h, off).max())
-        return worst / scale if worst else 0.0
+        if scale < np.inf and not slopes.single and (right | right_at_h).all():
+            self.settled = float(np.where(right_at_h, at_h, off).max()) / (scale or 1.0)
+        self.message = self._worst_entries(name)
 
     def _worst_entries(self, name: str) -> str:
-        lines = [
-            f"{name} is wrong: relative error {self.error:.2g}, tolerance {self.tolerance:g}. "
-            "Worst entries:"
-        ]
+        bound = f"relative error {self.error:.2g}, tolerance {self.tolerance:g}"
+        lines = [f"{name} is wrong: {bound}. Worst entries:"]
         difference = np.nan_to_num(np.abs(self.gradient - self.numerical), nan=np.inf)
         for flat in np.argsort(difference, axis=None)[:-4:-1]:
-            index = np.unravel_index(flat, np.atleast_1d(difference).shape)
-            lines.append(
-                f"  {name}[{', '.join(map(str, index))}]: analytic {self.gradient.flat[flat]:.6g}, "
-                f"numerical {self.numerical.flat[flat]:.6g}"
-            )
+            index = ", ".join(map(str, np.unravel_index(flat, np.atleast_1d(difference).shape)))
+            a, n = self.gradient.flat[flat], self.numerical.flat[flat]
+            lines.append(f"  {name}[{index}]: analytic {a:.6g}, numerical {n:.6g}")
         return "\n".join(lines)
 
     def report(self, name: str) -> GradientReport:
@@ -263,7 +243,7 @@ class _Check:
 
 
 def check_gradient(
-    f: Callable[[np.ndarray], float],
+    f: Function,
     x: np.ndarray,
     gradient: np.ndarray,
     *,
@@ -296,10 +276,8 @@ def check_gradient(
 
     Raises
     ------
-    GradientCheckError
-        The two disagree or their shapes differ: the worst entries, and a diagnosis.
-    TypeError, ValueError
-        As in `numerical_gradient`; x is empty.
+    GradientCheckError, TypeError, ValueError
+        They disagree, also in shape; as in `numerical_gradient`; x is empty.
     """
     _require_float64(x, "x")
     gradient = np.asarray(gradient)
@@ -314,7 +292,7 @@ def check_gradient(
 
 
 def check_directions(
-    f: Callable[[Params], float],
+    f: Function,
     params: Params,
     grads: Params,
     *,
@@ -336,7 +314,7 @@ def check_directions(
     Parameters
     ----------
     f
-        Function of params that returns one number; params is changed in place while f runs.
+        As in `numerical_gradient`, a function of params.
     params, grads
         Dicts with the same keys; float64 arrays, pairwise of one shape. params is restored exactly.
     num_directions, h, tolerance
@@ -351,36 +329,35 @@ def check_directions(
 
     Raises
     ------
-    GradientCheckError
-        A slope disagrees, or keys or shapes differ.
-    TypeError, ValueError
-        As in `numerical_gradient`; params is empty.
+    GradientCheckError, TypeError, ValueError
+        As in `check_gradient`; keys differ.
     """
     if not params or num_directions < 1:
-        raise ValueError(
-            f"with {len(params)} parameters and num_directions = {num_directions} there is "
-            "nothing to check"
-        )
+        given = f"params {[*params]}, num_directions {num_directions}"
+        raise ValueError(f"there is nothing to check: {given}")
     _require_keys(params, grads)
     for key, value in params.items():
         _require_float64(value, f"params[{key!r}]")
         if np.shape(grads[key]) != value.shape:
             shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
             raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
+
+    def along(some: Params, rng: np.random.Generator | int = 0) -> _Check:
+        return _along(lambda _: f(params), some, grads, "the gradient", *options, rng)
+
     options = num_directions, h, tolerance
-    check = _along(f, params, grads, [*params], "the gradient", *options, rng)
-    if np.isfinite(check.settled):
-        return check.report("gradients")
-    message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
-    _require_determinism(message, lambda: _number(f(params)), *params.values())
-    alone = {key: _along(f, params, grads, [key], key, *options) for key in params}
+    with _restored(*params.values()):
+        check = along(params, rng)
+        if np.isfinite(check.settled):
+            return check.report("gradients")
+        message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
+        _require_determinism(message, lambda: _number(f(params)), *params.values())
+        alone = {key: along({key: value}) for key, value in params.items()}
     right = [key for key, check in alone.items() if np.isfinite(check.settled)]
     wrong = tuple(key for key in params if key not in right)
     for key in wrong:
-        message += (
-            f"\nAlong directions through {key} alone the slope differs by "
-            f"{alone[key].error:.2g} of its typical size."
-        )
+        size = f"{alone[key].error:.2g} of its typical size"
+        message += f"\nAlong directions through {key} alone the slope differs by {size}."
     if right:
         message += f"\nAlong directions through one of {', '.join(right)} it agrees."
     raise GradientCheckError(message, parameters=wrong)
@@ -390,34 +367,31 @@ def _along(
     f: Function,
     params: Params,
     grads: Params,
-    keys: list[str],
     name: str,
     num_directions: int = 4,
     h: float = 1e-5,
     tolerance: float = 1e-5,
     rng: np.random.Generator | int = 0,
 ) -> _Check:
-    """The check along random directions v of length 1 through the parameters of some keys.
+    """The check along random directions v of length 1 through params, which f reads.
 
     Typical is the root mean square of <grads, v> over all such directions.
     """
-    gradient = np.concatenate([np.ravel(grads[key]) for key in keys])
-    ends = np.cumsum([params[key].size for key in keys])[:-1]
+    gradient = np.concatenate([np.ravel(grads[key]) for key in params])
+    ends = np.cumsum([value.size for value in params.values()])[:-1]
     V = np.random.default_rng(rng).standard_normal((num_directions, gradient.size))
     V /= np.linalg.norm(V, axis=1, keepdims=True)
     scale = float(np.abs(gradient).max(initial=0.0)) or 1.0  # so that no square overflows
     typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size or 1))
-    typical = typical or np.finfo(np.float64).tiny
     with _restored(*params.values()) as before:
 
         def f_at(t: np.ndarray) -> float:
-            for value, original in zip(params.values(), before, strict=True):
-                value[...] = original  # f may have written into any
-            for key, step in zip(keys, np.split(t @ V, ends), strict=True):
-                params[key] += step.reshape(params[key].shape)
+            steps = np.split(t @ V, ends)
+            for value, start, step in zip(params.values(), before, steps, strict=True):
+                value[...] = start + step.reshape(value.shape)
             return _number(f(params))
 
-        t = np.zeros(num_directions)
+        t, typical = np.zeros(num_directions), typical or np.finfo(np.float64).tiny
         check = _Check(f_at, t, V @ gradient, name, "", h, tolerance, typical)
     check.slopes = None  # they are those of directions, not of entries
     check.compared = f"{num_directions} random directions through all {gradient.size:,} parameters"
@@ -449,11 +423,9 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
 
     Raises
     ------
-    GradientCheckError
-        A gradient is wrong or missing; or the loss is no finite number, is random, or changes what
-        it is given. `causes` says why, `parameter` where. The parameters are as before.
-    TypeError
-        loss returns something else.
+    GradientCheckError, TypeError
+        A gradient is wrong or missing; the loss is not finite, is random, or changes what it is
+        given: `causes` says why, `parameter` where. loss returns something else.
     """
     params, report = dict(model.params), ModelReport()
     for key, value in params.items():
@@ -475,7 +447,7 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         for key, x in params.items():
             gradient = grads[key]
             if x.size > LARGE and gradient.shape == x.shape:
-                check = _along(f, {key: x}, grads, [key], f"d{key}")
+                check = _along(f, {key: x}, grads, f"d{key}")
             else:
                 check = _Check(f, x, gradient, f"d{key}", key)
             if np.isfinite(check.settled):
@@ -579,15 +551,11 @@ def _require_float64(x: np.ndarray, name: str) -> None:
     if x.dtype != np.float64 or not x.dtype.isnative:
         why = "convert it with x.astype(np.float64)"
         if x.dtype.kind in "iub":
-            why = (
-                "x + h would be cut back to a whole number, and every difference would be 0 or "
-                f"wrong; {why}"
-            )
-        if x.dtype in (np.float32, np.float16):
-            why = (
-                "a step of 1e-5 drowns in its rounding error; check the gradient in float64 "
-                "(x.astype(np.float64)) and train in any precision"
-            )
+            lost = "x + h would be cut back to a whole number, and every difference would be"
+            why = f"{lost} 0 or wrong; {why}"
+        elif x.dtype in (np.float32, np.float16):
+            why = "a step of 1e-5 drowns in its rounding error; check the gradient in float64 "
+            why += "(x.astype(np.float64)) and train in any precision"
         raise TypeError(f"{name} is an array of {x.dtype}: {why}")
     if not x.flags.writeable:
         raise ValueError(f"{name} is read-only, but its entries must be perturbed: pass a copy")
@@ -596,7 +564,7 @@ def _require_float64(x: np.ndarray, name: str) -> None:
 def _number(value: float) -> float:
     """The value of f as a float; refuse arrays and non-finite numbers."""
     shape = getattr(value, "shape", None)
-    if not isinstance(value, float | int | np.number) and shape != ():
+    if not isinstance(value, float | int) and shape != ():
         what = f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
         raise ValueError(
             f"f must return one number, but it returned {what}; "

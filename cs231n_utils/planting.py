@@ -55,7 +55,6 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
     ("softmax_missing", "P", "np.exp(Z)", "the exponentials are not divided by their sum"),
     ("softmax_twice", "P", "softmax(softmax(Z))", "softmax is applied twice"),
     ("wrong_axis", "P", "softmax(Z.T).T", "softmax runs over the examples, not the classes"),
-    ("transpose", "dW", "dZ.T @ A", "it is the transpose of the right one"),
     ("transpose", "dA", "dZ @ W", "W is not transposed"),
     ("chain", "dA", "dZ", "the factor W.T is missing"),
     ("wrong_input", "dW", "X.T @ dZ", "the inputs stand for what enters the layer"),
@@ -66,7 +65,6 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
     ("wrong_axis", "db", "dZ.sum()", "the sum runs over everything, not the examples alone"),
     ("missing_sum", "db", "dZ", "the sum over the examples is missing"),
     ("missing_sum", "db", "dZ.T", "the sum over the examples is missing"),
-    ("factor 1/N", "db", "dZ.mean(axis=0)", "a mean stands for the sum"),
     ("example_missing", "dW", "A[:-1].T @ dZ[:-1]", "the last example is left out"),
     ("example_missing", "db", "dZ[:-1].sum(axis=0)", "the last example is left out"),
     ("one_example", "dW", "A[-1:].T @ dZ[-1:]", "only the last example counts: = for +=?"),
@@ -131,17 +129,11 @@ class Reference:
 
     def planted(self, key: str) -> list[Finding]:
         """The gradients that a parameter has with each fault."""
-        faults = [
-            Finding((cause,), text, grads[key])
-            for cause, text, grads in self.faults
-            if key in grads
-        ]
-        swapped = [
-            Finding(("swapped",), f"it is the gradient of {other}", self.grads[other])
-            for other in self.grads
-            if other != key
-        ]
-        return faults + swapped
+        faults = [Finding((c,), text, grads[key]) for c, text, grads in self.faults if key in grads]
+        for other in [other for other in self.grads if other != key]:
+            text = f"it is the gradient of {other}"
+            faults.append(Finding(("swapped",), text, self.grads[other]))
+        return faults
 
     def explain(self, key: str, gradient: np.ndarray, slopes: Slopes | None) -> list[Finding]:
         """Every explanation of a parameter's gradient; slopes: what was measured, if anything."""
@@ -163,8 +155,8 @@ def recognise(
     """The reference pass of a model, or None when its loss is not that of the series' networks.
 
     Names do not matter: matrices are taken for weights, vectors for biases, in their order. The
-    loss may centre its inputs, leave out the L2 term, or leave out its 1/2. It is compared here
-    and at other params, which it might ignore.
+    loss may centre its inputs, leave out the L2 term, or leave out its 1/2. It is compared at
+    params, and at others close to them, which it might ignore.
     """
     reference = _recognise(params, X, y, reg, loss(X))
     before = {key: value.copy() for key, value in params.items()}

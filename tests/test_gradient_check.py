@@ -384,7 +384,7 @@ def test_the_report_admits_round_off():
     assert 1e-7 < report.relative_error <= report.tolerance <= 1e-3
     failure(lambda: check_gradient(lambda x: 1e6 + float(np.sum(x**2)), x, 2.01 * x))
     # A gradient so small that round-off hides it at h is measured at a larger step.
-    report = check_gradient(lambda x: 10 + 1e-7 * float(np.sum(x**2)), x, 2e-7 * x)
+    report = check_gradient(lambda x: 10 + 1e-7 * float(np.sum(x**2)), x, 2e-7 * x, h=1e-3)
     assert 1e-7 < report.tolerance <= 1e-3
     failure(lambda: check_gradient(lambda x: 10 + 1e-7 * float(np.sum(x**2)), x, 2.01e-7 * x))
     error = failure(lambda: check_gradient(lambda x: 1e6 + 1e-5 * float(np.sum(x**2)), x, 2e-5 * x))
