@@ -46,6 +46,7 @@ NEAR_KINK = Finding(
     ("kink",), "at a smaller h it agrees: f has a kink within h, or h is too large."
 )
 SHAPE = Finding(("shape",), "compare the order of its factors, or the axis of its sum.")
+LARGE = Finding(("unknown",), "its entries were not measured: check a smaller model of this kind.")
 UNKNOWN = Finding(
     ("unknown",),
     "none of the known forms fits (constant factor, L2 term, transpose, sum, ReLU, kink, row or "
@@ -103,7 +104,7 @@ def explain(
         bad = np.count_nonzero(~np.isfinite(gradient))
         return [Finding(("not_finite",), f"{bad} of {gradient.size} entries are NaN or infinite.")]
     if slopes is None:
-        return [UNKNOWN if gradient.shape == x.shape else SHAPE]
+        return [LARGE if gradient.shape == x.shape else SHAPE]
     if slopes.single:
         return [FLOAT32]
     case = _Case(gradient, slopes, x, {"N": np.nan, "reg": 0.0, "l2": 0.0} | (known or {}), planted)
@@ -192,7 +193,7 @@ class _Case:
                 ask = f". Is {size:.0f} the number of your examples?" if whole else ""
                 text = f"every entry is {factor:.3g} times the right one{ask}"
                 if part is self.x:
-                    text = f"{factor:.3g} * x is too much in every entry: look at the L2 term"
+                    text = f"it is the right one + {factor:.3g} * x: look at the L2 term"
                 yield Finding(("reg_factor",) if part is self.x else ("factor",), text)
 
     def kinks(self) -> list[Finding]:

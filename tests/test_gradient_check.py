@@ -29,11 +29,11 @@ from strategies import (
     matrices,
 )
 
-from cs231n_utils.gradient_check import measure_slopes
 from cs231n_utils.gradient_check import (
     GradientCheckError,
     check_directions,
     check_gradient,
+    measure_slopes,
     numerical_gradient,
     relative_error,
 )
