@@ -1,4 +1,4 @@
-# Set up once, then work offline: make lab, make test. README.md says what each target is for.
+# `make help` lists what there is to make; README.md says more. Plain `make` is `make lab`.
 
 PYTHON ?= python3
 PORT ?= 8888
@@ -6,78 +6,84 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab test browser data matrix run student slides site notebooks export lint bench clean
+.PHONY: lab data test run student slides site help clean notebooks export lint browser matrix bench
 
-lab: .venv/.student
+lab: .venv/.student  ## set up, then open JupyterLab on the first notebook
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
 	  || { echo "Port $(PORT) is busy: close the JupyterLab that uses it, or choose another port with 'make lab PORT=8899'."; exit 1; }
 	$(BIN)/python -m jupyterlab --port=$(PORT) --ServerApp.port_retries=0 --ServerApp.root_dir=. \
-	  --LabApp.default_url=/lab/tree/notebooks/01_linear_scores.ipynb --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	  --LabApp.default_url=/lab/tree/notebooks/01_linear_scores.ipynb --LabApp.app_settings_dir=.lab
 
-test: .venv/.developer
-	$(BIN)/python -m pytest
-
-browser: .venv/.browser
-	$(BIN)/python -m pytest --dist load tests/browser
-
-data: .venv/.student
+data: .venv/.student  ## download CIFAR-10
 	@$(BIN)/python -m cs231n_utils.datasets
 
-matrix: .venv/.developer
-	$(BIN)/python tests/environments.py $(ENVIRONMENTS)
+test: .venv/.developer  ## pass every test: the package's and every cell of every notebook
+	$(BIN)/python -m pytest
 
-run: .venv/.developer
-	$(BIN)/python publish/run.py
+run: .venv/.developer  ## execute the series without a browser, into pages under build/
+	$(BIN)/python -m publish.pages
 
-student: .venv/.developer
-	$(BIN)/python publish/student.py
+student: .venv/.developer  ## build what students fill in, and the same for nbgrader
+	$(BIN)/python -m publish.student
 
-slides: .venv/.developer
-	$(BIN)/python publish/slides.py
+slides: .venv/.developer  ## build a talk for each notebook; needs npm once
+	$(BIN)/python -m publish.slides
 
-site: .venv/.developer
-	$(BIN)/python publish/site.py
+site: .venv/.developer  ## build the web site
+	$(BIN)/python -m publish.site
 
-notebooks: .venv/.developer
-	$(BIN)/python publish/run.py --in-place
+help:  ## print this list
+	@awk -F ':.*[^#]## ' '/^[a-z]+:.*[^#]## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo; echo "For those who change the series:"
+	@awk -F ':.*### ' '/^[a-z]+:.*### / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-export: .venv/.developer
-	$(BIN)/python publish/export.py
+clean:  ## remove everything that the other commands made, except CIFAR-10
+	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
-lint: .venv/.developer
+notebooks: .venv/.developer  ### execute the notebooks in place; remove what depends on the machine
+	$(BIN)/python -m publish.pages --in-place
+
+export: .venv/.developer  ### copy the cells tagged `export` into the package
+	$(BIN)/python -m publish.export
+
+lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 
-bench: .venv/.benchmarks
-	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+browser: .venv/.browser  ### open every notebook, slide and page in Chromium and look for faults
+	$(BIN)/python -m pytest --dist load tests/browser
 
-clean:
-	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
-	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+matrix: .venv/.developer  ### compare what the notebooks print in many environments
+	$(BIN)/python -m nox $(if $(ENVIRONMENTS),--session $(ENVIRONMENTS))
 
-.venv/.student: pyproject.toml constraints.txt | .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
-	@touch $@
+bench: .venv/.benchmarks  ### measure speed side by side
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
-.venv/.developer: pyproject.toml constraints.txt | .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,publish]'
-	@touch $@
+# Each file .venv/.NAME says that a set of packages is there, and .venv/.whole that nothing was
+# interrupted. Without .whole, or without a python that runs, none of them counts.
+$(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm -f .venv/.[a-z]*)
 
-.venv/.browser: .venv/.developer
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
-	@touch $@
+.venv/.student: EXTRAS := lab,cluster
+.venv/.developer: EXTRAS := test,publish
+.venv/.browser: EXTRAS := browser
+.venv/.benchmarks: EXTRAS := bench
+.venv/.browser .venv/.benchmarks: .venv/.developer
 
-.venv/.benchmarks: .venv/.developer
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	@touch $@
+.venv/.student .venv/.developer .venv/.browser .venv/.benchmarks: pyproject.toml constraints.txt | .venv/.whole
+	@rm -f .venv/.whole
+	@$(BIN)/python -m pip install --quiet --upgrade pip  # older ones show no progress
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch .venv/.whole $@
 
-.venv:
+.venv/.whole:
 	@command -v $(PYTHON) >/dev/null \
 	  || { echo "There is no $(PYTHON) here: install Python 3.11 or newer, or name one with 'make $(MAKECMDGOALS) PYTHON=/path/to/python3'."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): install Python 3.11 or newer, or name one with 'make $(MAKECMDGOALS) PYTHON=python3.12'."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) lacks its venv module: install it (on Debian and Ubuntu: sudo apt install python3-venv) and run make again."; exit 1; }
-	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@test ! -e .venv || echo "The environment in .venv is unfinished, or its Python is gone: it is made anew."
+	$(PYTHON) -m venv --clear .venv
+	@touch $@

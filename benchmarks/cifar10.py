@@ -16,6 +16,7 @@ from cs231n_utils.datasets import load_cifar10
 from cs231n_utils.taught.augmentation import random_flips, random_shifts
 from cs231n_utils.taught.cifar10 import centre_in_place, network, train_by_recipe
 from cs231n_utils.taught.linear import accuracy
+from cs231n_utils.threads import use_all_threads
 
 IMAGE_SHAPE = (32, 32, 3)
 flip, shift = random_flips(IMAGE_SHAPE), random_shifts(IMAGE_SHAPE, 1)
@@ -35,6 +36,7 @@ SEEDS = range(3)
 
 def main() -> None:
     """Train, test and print."""
+    use_all_threads()
     try:
         cifar = load_cifar10()
     except FileNotFoundError as error:

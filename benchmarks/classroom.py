@@ -3,11 +3,11 @@
     python -m benchmarks.classroom         a class of 20
     python -m benchmarks.classroom 40      a class of 40
 
-Every student goes through the notebooks in order, each in a fresh kernel with one BLAS thread, as
-`publish/run.py` does; all students start together. A kernel's start lasts until it answers. Its
-memory is sampled once a second and the highest sample counts: on Linux the proportional set size,
-in which a page that several processes share counts in parts, elsewhere the resident set size. The
-class ends after an hour, finished or not.
+Every student goes through the notebooks in order, each in a fresh kernel; all students start
+together. A kernel's start lasts until it answers. Its memory is sampled once a second and the
+highest sample counts: on Linux the proportional set size, in which a page that several processes
+share counts in parts, elsewhere the resident set size. The class ends after an hour, finished or
+not.
 """
 
 import contextlib
@@ -16,19 +16,16 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, wait
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import psutil
 
 from benchmarks.side_by_side import print_conditions
+from publish.notebook import NOTEBOOKS
+from publish.pages.run import execute
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "publish"))
-from run import execute  # noqa: E402
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[1-9]_*.ipynb"))
+PATHS = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
 LIMIT = 3600  # seconds
 SPAWN = multiprocessing.get_context("spawn")  # a student shares nothing with another one
 MEGABYTE = 1e6
@@ -55,7 +52,7 @@ def run_in_a_kernel(notebook, name):
 
 def attend():
     """What one student does: a row for every notebook."""
-    return [run_in_a_kernel(nbformat.read(path, as_version=4), path.stem) for path in NOTEBOOKS]
+    return [run_in_a_kernel(nbformat.read(path, as_version=4), path.stem) for path in PATHS]
 
 
 def memory_of_kernels():
@@ -100,7 +97,7 @@ def main():
     rows, peaks, together, seconds = hold_class(num_students)
     print(f"\nmedian and highest of {num_students} students")
     print(f"{'notebook':28}{'kernel ready s':>18}{'seconds':>18}{'kernel MB':>18}{'failures':>10}")
-    for path in NOTEBOOKS:
+    for path in PATHS:
         good = [row for row in rows if row["name"] == path.stem and row["error"] is None]
         print(f"{path.stem:28}", end="")
         for values in (
@@ -111,7 +108,7 @@ def main():
             pair = f"{np.median(values):.1f} {max(values):8.1f}" if good else "-"
             print(f"{pair:>18}", end="")
         print(f"{num_students - len(good):>10}")
-    executions = num_students * len(NOTEBOOKS)
+    executions = num_students * len(PATHS)
     failures = executions - sum(row["error"] is None for row in rows)
     print(f"\n{executions} executions, {failures} failures, {seconds:.0f} s in all")
     kind = "proportional" if sys.platform == "linux" else "resident"

@@ -2,11 +2,11 @@
 
 A cell tagged `export:layers` goes into cs231n_utils/taught/layers.py, behind the cells of earlier
 notebooks that name this module. The module imports what its cells use: as their notebook does, or
-from the module to which another cell is exported. The figure of the cell tagged `readme` goes into
-publish/images/.
+from the module to which another cell is exported. Marks of solutions stay behind.
+The figure of the cell tagged `readme` goes into publish/images/.
 
-    python publish/export.py            write the files
-    python publish/export.py --check    write nothing; exit with 1 when a file is out of date
+    python -m publish.export            write the files
+    python -m publish.export --check    write nothing; exit with 1 when a file is out of date
 """
 
 import argparse
@@ -17,10 +17,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
+from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
+from publish.notebook import ROOT, Notebook, exported_to, without_markers
+
 MODULES = ROOT / "cs231n_utils" / "taught"
 IMAGES = ROOT / "publish" / "images"
 
@@ -36,47 +36,32 @@ class Module:
 
 def derived_files() -> dict[Path, bytes]:
     """Every derived file's path and the content it should have."""
-    notebooks = {
-        path: nbformat.read(path, as_version=4).cells
-        for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-    }
+    notebooks = Notebook.series()
     files = {
-        IMAGES / f"{path.stem}.png": base64.b64decode(cell.outputs[0].data["image/png"])
-        for path, cells in notebooks.items()
-        for cell in cells
-        if "readme" in tags(cell)
+        IMAGES / f"{notebook.name}.png": base64.b64decode(cell.outputs[0].data["image/png"])
+        for notebook in notebooks
+        for cell in notebook.tagged("readme")
     }
     for name, module in modules(notebooks).items():
         files[MODULES / f"{name}.py"] = text_of(module).encode()
     return files
 
 
-def tags(cell: nbformat.NotebookNode) -> set[str]:
-    """The cell's tags."""
-    return set(cell.metadata.get("tags", []))
-
-
-def module_of(cell: nbformat.NotebookNode) -> str:
-    """The module that a cell is exported to, or ""."""
-    names = [tag.removeprefix("export:") for tag in tags(cell) if tag.startswith("export:")]
-    return names[0] if names else ""
-
-
-def modules(notebooks: dict[Path, list[nbformat.NotebookNode]]) -> dict[str, Module]:
+def modules(notebooks: list[Notebook]) -> dict[str, Module]:
     """The modules by name."""
     homes: dict[str, str] = {}  # a name that some cell defines -> its module
-    for cells in notebooks.values():
-        for cell in cells:
-            if module_of(cell):
-                homes |= dict.fromkeys(defined(ast.parse(cell.source)), module_of(cell))
+    for notebook in notebooks:
+        for cell in notebook.code:
+            if name := exported_to(cell):
+                homes |= dict.fromkeys(defined(ast.parse(cell.source)), name)
     found: dict[str, Module] = {}
-    for path, cells in notebooks.items():
-        imports = imports_of(cells)
-        for cell in cells:
-            if name := module_of(cell):
+    for notebook in notebooks:
+        imports, file = imports_of(notebook.code), notebook.path.name
+        for cell in notebook.code:
+            if name := exported_to(cell):
                 module = found.setdefault(name, Module())
-                module.notebooks += [path.name] if path.name not in module.notebooks else []
-                module.sources.append(without_imports(cell.source))
+                module.notebooks += [file] if file not in module.notebooks else []
+                module.sources.append(without_imports(without_markers(cell.source)))
                 for used in used_names(ast.parse(module.sources[-1])):
                     if used in homes:
                         if homes[used] != name:
@@ -97,17 +82,15 @@ def defined(tree: ast.Module) -> set[str]:
     return names
 
 
-def imports_of(cells: list[nbformat.NotebookNode]) -> dict[str, str]:
-    """Each name that a notebook imports, with the statement that imports it alone."""
+def imports_of(cells: list[NotebookNode]) -> dict[str, str]:
+    """Each name that code cells import, with the statement that imports it alone."""
     found = {}
     for cell in cells:
-        if cell.cell_type == "code":
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    for alias in node.names:
-                        alone = ast.ImportFrom(node.module, [alias], 0) if isinstance(
-                            node, ast.ImportFrom) else ast.Import([alias])  # fmt: skip
-                        found[alias.asname or alias.name] = ast.unparse(alone)
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                source = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+                for alias in node.names:
+                    found[alias.asname or alias.name] = f"{source}import {ast.unparse(alias)}"
     return found
 
 
@@ -116,9 +99,8 @@ def without_imports(source: str) -> str:
     lines = source.splitlines()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            lines[node.lineno - 1 : node.end_lineno] = [""] * (
-                (node.end_lineno or node.lineno) - node.lineno + 1
-            )
+            for number in range(node.lineno, (node.end_lineno or 0) + 1):
+                lines[number - 1] = ""
     return "\n".join(lines).strip("\n")
 
 
@@ -143,7 +125,7 @@ def text_of(module: Module) -> str:
 
 def main() -> int:
     """Write or check the derived files; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing, report differences")
     check = parser.parse_args().check
     files = derived_files()

@@ -1,8 +1,9 @@
-"""The set-up: its files agree, and what goes wrong with it is said in one sentence."""
+"""The set-up: its files agree, it survives interruptions, and says in a sentence what is wrong."""
 
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,33 +13,62 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from jupyterlab_server.config import get_page_config
+from jupyterlab_server.settings_utils import get_settings
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "publish"))
-from run import execute  # noqa: E402
+from publish.pages.run import execute
 
+ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 # The names under which conda has these packages without a GUI toolkit and without extras.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "dask": "dask-core"}
+# What a hosted notebook may hold, as old as one that is still in use.
+HOSTED = {
+    "numpy": "1.26.4",
+    "matplotlib": "3.8.4",
+    "ipywidgets": "7.7.1",
+    "joblib": "1.4.2",
+    "threadpoolctl": "3.5.0",
+    "requests": "2.32.3",
+    "urllib3": "1.26.20",
+    "filelock": "3.16.1",
+    "platformdirs": "4.2.2",
+    "tqdm": "4.66.6",
+}
 
 
 def requirements(lines):
     """Package name -> version specifier."""
     parsed = [Requirement(line) for line in lines]
-    return {canonicalize_name(r.name): r.specifier for r in parsed}
+    return {canonicalize_name(r.name): r.specifier for r in parsed if r.name != PROJECT["name"]}
+
+
+def test_what_is_installed_is_what_the_notebooks_import():
+    imported = set()
+    for path in [*ROOT.glob("cs231n_utils/**/*.py"), *ROOT.glob("notebooks/*.ipynb")]:
+        text = path.read_text(encoding="utf-8")
+        for plain, parts in re.findall(r'^[ "]*(?:import (\w+)|from (\w+)\S* import)', text, re.M):
+            imported.add(plain or parts)
+    foreign = imported - sys.stdlib_module_names - {"cs231n_utils"}
+    assert foreign == requirements(PROJECT["dependencies"] + EXTRAS["cluster"]).keys()
+
+
+def test_installing_replaces_nothing_in_a_hosted_notebook():
+    needed = requirements(PROJECT["dependencies"])
+    assert needed.keys() == HOSTED.keys()
+    assert all(needed[name].contains(version) for name, version in HOSTED.items())
 
 
 def test_environment_yml_says_what_pyproject_says():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == "cs231n"
     assert environment["dependencies"][-2:] == ["pip", {"pip": ["--editable ."]}]
-    expected = {
-        CONDA_NAMES.get(name, name): specifier
-        for name, specifier in requirements(PROJECT["dependencies"]).items()
-    }
+    students = requirements(PROJECT["dependencies"] + EXTRAS["lab"] + EXTRAS["cluster"])
+    expected = {CONDA_NAMES.get(name, name): specifier for name, specifier in students.items()}
     python, *packages = environment["dependencies"][:-2]
     version = re.fullmatch(r"python=(3\.\d+)", python)[1]  # the form that Binder reads
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
@@ -49,9 +79,8 @@ def test_constraints_pin_a_version_that_pyproject_admits():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = requirements(line for line in lines if not line.startswith("#"))
     assert all(re.fullmatch(r"==[\w.]+", str(pin)) for pin in pinned.values())
-    optional = PROJECT["optional-dependencies"]
-    extras = optional["test"] + optional["publish"] + optional["browser"]
-    for name, specifier in requirements(PROJECT["dependencies"] + extras).items():
+    needed = [line for name, extra in EXTRAS.items() if name != "bench" for line in extra]
+    for name, specifier in requirements(PROJECT["dependencies"] + needed).items():
         version = str(pinned[name]).removeprefix("==")
         assert specifier.contains(version), f"{name} {version} is not {specifier}"
 
@@ -80,78 +109,122 @@ def checkout(tmp_path):
     return folder
 
 
-def make(folder, *arguments):
+def make(folder, *arguments, interrupt=0):
     """Run make; its exit status and the sentences it printed."""
+    (folder / "calls").unlink(missing_ok=True)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     result = subprocess.run(
         ["make", "--silent", *arguments],
         cwd=folder,
-        env=environment,
+        env=environment | {"INTERRUPT": str(interrupt)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+        start_new_session=True,  # Ctrl-C reaches all of it, and nothing else
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert "Traceback" not in result.stderr
     return result.returncode, result.stdout.splitlines()
 
 
-def fake_python(folder, version, modules):
-    """A script that answers the Makefile's questions as such a Python would."""
-    script = folder / "fake-python"
-    script.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in\n'
-        f"*version_info*) exit {0 if version >= (3, 11) else 1} ;;\n"
-        f"*ensurepip*) exit {0 if modules else 1} ;;\n"
-        f"--version) echo Python {'.'.join(map(str, version))} ;;\n"
-        "esac\n"
-    )
-    script.chmod(0o755)
+def fake_python(folder, script):
+    """A shell script in the place of Python."""
+    path = folder / "fake-python"
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
     return "PYTHON=./fake-python"
 
 
-@needs_make
-def test_a_missing_python_is_one_sentence(checkout):
-    status, output = make(checkout, "lab", "PYTHON=no-such-python")
-    assert status != 0
-    assert output == [
-        "There is no no-such-python here: install Python 3.11 or newer, "
-        "or name one with 'make lab PYTHON=/path/to/python3'."
-    ]
+# Does what the Makefile wants of Python, and installs nothing. During the call whose number is in
+# INTERRUPT, Ctrl-C comes. What it leaves half made cannot be mended: pip does not run then.
+INTERRUPTED = f"""
+echo call >> calls
+ctrl_c() {{ test $(wc -l < calls) -ne $INTERRUPT || kill -INT 0; }}
+case "$*" in *--clear*) rm -f .venv/pip .venv/half .venv/packages ;; esac
+case "$*" in
+*"-m venv"*)
+    mkdir -p .venv/bin
+    ln -sf "$PWD/fake-python" .venv/bin/python
+    ctrl_c
+    touch .venv/pip ;;
+*"import pip"*) ctrl_c; test -e .venv/pip ;;
+*"-m pip"*)
+    test -e .venv/pip -a ! -e .venv/half || exit 1
+    touch .venv/half
+    ctrl_c
+    mv .venv/half .venv/packages ;;
+*socket*) exec "{sys.executable}" "$@" ;;
+*jupyterlab*) echo JupyterLab ;;
+*) ctrl_c ;;
+esac
+"""
 
 
 @needs_make
-def test_a_too_old_python_is_one_sentence(checkout):
-    status, output = make(checkout, "test", fake_python(checkout, (3, 10), modules=True))
-    assert status != 0
-    assert output == [
-        "./fake-python is too old (Python 3.10): install Python 3.11 or newer, "
-        "or name one with 'make test PYTHON=python3.12'."
-    ]
+def test_ctrl_c_at_any_moment_and_again(checkout):
+    python = fake_python(checkout, INTERRUPTED)
+    interrupted = 0
+    for moment in range(1, 6):
+        shutil.rmtree(checkout / ".venv", ignore_errors=True)
+        for target in [".venv/.student", ".venv/.developer"]:
+            for _ in range(2):
+                interrupted += make(checkout, target, python, interrupt=moment)[0] != 0
+            status, output = make(checkout, "lab", python, "PORT=0")
+            assert (status, output[-1]) == (0, "JupyterLab")
+            assert (checkout / ".venv" / "packages").exists()
+            assert not (checkout / ".venv" / "half").exists()
+    assert interrupted > 12
 
 
 @needs_make
-def test_a_missing_venv_module_is_one_sentence(checkout):
-    status, output = make(checkout, "lab", fake_python(checkout, (3, 13), modules=False))
+def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
+    python = fake_python(checkout, INTERRUPTED)
+    assert make(checkout, "lab", python, "PORT=0") == (0, ["JupyterLab"])
+    (checkout / ".venv" / "bin" / "python").unlink()
+    (checkout / ".venv" / "bin" / "python").symlink_to(checkout / "uninstalled")
+    sentence = "The environment in .venv is unfinished, or its Python is gone: it is made anew."
+    assert make(checkout, "lab", python, "PORT=0") == (0, [sentence, "JupyterLab"])
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("", "There is no ./fake-python here: install Python 3.11 or newer, "),
+        ("test $1 = --version && echo Python 3.10", "./fake-python is too old (Python 3.10): "),
+        ("! echo $* | grep -q ensurepip", "./fake-python lacks its venv module: install it "),
+    ],
+)
+def test_a_python_that_will_not_do_is_one_sentence(checkout, script, sentence):
+    if script:
+        fake_python(checkout, script)
+    status, [output] = make(checkout, "lab", "PYTHON=./fake-python")
     assert status != 0
-    assert len(output) == 1
-    assert output[0].startswith("./fake-python lacks its venv module: install it")
+    assert output.startswith(sentence)
 
 
 @needs_make
 def test_a_busy_port_is_one_sentence(checkout):
-    binaries = checkout / ".venv" / "bin"
-    binaries.mkdir(parents=True)
-    (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (binaries / "python").chmod(0o755)
-    (checkout / ".venv" / ".student").touch()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        status, output = make(checkout, "lab", f"PORT={port}")
+        status, [output] = make(checkout, "lab", fake_python(checkout, INTERRUPTED), f"PORT={port}")
     assert status != 0
-    assert len(output) == 1
-    assert output[0].startswith(f"Port {port} is busy: ")
+    assert output.startswith(f"Port {port} is busy: ")
+
+
+def test_jupyterlab_asks_for_no_news_and_has_no_menu_of_nbgrader(tmp_path):
+    folder = re.search(r"app_settings_dir=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))[
+        1
+    ]
+    schemas = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
+    plugin = "@jupyterlab/apputils-extension:notification"
+    settings, _ = get_settings(str(ROOT / folder), str(schemas), str(tmp_path), plugin)
+    news = settings["schema"]["properties"]["fetchNews"]
+    meanings = {choice["const"]: choice["title"] for choice in news["oneOf"]}
+    assert meanings[news["default"]] == "Never"
+    page = get_page_config([], str(ROOT / folder))
+    assert "@jupyter/nbgrader" in page["disabledExtensions"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")

@@ -2,63 +2,50 @@
 
 import importlib
 import inspect
-import json
-import os
 import pkgutil
 import re
-import subprocess
-import sys
+import runpy
+import warnings
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import cs231n_utils
+from publish.notebook import ROOT, WIDGET, Notebook, alt_text, exported_to
+from publish.site.build import HERE, build
 
-ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+SERIES = Notebook.series()
 BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
 
 
 class Page(HTMLParser):
-    """What a page links to and loads, the ids that links can name, its headings and images."""
+    """The tags of a page with their attributes, in order."""
 
     def __init__(self, path):
         super().__init__()
-        self.links, self.loaded, self.ids, self.headings, self.images = [], [], set(), [], []
-        self.feed(path.read_text(encoding="utf-8"))
+        self.tags, self.text = [], path.read_text(encoding="utf-8")
+        self.feed(self.text)
 
     def handle_starttag(self, tag, attrs):
-        """Note what a tag names or links to."""
-        attributes = dict(attrs)
-        if attributes.get("id"):
-            self.ids.add(attributes["id"])
-        if tag == "a" and "href" in attributes:
-            self.links.append(attributes["href"])
-        elif tag in ("link", "script", "img", "iframe"):
-            self.loaded += [attributes[name] for name in ("href", "src") if name in attributes]
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-        if tag == "img":
-            self.images.append(attributes.get("alt"))
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, attribute, *tags):
+        """The values of an attribute; of these tags alone, if any are named."""
+        return [a[attribute] for tag, a in self.tags if attribute in a and tag in (tags or [tag])]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder of the site, built with a launch address."""
     folder = tmp_path_factory.mktemp("site")
-    built = subprocess.run(
-        [sys.executable, "publish/site.py", str(folder)],
-        cwd=ROOT,
-        env=os.environ | {"CS231N_LAUNCH": BINDER},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
+        patch.setenv("CS231N_LAUNCH", BINDER)
+        assert build(folder) == 0
     return folder
 
 
@@ -71,66 +58,73 @@ def pages(site):
 
 def page_of(pages, notebook):
     """A notebook's page."""
-    return pages[f"notebooks/{notebook.stem}.html"]
+    return pages[f"notebooks/{notebook.name}.html"]
+
+
+def loaded(page):
+    """What a page loads."""
+    return page.all("src", "script", "img", "iframe") + page.all("href", "link")
 
 
 def test_links_lead_somewhere(site, pages):
-    dead = []
+    ids, dead = {name: page.all("id") for name, page in pages.items()}, []
     for name, page in pages.items():
-        for link in page.links + page.loaded:
+        for link in page.all("href", "a") + loaded(page):
             parts = urlsplit(link)
-            if parts.scheme:
-                continue
-            target = (site / name).parent / unquote(parts.path) if parts.path else site / name
-            target = target.resolve().relative_to(site).as_posix()
-            ids = pages[target].ids if target in pages else set()
-            if not (site / target).is_file() or (
-                parts.fragment and unquote(parts.fragment) not in ids
-            ):
-                dead.append(f"{name}: {link}")
+            if not parts.scheme:
+                path = (site / name).parent / unquote(parts.path) if parts.path else site / name
+                target = path.resolve().relative_to(site).as_posix()
+                fragment = unquote(parts.fragment)
+                if not path.is_file() or (fragment and fragment not in ids.get(target, [])):
+                    dead.append(f"{name}: {link}")
     assert dead == []
 
 
 def test_nothing_is_loaded_from_elsewhere(pages):
-    loaded = {link for page in pages.values() for link in page.loaded if urlsplit(link).netloc}
-    assert loaded == set()
+    links = [link for page in pages.values() for link in loaded(page)]
+    assert [link for link in links if urlsplit(link).netloc] == []
 
 
-def test_every_figure_keeps_its_alt_text(pages):
-    for notebook in NOTEBOOKS:
-        alts = [
-            output.metadata["image/png"]["alt"]
-            for cell in nbformat.read(notebook, as_version=4).cells
-            for output in cell.get("outputs", [])
-            if "image/png" in output.get("data", {})
-        ]
+def test_images_say_what_they_show(pages):
+    for notebook in SERIES:
+        outputs = [output for cell in notebook.code for output in cell.outputs]
+        alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
         assert alts
-        assert page_of(pages, notebook).images == alts, notebook.name
-
-
-def test_every_image_says_what_it_shows(pages):
-    alts = {alt or "" for page in pages.values() for alt in page.images}
-    assert [alt for alt in alts if len(alt.split()) < 5 or "No description" in alt] == []
+        assert page_of(pages, notebook).all("alt", "img") == alts, notebook.name
+    for name, page in pages.items():
+        assert len(page.all("src", "img")) == len(page.all("alt", "img")), name
+        for alt in page.all("alt", "img"):
+            assert len(alt.split()) >= 5, alt
+            assert "No description" not in alt
 
 
 def test_headings_skip_no_level(pages):
     for name, page in pages.items():
-        assert page.headings.count(1) == 1, name
-        levels = page.headings[page.headings.index(1) :]
+        levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+        assert levels.count(1) == 1, name
+        levels = levels[levels.index(1) :]
         assert all(below <= above + 1 for above, below in pairwise(levels)), (name, levels)
 
 
 def test_every_notebook_can_be_downloaded_and_opened_elsewhere(site, pages):
-    for notebook in NOTEBOOKS:
-        links = page_of(pages, notebook).links
-        assert f"../_sources/notebooks/{notebook.name}" in links
-        assert BINDER.replace("{path}", f"notebooks/{notebook.name}") in links
-        download = site / "_sources" / "notebooks" / notebook.name
-        assert download.read_bytes() == notebook.read_bytes()
+    for notebook in SERIES:
+        links, file = page_of(pages, notebook).all("href", "a"), notebook.path.name
+        assert f"../_sources/notebooks/{file}" in links
+        assert BINDER.replace("{path}", f"notebooks/{file}") in links
+        download = site / "_sources" / "notebooks" / file
+        assert download.read_bytes() == notebook.path.read_bytes()
+
+
+def test_marks_are_not_shown_and_solutions_of_exercises_are_folded(pages):
+    for notebook in SERIES:
+        text = page_of(pages, notebook).text
+        assert text.count("BEGIN SOLUTION") == len(notebook.exercises)
+        assert text.count("Show a solution") == len(notebook.exercises)
+        assert "# noqa" not in text
 
 
 def test_every_public_definition_is_in_the_reference(pages):
-    ids = {name for page in pages.values() for name in page.ids}
+    ids = {name for page in pages.values() for name in page.all("id")}
     for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
         module = importlib.import_module(info.name)
         for name, thing in vars(module).items():
@@ -140,89 +134,76 @@ def test_every_public_definition_is_in_the_reference(pages):
 
 
 def test_what_a_notebook_taught_leads_to_it(pages):
-    for path in (ROOT / "cs231n_utils" / "taught").glob("[a-z]*.py"):
-        notebook = re.search(r"notebooks/(\w+)\.ipynb", path.read_text(encoding="utf-8"))[1]
-        page = pages[f"reference/taught/{path.stem}.html"]
-        assert f"../../notebooks/{notebook}.html" in page.links
+    for notebook in SERIES:
+        for module in filter(None, map(exported_to, notebook.code)):
+            links = pages[f"reference/taught/{module}.html"].all("href", "a")
+            assert f"../../notebooks/{notebook.name}.html" in links
 
 
-def test_the_notation_is_the_readmes(site):
+def test_pages_hold_what_the_readme_says(pages):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = readme.partition("## Notation")[2].partition("\n## ")[0].count("\n|") - 1
-    assert (site / "notation.html").read_text(encoding="utf-8").count("<tr ") == rows
-
-
-def test_every_section_of_the_readme_stands_on_a_page(site):
-    text = " ".join(path.read_text(encoding="utf-8") for path in site.glob("*.html"))
-    sections = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[1:]
-    for title, _, body in (section.partition("\n") for section in sections):
+    assert pages["notation.html"].text.count("<tr ") == rows
+    text = " ".join(page.text for name, page in pages.items() if "/" not in name)
+    for title, _, body in (part.partition("\n") for part in readme.split("\n## ")[1:]):
         if title != "Licence":
             assert re.search(r"(\w+ ){4}\w+", body)[0] in text, title
+    titles = pages["series.html"].text
+    assert [notebook.name for notebook in SERIES if f">{notebook.name}<" in titles] == []
 
 
-def test_the_table_of_the_series_names_titles(site):
-    page = (site / "series.html").read_text(encoding="utf-8")
-    assert [path.stem for path in NOTEBOOKS if f">{path.stem}<" in page] == []
+def test_signatures_are_as_written(pages):
+    for name, page in pages.items():
+        if name.startswith("reference/"):
+            assert str(ROOT) not in page.text, name
+            assert not re.search(r"\b_[A-Z]\w+", page.text), name  # NumPy's private types
 
 
-def test_signatures_are_as_written(site):
-    for path in site.rglob("reference/**/*.html"):
-        page = path.read_text(encoding="utf-8")
-        assert str(ROOT) not in page, path
-        assert "_typing" not in page, path  # NumPy's private modules
+def test_docstrings_have_sections(pages):
+    text = pages["reference/taught/training.html"].text
+    assert ">Parameters<" in text
+    assert "----" not in text
 
 
-def test_no_line_begins_with_the_comma_behind_a_formula(site):
+def test_no_line_begins_with_the_comma_behind_a_formula(pages):
     formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
-    for notebook in NOTEBOOKS:
-        page = (site / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8")
-        assert set(re.findall(formula, page)) <= {'gether">'}, notebook.name
+    for notebook in SERIES:
+        found = set(re.findall(formula, page_of(pages, notebook).text))
+        assert found <= {'gether">'}, notebook.name
 
 
-def test_without_an_address_there_is_no_launch_link(conf):
+# --- The settings -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conf(monkeypatch):
+    """A function that reads Sphinx's settings with a launch address."""
+
+    def read(launch):
+        monkeypatch.setenv("CS231N_LAUNCH", launch)
+        return runpy.run_path(str(HERE / "conf.py"))
+
+    return read
+
+
+def test_a_launch_address_needs_a_place_for_the_notebook(conf):
     assert conf("")["html_context"]["launch_host"] is None
-
-
-def test_an_address_needs_a_place_for_the_notebook(conf):
     with pytest.raises(ValueError, match=r"must contain \{path\}"):
         conf("https://mybinder.org/v2/gh/someone/series/main")
 
 
 def test_a_control_becomes_a_sentence_and_its_state_is_left_out(conf):
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
-    cell = {"metadata": {}, "source": ["explore()"], "outputs": [{"data": view}]}
-    text = [json.dumps({"metadata": {"widgets": {"state": {}}}, "cells": [cell]})]
+    view = new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"})
+    notebook = new_notebook(cells=[new_code_cell("explore()", outputs=[view])])
+    notebook.metadata["widgets"] = {"state": {}}
+    text = [nbformat.writes(notebook)]
     conf("")["adapt"](None, "notebooks/01", text)
-    notebook = json.loads(text[0])
-    assert "widgets" not in notebook["metadata"]
-    assert list(notebook["cells"][0]["outputs"][0]["data"]) == ["text/markdown"]
+    adapted = nbformat.reads(text[0], as_version=4)
+    assert "widgets" not in adapted.metadata
+    assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
 
 
-def test_a_docstrings_arguments_become_definitions(conf):
-    lines = ["Sum.", "", "X, y : inputs |B|", "    and labels. rng : a seed.", "Raises `a|b`."]
-    conf("")["describe"](None, "function", "f", None, None, lines)
-    text = r"Sum. ``X, y`` inputs \|B\| and labels. ``rng`` a seed. Raises `a|b`."
-    assert " ".join("\n".join(lines).split()) == text
-    assert lines[lines.index("``rng``") + 1] == "    a seed."
-    assert lines[lines.index("Raises `a|b`.") - 1] == ""
-
-
-def test_a_docstrings_formula_is_kept_and_a_notebook_is_a_link(conf):
-    lines = ["Size.", "", "    |a|  / 2", "", "a : a number. Raises", "ValueError. See 04_x."]
-    conf("")["describe"](None, "function", "f", None, None, lines)
-    assert lines[lines.index("::") + 2] == "    |a|  / 2"
-    assert lines[lines.index("    a number.") + 1 :][:2] == ["", "Raises"]
-    assert "ValueError. See :doc:`/notebooks/04_x`." in lines
-
-
-@pytest.fixture
-def conf(monkeypatch):
-    """Sphinx's settings, read with a launch address."""
-
-    def read(launch):
-        monkeypatch.setenv("CS231N_LAUNCH", launch)
-        names = {}
-        exec((ROOT / "publish" / "site" / "conf.py").read_text(encoding="utf-8"), names)
-        return names
-
-    return read
+def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link(conf):
+    lines = ["Rows |B| of `a|b`, in notebooks/04_x.ipynb.", "", "Returns", "-------", "float"]
+    conf("")["read_as_text"](None, "function", "f", None, None, lines)
+    assert lines[0] == r"Rows \|B\| of `a|b`, in :doc:`/notebooks/04_x`."

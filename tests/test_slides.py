@@ -4,61 +4,39 @@ import re
 
 import pytest
 
-from publish import slides
+from publish.notebook import Notebook
+from publish.slides import build as slides
 
-PATHS = sorted(slides.DECKS.glob("*.md"))
-NOTEBOOK = slides.NOTEBOOKS / "01_linear_scores.ipynb"
-
-
-@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.stem)
-def deck(request):
-    """A deck; reading it fails when a reference leads nowhere."""
-    return slides.read_deck(request.param)
+SERIES = Notebook.series()
 
 
 @pytest.fixture(scope="module")
 def material():
-    return slides.Material(NOTEBOOK)
+    return slides.Material(SERIES[0])
 
 
-def steps(slide):
-    return [step for column in slide.columns for step in column]
-
-
-def test_every_notebook_has_its_deck():
-    notebooks = [path.stem for path in sorted(slides.NOTEBOOKS.glob("[0-9]*.ipynb"))]
-    assert [path.stem for path in PATHS] == notebooks
-
-
-def test_a_deck_is_a_talk(deck):
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_a_notebook_has_its_talk(notebook):
+    """Reading a deck fails when a reference leads nowhere."""
+    path = slides.DECKS / f"{notebook.name}.md"
+    deck, text = slides.read_deck(path), path.read_text(encoding="utf-8")
+    assert len(list(slides.DECKS.glob("*.md"))) == len(SERIES)
     assert 15 <= len(deck.slides) <= 25
     titles = [slide.title for slide in deck.slides]
     assert len(set(titles)) == len(titles), "each slide makes a point of its own"
+    bodies = []
     for number, slide in enumerate(deck.slides, 1):
-        assert any(step.body for step in steps(slide)), f"slide {number} is empty"
-        assert any(step.note for step in steps(slide)), f"slide {number} has no note"
-
-
-def test_figures_have_alt_text(deck):
-    images = re.findall(
-        r"<img [^>]*>", "".join(s.body for slide in deck.slides for s in steps(slide))
-    )
+        steps = [step for column in slide.columns for step in column]
+        bodies.append("".join(step.body for step in steps))
+        assert bodies[-1], f"slide {number} is empty"
+        assert any(step.note for step in steps), f"slide {number} has no note"
+    images = re.findall(r"<img [^>]*>", "".join(bodies))
     assert images, "a talk without a figure"
-    for image in images:
-        assert re.search(r' alt="[^"]{20,}"', image), "an image has no alt text"
-
-
-def test_the_last_slide_leads_back_to_the_notebook(deck):
-    last = "".join(step.body for step in steps(deck.slides[-1]))
-    (target,) = re.findall(r'href="([^"]*)"', last)
-    assert (slides.OUTPUT / target).resolve() == slides.NOTEBOOKS / f"{deck.name}.ipynb"
-
-
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_equations_code_and_figures_are_not_written_again(path):
-    text = path.read_text(encoding="utf-8")
+    assert all(re.search(r' alt="[^"]{20,}"', image) for image in images), "no alt text"
+    [target] = re.findall(r'href="([^"]*)"', bodies[-1])
+    assert (slides.OUTPUT / target).resolve() == notebook.path
     for mark in ("$$", "\\tag", "\\begin", "```", "!["):
-        assert mark not in text, f"{mark} in {path.name}: take it from the notebook"
+        assert mark not in text, f"{mark}: take it from the notebook"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +90,7 @@ def test_code_is_the_cell_without_docstrings(material):
         return re.sub("<.*?>", "", material.show("code", *reference))
 
     whole, one = text("cell-064"), text("cell-064", "class_mean_classifier")
+    assert text("cell-024").strip().endswith("# (1.5)"), "the marks of a solution are not shown"
     assert "(1.14)" in one
     assert "Weights W" not in whole
     assert "shapes: W" in whole

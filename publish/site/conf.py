@@ -1,15 +1,19 @@
-"""Sphinx's settings for the site. `python publish/site.py` builds it."""
+"""Sphinx's settings for the site. `python -m publish.site` builds it."""
 
 import html
-import json
 import os
 import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import nbformat
 from docutils import nodes
 from numpy.typing import DTypeLike
 from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
+
+from publish.notebook import WIDGET, Notebook, alt_text, has_solution, tags
 
 LAUNCH = os.environ.get("CS231N_LAUNCH", "")
 if LAUNCH and "{path}" not in LAUNCH:
@@ -20,7 +24,8 @@ CONTROL = "Here stands a control that needs a running kernel: open the notebook 
 
 project = html_title = "Two-layer network"
 language = "en"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx-mathjax-offline"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["sphinx_copybutton", "sphinx-mathjax-offline"]
 exclude_patterns = ["README.md"]
 
 nb_execution_mode = "off"
@@ -29,6 +34,9 @@ myst_heading_anchors = 3
 
 highlight_language = "none"  # of what is not a notebook's cell: commands, formulas, layouts
 default_role = "code"  # docstrings write `x` as Markdown does
+napoleon_google_docstring = False  # numpydoc's sections alone
+napoleon_use_param = False  # names that share a description stay together
+napoleon_use_rtype = False
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "set"}
 add_module_names = False
 autodoc_preserve_defaults = True  # as written: no folder of this machine
@@ -54,55 +62,43 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 ALONE = ["index", "notation", "instructors", "correctness", "CONTRIBUTING", "data/README"]
-html_sidebars = {page: [] for page in [*ALONE, "search"]}
+html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     """Say in myst-nb's words what a notebook says in the project's; the file stays as it is."""
     if not page.startswith("notebooks/"):
         return
-    notebook = json.loads(source[0].replace("(../README.md", "(../series.md"))
-    notebook["metadata"].pop("widgets", None)  # the page would load foreign scripts
-    notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "python"}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
-                cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
-            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+    text = source[0].replace("(../README.md", "(../series.md")
+    notebook = Notebook(Path(page).name, Path("notebooks"), nbformat.reads(text, as_version=4))
+    notebook.content.metadata.pop("widgets", None)  # the page would load foreign scripts
+    notebook.content.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
+    for cell in notebook.code:
+        cell.source = notebook.shown(cell)
+        myst: dict[str, Any] = {}
+        if has_solution(cell):  # that of an exercise
+            cell.metadata["tags"] = [*tags(cell), "hide-input"]
+            myst |= {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide it"}
+        for output in cell.outputs:
+            if alt := alt_text(output):
+                myst["image"] = {"alt": alt}
+            if WIDGET in output.get("data", {}):
                 output["data"] = {"text/markdown": CONTROL}
-        if "### BEGIN SOLUTION" in "".join(cell["source"]):
-            cell["metadata"].setdefault("tags", []).append("hide-input")
-            prompts = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide it"}
-            cell["metadata"].setdefault("mystnb", {}).update(prompts)
-    source[0] = json.dumps(notebook)
+        cell.metadata["mystnb"] = myst
+    source[0] = nbformat.writes(notebook.content)
 
 
-BAR = re.compile(r"(`[^`]*`)|\|")  # outside of code it would begin a substitution
-NOTEBOOK = re.compile(r"(?:notebooks/)?\b(\d\d_[a-z]\w*)(?:\.ipynb)?")
-ENTRY = re.compile(r"(?:^|(?<=\. ))(\w[\w*]*(?:, \w[\w*]*)*) : ")  # "X, y : " or ". rng : "
+BAR = re.compile(r"(`+[^`]*`+)|\|")
+NOTEBOOK = re.compile(r"\bnotebooks/(\d\d_\w+)\.ipynb")
 
 
-def describe(app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]):
-    """Turn the lines "x : what it is" of a docstring into a list of definitions.
-
-    What else is indented is a formula, and names of notebooks become links to them.
-    """
-    linked = NOTEBOOK.sub(r":doc:`/notebooks/\1`", "\n".join(lines))
-    result, inside = [], False
-    for line in re.sub(r"(?<=\.) (?=Raises\b)", "\n", linked).split("\n"):
-        if line.startswith(" ") and not inside:
-            result += ["", "::", "", line, ""]
-            continue
-        before, *entries = ENTRY.split(BAR.sub(lambda bar: bar[1] or r"\|", line))
-        if not line or (inside and not line.startswith(" ") and result[-1].endswith(".")):
-            inside = False
-            result.append("")
-        if before:
-            result.append(f"    {before.strip()}" if inside else before)
-        for names, text in zip(entries[::2], entries[1::2], strict=True):
-            result += ["", f"``{names}``", f"    {text}"]
-            inside = True
-    lines[:] = [*result, ""]
+def read_as_text(
+    app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]
+) -> None:
+    """Let a bar be a bar, where |B| would name a substitution, and a notebook's name a link."""
+    for number, line in enumerate(lines):
+        escaped = BAR.sub(lambda found: found[1] or r"\|", line)
+        lines[number] = NOTEBOOK.sub(r":doc:`/notebooks/\1`", escaped)
 
 
 def shorten(
@@ -147,5 +143,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", adapt)
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
-    app.connect("autodoc-process-docstring", describe)
+    app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)

@@ -15,9 +15,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from publish.notebook import NOTEBOOKS
+
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
@@ -48,11 +50,28 @@ def new_page(browser, width=1280, height=720, **options):
     return page
 
 
+def violations(page):
+    """What axe finds: a rule, and the elements that break it.
+
+    The glyphs of equations are taken out first: screen readers get the MathML beside them, the
+    glyphs have the colour of the text around, and axe would need minutes for them.
+    """
+    page.evaluate("document.querySelectorAll('mjx-math').forEach(math => math.replaceChildren())")
+    # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
 @contextlib.contextmanager
 def jupyterlab():
     """The address of a JupyterLab on a copy of the notebooks, with its settings as they come."""
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        shutil.copytree(ROOT / "notebooks", Path(folder, "notebooks"))
+        shutil.copytree(NOTEBOOKS, Path(folder, "notebooks"))
         port, log = free.getsockname()[1], Path(folder, "lab.log")
         free.close()
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]

@@ -11,26 +11,19 @@ def mirror__right_one_column_at_a_time(X):
     return np.stack([X[:, d + 7 - 2 * (d % 8)] for d in range(64)], axis=1)
 
 
-def mirror__right_lists(X):
-    return [[x[8 * (d // 8) + 7 - d % 8] for d in range(64)] for x in X]
+mirror = {
+    "right_lists": lambda X: [[x[8 * (d // 8) + 7 - d % 8] for d in range(64)] for x in X],
+    "wrong_half_turn": lambda X: X[:, ::-1],
+    "wrong_upside_down": lambda X: X.reshape(-1, 8, 8)[:, ::-1].reshape(len(X), 64),
+    "wrong_transposed": lambda X: X.reshape(-1, 8, 8).swapaxes(1, 2).reshape(len(X), 64),
+    "wrong_other_examples": lambda X: X[::-1],
+}
 
 
 def mirror__wrong_whole_numbers(X):
     M = np.zeros(X.shape, dtype=int)
     M[:] = mirror__right_as_images(X)
     return M
-
-
-def mirror__wrong_half_turn(X):
-    return X[:, ::-1]
-
-
-def mirror__wrong_upside_down(X):
-    return X.reshape(-1, 8, 8)[:, ::-1].reshape(len(X), 64)
-
-
-def mirror__wrong_transposed(X):
-    return X.reshape(-1, 8, 8).swapaxes(1, 2).reshape(len(X), 64)
 
 
 def mirror__wrong_off_by_one(X):
@@ -43,40 +36,19 @@ def mirror__wrong_in_place(X):
     return X
 
 
-def mirror__wrong_other_examples(X):
-    return X[::-1]
-
-
-def absorb_bias__right_bias_first(X, W, b):
-    return [np.c_[np.ones(len(X)), X], np.concatenate([b[None], W])]
-
-
-def absorb_bias__right_feature_of_two(X, W, b):
-    return np.c_[X, np.full(len(X), 2.0)], np.vstack([W, b / 2])
-
-
-def absorb_bias__right_lists(X, W, b):
-    return [[*x, 1.0] for x in X], [*W, b]
+absorb_bias = {
+    "right_bias_first": lambda X, W, b: [np.c_[np.ones(len(X)), X], np.concatenate([b[None], W])],
+    "right_feature_of_two": lambda X, W, b: (np.c_[X, np.full(len(X), 2.0)], np.vstack([W, b / 2])),
+    "right_lists": lambda X, W, b: ([[*x, 1.0] for x in X], [*W, b]),
+    "wrong_three_arrays": lambda X, W, b: (np.c_[X, np.ones(len(X))], np.vstack([W, b]), X @ W + b),
+    "wrong_feature_of_zero": lambda X, W, b: (np.c_[X, np.zeros(len(X))], np.vstack([W, b])),
+    "wrong_order": lambda X, W, b: (np.c_[X, np.ones(len(X))], np.vstack([b, W])),
+    "wrong_added_to_weights": lambda X, W, b: (X, W + b),
+}
 
 
 def absorb_bias__wrong_only_for_five_examples(X, W, b):
     return np.c_[X, np.ones(len(W) + 1)], np.vstack([W, b])
-
-
-def absorb_bias__wrong_three_arrays(X, W, b):
-    return np.c_[X, np.ones(len(X))], np.vstack([W, b]), X @ W + b
-
-
-def absorb_bias__wrong_feature_of_zero(X, W, b):
-    return np.c_[X, np.zeros(len(X))], np.vstack([W, b])
-
-
-def absorb_bias__wrong_order(X, W, b):
-    return np.c_[X, np.ones(len(X))], np.vstack([b, W])
-
-
-def absorb_bias__wrong_added_to_weights(X, W, b):
-    return X, W + b
 
 
 def absorb_bias__wrong_inputs_hold_the_scores(X, W, b):
@@ -88,32 +60,15 @@ def absorb_bias__wrong_weights_fitted_to_inputs(X, W, b):
     return X_long, np.linalg.lstsq(X_long, X @ W + b, rcond=None)[0]
 
 
-def bias_for_raw_inputs__right_sum_over_features(W, b, v):
-    return b - np.sum(v[:, None] * W, axis=0)
-
-
-def bias_for_raw_inputs__right_transposed(W, b, v):
-    return b - W.T @ v
-
-
-def bias_for_raw_inputs__wrong_sign(W, b, v):
-    return b + v @ W
-
-
-def bias_for_raw_inputs__wrong_unchanged(W, b, v):
-    return b
-
-
-def bias_for_raw_inputs__wrong_without_bias(W, b, v):
-    return -v @ W
-
-
-def bias_for_raw_inputs__wrong_shape(W, b, v):
-    return (b - v @ W)[:, None]
-
-
-def bias_for_raw_inputs__wrong_without_weights(W, b, v):
-    return b - v.sum()
+bias_for_raw_inputs = {
+    "right_sum_over_features": lambda W, b, v: b - np.sum(v[:, None] * W, axis=0),
+    "right_transposed": lambda W, b, v: b - W.T @ v,
+    "wrong_sign": lambda W, b, v: b + v @ W,
+    "wrong_unchanged": lambda W, b, v: b,
+    "wrong_without_bias": lambda W, b, v: -v @ W,
+    "wrong_shape": lambda W, b, v: (b - v @ W)[:, None],
+    "wrong_without_weights": lambda W, b, v: b - v.sum(),
+}
 
 
 def bias_for_raw_inputs__wrong_in_place(W, b, v):

@@ -15,8 +15,14 @@ def smoothed(S, y, alpha):
     return (1 - alpha) * np.eye(S.shape[1])[y] + alpha / S.shape[1]
 
 
-def softmax_at_temperature__right_by_logs(S, T):
-    return np.exp(log_softmax(S / T))
+softmax_at_temperature = {
+    "right_by_logs": lambda S, T: np.exp(log_softmax(S / T)),
+    "right_list_of_rows": lambda S, T: [softmax(s[None] / T)[0] for s in S],
+    "wrong_largest_only": lambda S, T: softmax(S / T).max(axis=1),
+    "wrong_multiplied": lambda S, T: softmax(S * T),
+    "wrong_divided_afterwards": lambda S, T: softmax(S) / T,
+    "wrong_ignored": lambda S, T: softmax(S),
+}
 
 
 def softmax_at_temperature__right_row_by_row(S, T):
@@ -24,26 +30,10 @@ def softmax_at_temperature__right_row_by_row(S, T):
     return np.array([row / row.sum() for row in rows])
 
 
-def softmax_at_temperature__right_list_of_rows(S, T):
-    return [softmax(s[None] / T)[0] for s in S]
-
-
 def softmax_at_temperature__wrong_in_place(S, T):
     S -= S.max(axis=1, keepdims=True)
     E = np.exp(S / T)
     return E / E.sum(axis=1, keepdims=True)
-
-
-def softmax_at_temperature__wrong_largest_only(S, T):
-    return softmax(S / T).max(axis=1)
-
-
-def softmax_at_temperature__wrong_multiplied(S, T):
-    return softmax(S * T)
-
-
-def softmax_at_temperature__wrong_divided_afterwards(S, T):
-    return softmax(S) / T
 
 
 def softmax_at_temperature__wrong_not_stable(S, T):
@@ -64,10 +54,6 @@ def softmax_at_temperature__wrong_maximum_of_the_matrix(S, T):
 def softmax_at_temperature__wrong_axis(S, T):
     E = np.exp((S - S.max(axis=1, keepdims=True)) / T)
     return E / E.sum(axis=0)
-
-
-def softmax_at_temperature__wrong_ignored(S, T):
-    return softmax(S)
 
 
 def smoothed_cross_entropy__right_all_targets(S, y, alpha):
@@ -100,8 +86,10 @@ def smoothed_cross_entropy__wrong_not_averaged(S, y, alpha):
     return -np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1)
 
 
-def smoothed_cross_entropy__wrong_labels_only(S, y, alpha):
-    return cross_entropy(S, y)
+smoothed_cross_entropy = {
+    "wrong_labels_only": lambda S, y, alpha: cross_entropy(S, y),
+    "wrong_sum_over_the_batch": lambda S, y, alpha: -np.sum(smoothed(S, y, alpha) * log_softmax(S)),
+}
 
 
 def smoothed_cross_entropy__wrong_log_of_probabilities(S, y, alpha):
@@ -110,10 +98,6 @@ def smoothed_cross_entropy__wrong_log_of_probabilities(S, y, alpha):
 
 def smoothed_cross_entropy__wrong_log_with_a_patch(S, y, alpha):
     return -np.mean(np.sum(smoothed(S, y, alpha) * np.log(softmax(S) + 1e-12), axis=1))
-
-
-def smoothed_cross_entropy__wrong_sum_over_the_batch(S, y, alpha):
-    return -np.sum(smoothed(S, y, alpha) * log_softmax(S))
 
 
 def smoothed_cross_entropy__wrong_exchanged(S, y, alpha):
@@ -126,8 +110,15 @@ def smoothed_cross_entropy__wrong_share_of_other_classes(S, y, alpha):
     return -np.mean(np.sum(targets * log_softmax(S), axis=1))
 
 
-def two_class_loss__right_logaddexp(t, y):
-    return np.logaddexp(0, (1 - 2 * y) * t).mean()
+two_class_loss = {
+    "right_logaddexp": lambda t, y: np.logaddexp(0, (1 - 2 * y) * t).mean(),
+    "wrong_not_stable": lambda t, y: np.mean(np.log(1 + np.exp((1 - 2 * y) * t))),
+    "wrong_clipped": lambda t, y: np.mean(np.log(1 + np.exp(np.clip((1 - 2 * y) * t, -500, 500)))),
+    "wrong_sign": lambda t, y: np.logaddexp(0, (2 * y - 1) * t).mean(),
+    "wrong_sum": lambda t, y: np.logaddexp(0, (1 - 2 * y) * t).sum(),
+    "wrong_ignores_labels": lambda t, y: np.logaddexp(0, -t).mean(),
+    "wrong_not_averaged": lambda t, y: np.logaddexp(0, (1 - 2 * y) * t),
+}
 
 
 def two_class_loss__right_from_the_label(t, y):
@@ -139,35 +130,11 @@ def two_class_loss__right_one_at_a_time(t, y):
     return sum(max(0, v) + np.log1p(np.exp(-abs(v))) for v in signed) / len(t)
 
 
-def two_class_loss__wrong_not_stable(t, y):
-    return np.mean(np.log(1 + np.exp((1 - 2 * y) * t)))
-
-
 def two_class_loss__wrong_log_of_sigmoid(t, y):
     p = 1 / (1 + np.exp(-t))
     return -np.mean(np.log(np.where(y == 1, p, 1 - p)))
 
 
-def two_class_loss__wrong_clipped(t, y):
-    return np.mean(np.log(1 + np.exp(np.clip((1 - 2 * y) * t, -500, 500))))
-
-
-def two_class_loss__wrong_sign(t, y):
-    return np.logaddexp(0, (2 * y - 1) * t).mean()
-
-
-def two_class_loss__wrong_sum(t, y):
-    return np.logaddexp(0, (1 - 2 * y) * t).sum()
-
-
-def two_class_loss__wrong_ignores_labels(t, y):
-    return np.logaddexp(0, -t).mean()
-
-
 def two_class_loss__wrong_in_place(t, y):
     t[y == 1] *= -1
     return np.logaddexp(0, t).mean()
-
-
-def two_class_loss__wrong_not_averaged(t, y):
-    return np.logaddexp(0, (1 - 2 * y) * t)

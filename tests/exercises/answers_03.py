@@ -18,48 +18,26 @@ def five_point_difference__right_written_out(f, x, h):
     return (f(x - 2 * h) - 8 * f(x - h) + 8 * f(x + h) - f(x + 2 * h)) / (12 * h)
 
 
-def five_point_difference__right_half_a_step(f, x, h):
-    return (4 * central(f, x, h / 2) - central(f, x, h)) / 3
-
-
-def five_point_difference__wrong_central(f, x, h):
-    return central(f, x, h)
+five_point_difference = {
+    "right_half_a_step": lambda f, x, h: (4 * central(f, x, h / 2) - central(f, x, h)) / 3,
+    "wrong_central": lambda f, x, h: central(f, x, h),
+    "wrong_weights": lambda f, x, h: 2 * central(f, x, h) - central(f, x, 2 * h),
+}
 
 
 def five_point_difference__wrong_sign(f, x, h):
     return (f(x + 2 * h) - 8 * f(x - h) + 8 * f(x + h) - f(x - 2 * h)) / (12 * h)
 
 
-def five_point_difference__wrong_weights(f, x, h):
-    return 2 * central(f, x, h) - central(f, x, 2 * h)
-
-
-def complex_step_derivative__right_imaginary_part(f, x):
-    return np.imag(f(complex(x, 1e-30))) / 1e-30
-
-
-def complex_step_derivative__wrong_step_too_large(f, x):
-    return np.imag(f(x + 1e-5j)) / 1e-5
-
-
-def complex_step_derivative__wrong_real_part(f, x):
-    return np.real(f(x + 1e-30j)) / 1e-30
-
-
-def complex_step_derivative__wrong_not_divided(f, x):
-    return np.imag(f(x + 1e-30j))
-
-
-def complex_step_derivative__wrong_complex(f, x):
-    return f(x + 1e-30j) / 1e-30
-
-
-def complex_step_derivative__wrong_quotient(f, x):
-    return np.real((f(x + 1e-8j) - f(x)) / 1e-8j)
-
-
-def complex_step_derivative__wrong_central(f, x):
-    return central(f, x, 1e-5)
+complex_step_derivative = {
+    "right_imaginary_part": lambda f, x: np.imag(f(complex(x, 1e-30))) / 1e-30,
+    "wrong_step_too_large": lambda f, x: np.imag(f(x + 1e-5j)) / 1e-5,
+    "wrong_real_part": lambda f, x: np.real(f(x + 1e-30j)) / 1e-30,
+    "wrong_not_divided": lambda f, x: np.imag(f(x + 1e-30j)),
+    "wrong_complex": lambda f, x: f(x + 1e-30j) / 1e-30,
+    "wrong_quotient": lambda f, x: np.real((f(x + 1e-8j) - f(x)) / 1e-8j),
+    "wrong_central": lambda f, x: central(f, x, 1e-5),
+}
 
 
 def wrong_gradients__right_asks_the_checker(f, x, candidates):
@@ -72,12 +50,12 @@ def wrong_gradients__right_asks_the_checker(f, x, candidates):
     return found
 
 
-def wrong_gradients__wrong_finds_none(f, x, candidates):
-    return []
-
-
-def wrong_gradients__wrong_finds_all(f, x, candidates):
-    return list(candidates)
+wrong_gradients = {
+    "wrong_finds_none": lambda f, x, candidates: [],
+    "wrong_finds_all": lambda f, x, candidates: list(candidates),
+    "wrong_tolerance_too_large": lambda f, x, candidates: worse_than(f, x, candidates, 1e-6),
+    "wrong_tolerance_too_small": lambda f, x, candidates: worse_than(f, x, candidates, 1e-8),
+}
 
 
 def wrong_gradients__wrong_misses_nan(f, x, candidates):
@@ -107,14 +85,6 @@ def worse_than(f, x, candidates, tolerance, error=relative_error):
         for name, gradient in candidates.items()
         if gradient.shape != x.shape or not error(gradient, numerical) <= tolerance
     ]
-
-
-def wrong_gradients__wrong_tolerance_too_large(f, x, candidates):
-    return worse_than(f, x, candidates, 1e-6)
-
-
-def wrong_gradients__wrong_tolerance_too_small(f, x, candidates):
-    return worse_than(f, x, candidates, 1e-8)
 
 
 def wrong_gradients__wrong_absolute_error(f, x, candidates):

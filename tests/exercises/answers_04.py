@@ -26,36 +26,22 @@ def soft_target_loss__right_in_place(S, Y):
     return loss, P
 
 
-def soft_target_loss__wrong_without_mean(S, Y):
-    return soft_loss(S, Y), softmax(S) - Y
-
-
-def soft_target_loss__wrong_without_mean_in_both(S, Y):
-    return soft_loss(S, Y) * len(S), softmax(S) - Y
-
-
-def soft_target_loss__wrong_sign(S, Y):
-    return soft_loss(S, Y), (Y - softmax(S)) / len(S)
+soft_target_loss = {
+    "wrong_without_mean": lambda S, Y: (soft_loss(S, Y), softmax(S) - Y),
+    "wrong_without_mean_in_both": lambda S, Y: (soft_loss(S, Y) * len(S), softmax(S) - Y),
+    "wrong_sign": lambda S, Y: (soft_loss(S, Y), (Y - softmax(S)) / len(S)),
+    "wrong_terms_kept_apart": lambda S, Y: (soft_loss(S, Y), Y * (softmax(S) - 1) / len(S)),
+    "wrong_mean_of_entries": lambda S, Y: (soft_loss(S, Y) / S.shape[1], (softmax(S) - Y) / len(S)),
+    "wrong_three_things": lambda S, Y: (*soft_target_loss__right_in_place(S, Y), softmax(S)),
+}
 
 
 def soft_target_loss__wrong_one_hot_only(S, Y):
     return soft_loss(S, Y), (softmax(S) - np.eye(S.shape[1])[Y.argmax(axis=1)]) / len(S)
 
 
-def soft_target_loss__wrong_terms_kept_apart(S, Y):
-    return soft_loss(S, Y), Y * (softmax(S) - 1) / len(S)
-
-
-def soft_target_loss__wrong_mean_of_entries(S, Y):
-    return soft_loss(S, Y) / S.shape[1], (softmax(S) - Y) / len(S)
-
-
 def soft_target_loss__wrong_loss_not_averaged(S, Y):
     return -np.sum(Y * np.log(softmax(S)), axis=1), (softmax(S) - Y) / len(S)
-
-
-def soft_target_loss__wrong_three_things(S, Y):
-    return *soft_target_loss__right_in_place(S, Y), softmax(S)
 
 
 def temperature_loss__right_written_out(S, y, T):

@@ -11,41 +11,21 @@ def leaky_relu_backward__right_on_a_copy(dA, Z, slope):
     return dZ
 
 
-def leaky_relu_backward__right_two_masks(dA, Z, slope):
-    return dA * (Z > 0) + slope * dA * (Z <= 0)
-
-
-def leaky_relu_backward__wrong_relu(dA, Z, slope):
-    return dA * (Z > 0)
+leaky_relu_backward = {
+    "right_two_masks": lambda dA, Z, slope: dA * (Z > 0) + slope * dA * (Z <= 0),
+    "wrong_relu": lambda dA, Z, slope: dA * (Z > 0),
+    "wrong_mask_on_the_gradient": lambda dA, Z, slope: np.where(dA > 0, dA, slope * dA),
+    "wrong_exchanged": lambda dA, Z, slope: np.where(Z > 0, slope * dA, dA),
+    "wrong_fixed_slope": lambda dA, Z, slope: dA * np.where(Z > 0, 1, 0.1),
+    "wrong_at_the_kink": lambda dA, Z, slope: dA * np.where(Z >= 0, 1, slope),
+    "wrong_like_the_maximum": lambda dA, Z, slope: np.maximum(slope * dA, dA * (Z > 0)),
+    "wrong_mask_on_the_product": lambda dA, Z, slope: np.where(dA * Z > 0, dA, slope * dA),
+}
 
 
 def leaky_relu_backward__wrong_in_place(dA, Z, slope):
     dA[Z <= 0] *= slope
     return dA
-
-
-def leaky_relu_backward__wrong_mask_on_the_gradient(dA, Z, slope):
-    return np.where(dA > 0, dA, slope * dA)
-
-
-def leaky_relu_backward__wrong_exchanged(dA, Z, slope):
-    return np.where(Z > 0, slope * dA, dA)
-
-
-def leaky_relu_backward__wrong_fixed_slope(dA, Z, slope):
-    return dA * np.where(Z > 0, 1, 0.1)
-
-
-def leaky_relu_backward__wrong_at_the_kink(dA, Z, slope):
-    return dA * np.where(Z >= 0, 1, slope)
-
-
-def leaky_relu_backward__wrong_like_the_maximum(dA, Z, slope):
-    return np.maximum(slope * dA, dA * (Z > 0))
-
-
-def leaky_relu_backward__wrong_mask_on_the_product(dA, Z, slope):
-    return np.where(dA * Z > 0, dA, slope * dA)
 
 
 def centre_backward__right_by_the_jacobian(dV):
@@ -57,24 +37,13 @@ def centre_backward__right_one_column_at_a_time(dV):
     return np.stack([column - column.sum() / len(dV) for column in dV.T], axis=1)
 
 
-def centre_backward__right_lists(dV):
-    return [list(row - dV.mean(axis=0)) for row in dV]
-
-
-def centre_backward__wrong_fork_forgotten(dV):
-    return dV.copy()
-
-
-def centre_backward__wrong_axis(dV):
-    return dV - dV.mean(axis=1, keepdims=True)
-
-
-def centre_backward__wrong_mean_of_all(dV):
-    return dV - dV.mean()
-
-
-def centre_backward__wrong_sum(dV):
-    return dV - dV.sum(axis=0)
+centre_backward = {
+    "right_lists": lambda dV: [list(row - dV.mean(axis=0)) for row in dV],
+    "wrong_fork_forgotten": lambda dV: dV.copy(),
+    "wrong_axis": lambda dV: dV - dV.mean(axis=1, keepdims=True),
+    "wrong_mean_of_all": lambda dV: dV - dV.mean(),
+    "wrong_sum": lambda dV: dV - dV.sum(axis=0),
+}
 
 
 def centre_backward__wrong_in_place(dV):
@@ -82,36 +51,16 @@ def centre_backward__wrong_in_place(dV):
     return dV
 
 
-def scale_backward__right_einsum(dV, X, g):
-    return [g * dV, np.einsum("nd,nd->d", dV, X)]
-
-
-def scale_backward__right_diagonals(dV, X, g):
-    return dV @ np.diag(g), np.diag(X.T @ dV)
-
-
-def scale_backward__wrong_axis(dV, X, g):
-    return dV * g, (dV * X).sum(axis=1)
-
-
-def scale_backward__wrong_not_summed(dV, X, g):
-    return dV * g, dV * X
-
-
-def scale_backward__wrong_input_forgotten(dV, X, g):
-    return dV * g, dV.sum(axis=0)
-
-
-def scale_backward__wrong_mean(dV, X, g):
-    return dV * g, (dV * X).mean(axis=0)
-
-
-def scale_backward__wrong_one_gradient(dV, X, g):
-    return dV * g
-
-
-def scale_backward__wrong_order(dV, X, g):
-    return (dV * X).sum(axis=0), dV * g
+scale_backward = {
+    "right_einsum": lambda dV, X, g: [g * dV, np.einsum("nd,nd->d", dV, X)],
+    "right_diagonals": lambda dV, X, g: (dV @ np.diag(g), np.diag(X.T @ dV)),
+    "wrong_axis": lambda dV, X, g: (dV * g, (dV * X).sum(axis=1)),
+    "wrong_not_summed": lambda dV, X, g: (dV * g, dV * X),
+    "wrong_input_forgotten": lambda dV, X, g: (dV * g, dV.sum(axis=0)),
+    "wrong_mean": lambda dV, X, g: (dV * g, (dV * X).mean(axis=0)),
+    "wrong_one_gradient": lambda dV, X, g: dV * g,
+    "wrong_order": lambda dV, X, g: ((dV * X).sum(axis=0), dV * g),
+}
 
 
 def columns_backward__right_through_rows(dZ_cols, X_cols, W_cols):

@@ -13,24 +13,13 @@ RIGHT = {
 }
 
 
-def wrong_gradients__right_lists():
-    return {fault: sorted(names) for fault, names in RIGHT.items()}
-
-
-def wrong_gradients__wrong_reaches_back():
-    return RIGHT | {"Z for A": {"W1", "W2"}}
-
-
-def wrong_gradients__wrong_biases_penalised():
-    return RIGHT | {"penalty twice": {"W1", "b1", "W2", "b2"}}
-
-
-def wrong_gradients__wrong_bias_forgotten():
-    return RIGHT | {"no mask": {"W1"}}
-
-
-def wrong_gradients__wrong_last_layer_only():
-    return RIGHT | {"no mean": {"W2", "b2"}}
+wrong_gradients = {
+    "right_lists": lambda: {fault: sorted(names) for fault, names in RIGHT.items()},
+    "wrong_reaches_back": lambda: RIGHT | {"Z for A": {"W1", "W2"}},
+    "wrong_biases_penalised": lambda: RIGHT | {"penalty twice": {"W1", "b1", "W2", "b2"}},
+    "wrong_bias_forgotten": lambda: RIGHT | {"no mask": {"W1"}},
+    "wrong_last_layer_only": lambda: RIGHT | {"no mean": {"W2", "b2"}},
+}
 
 
 def wrong_gradients__wrong_one_fault_missing():
@@ -129,8 +118,12 @@ def deep(params, X, y, reg, *, first=relu, second=relu):
     return loss, grads
 
 
-def three_layer_loss__right_affine_backward(params, X, y, reg):
-    return deep(params, X, y, reg)
+three_layer_loss = {
+    "right_affine_backward": lambda params, X, y, reg: deep(params, X, y, reg),
+    "wrong_one_relu": lambda params, X, y, reg: deep(params, X, y, reg, second=lambda Z: Z),
+    "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
+    "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
+}
 
 
 def three_layer_loss__right_masks_of_activations(params, X, y, reg):
@@ -150,18 +143,6 @@ def three_layer_loss__right_masks_of_activations(params, X, y, reg):
 
 def three_layer_loss__wrong_linear(params, X, y, reg):
     return deep(params, X, y, reg, first=lambda Z: Z, second=lambda Z: Z)
-
-
-def three_layer_loss__wrong_one_relu(params, X, y, reg):
-    return deep(params, X, y, reg, second=lambda Z: Z)
-
-
-def three_layer_loss__wrong_no_penalty(params, X, y, reg):
-    return deep(params, X, y, 0.0)
-
-
-def three_layer_loss__wrong_penalty_without_half(params, X, y, reg):
-    return deep(params, X, y, 2 * reg)
 
 
 def three_layer_loss__wrong_last_layer_not_penalised(params, X, y, reg):

@@ -61,24 +61,13 @@ class ReluLeft(Whole):
         return Z, Z, Z @ W2 + b2
 
 
-def repaired__right_other_class(D, H, C):
-    return Whole(D, H, C)
-
-
-def repaired__wrong_penalty(D, H, C):
-    return PenaltyLeftOut(D, H, C)
-
-
-def repaired__wrong_no_mean(D, H, C):
-    return Doubled(D, H, C)
-
-
-def repaired__wrong_alias(D, H, C):
-    return AliasLeft(D, H, C)
-
-
-def repaired__wrong_relu(D, H, C):
-    return ReluLeft(D, H, C)
+repaired = {
+    "right_other_class": lambda D, H, C: Whole(D, H, C),
+    "wrong_penalty": lambda D, H, C: PenaltyLeftOut(D, H, C),
+    "wrong_no_mean": lambda D, H, C: Doubled(D, H, C),
+    "wrong_alias": lambda D, H, C: AliasLeft(D, H, C),
+    "wrong_relu": lambda D, H, C: ReluLeft(D, H, C),
+}
 
 
 def network_and_inputs(make):
@@ -127,21 +116,10 @@ def check_company__wrong_always_objects(make):
     raise AssertionError
 
 
-def settings_for_the_sum__right_array(learning_rate, reg, N):
-    return np.array([learning_rate, N * N * reg]) / N
-
-
-def settings_for_the_sum__wrong_unchanged(learning_rate, reg, N):
-    return learning_rate, reg
-
-
-def settings_for_the_sum__wrong_rate_alone(learning_rate, reg, N):
-    return learning_rate / N, reg
-
-
-def settings_for_the_sum__wrong_both_divided(learning_rate, reg, N):
-    return learning_rate / N, reg / N
-
-
-def settings_for_the_sum__wrong_inverted(learning_rate, reg, N):
-    return learning_rate * N, reg / N
+settings_for_the_sum = {
+    "right_array": lambda learning_rate, reg, N: np.array([learning_rate, N * N * reg]) / N,
+    "wrong_unchanged": lambda learning_rate, reg, N: (learning_rate, reg),
+    "wrong_rate_alone": lambda learning_rate, reg, N: (learning_rate / N, reg),
+    "wrong_both_divided": lambda learning_rate, reg, N: (learning_rate / N, reg / N),
+    "wrong_inverted": lambda learning_rate, reg, N: (learning_rate * N, reg / N),
+}

@@ -24,8 +24,11 @@ def log_uniform_integers__wrong_own_generator(low, high, size, rng):
     return log_uniform_integers__right_by_the_exponential(low, high, size, rng)
 
 
-def log_uniform_integers__wrong_uniform(low, high, size, rng):
-    return rng.integers(low, high + 1, size)
+log_uniform_integers = {
+    "wrong_uniform": lambda low, high, size, rng: rng.integers(low, high + 1, size),
+    "wrong_not_whole": lambda low, high, size, rng: low * ((high + 1) / low) ** rng.random(size),
+    "wrong_one_number": lambda low, high, size, rng: int(low * ((high + 1) / low) ** rng.random()),
+}
 
 
 def log_uniform_integers__wrong_never_high(low, high, size, rng):
@@ -36,16 +39,8 @@ def log_uniform_integers__wrong_rounded(low, high, size, rng):
     return np.round(low * (high / low) ** rng.random(size)).astype(int)
 
 
-def log_uniform_integers__wrong_not_whole(low, high, size, rng):
-    return low * ((high + 1) / low) ** rng.random(size)
-
-
 def log_uniform_integers__wrong_above_high(low, high, size, rng):
     return np.ceil(low * ((high + 1) / low) ** rng.random(size)).astype(int)
-
-
-def log_uniform_integers__wrong_one_number(low, high, size, rng):
-    return int(low * ((high + 1) / low) ** rng.random())
 
 
 def continued_cost__right_sum_over_rounds(num_settings, num_iters):

@@ -29,12 +29,10 @@ def best_temperature__right_newton(S, y):
     return 1 / u
 
 
-def best_temperature__wrong_inverse(S, y):
-    return 1 / best_temperature__right_golden_section(S, y)
-
-
-def best_temperature__wrong_always_one(S, y):
-    return 1.0
+best_temperature = {
+    "wrong_inverse": lambda S, y: 1 / best_temperature__right_golden_section(S, y),
+    "wrong_always_one": lambda S, y: 1.0,
+}
 
 
 def best_temperature__wrong_by_accuracy(S, y):

@@ -1,0 +1,1 @@
+"""What is made from the notebooks: exported code, pages, slides, the site, the student edition."""

@@ -1,0 +1,114 @@
+"""Execute the series without a browser.
+
+    python -m publish.pages               pages under build/pages/; the notebooks stay as they are
+    python -m publish.pages --in-place    write the outputs into the notebooks, normalised
+
+Prints one line a notebook: code cells, seconds, the budget that the notebook states, and the
+headline result, which is the output of the cell tagged `headline`. A notebook whose data are not
+here is left as it is, and its line says so. The pages are those of the site.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from publish.kernel import PollingKernelManager
+from publish.notebook import NOTEBOOKS, ROOT, WIDGET, Notebook, tags
+
+BUILD = ROOT / "build" / "pages"
+CELL_TIMEOUT = 600  # seconds
+
+
+def main() -> int:
+    """Execute the notebooks named on the command line, or all; the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--in-place", action="store_true", help="update the notebooks themselves")
+    parser.add_argument("names", nargs="*", help="notebooks, for example 05; all by default")
+    options = parser.parse_args()
+    executed = run(Notebook.series(*options.names))
+    if options.in_place:
+        for notebook in executed:
+            write_normalised(notebook)
+        return 0
+    from publish.site.build import build  # not on top: executing does not need Sphinx
+
+    return build(BUILD, list(executed))
+
+
+def run(notebooks: list[Notebook]) -> Iterator[Notebook]:
+    """Execute notebooks and print the table; those that could be executed, one after another."""
+    print(f"{'notebook':28}{'cells':>6}{'seconds':>9}{'budget':>8}  headline")
+    total = sum(len(notebook.code) for notebook in notebooks)
+    with tqdm(total=total, unit="cell", leave=False) as progress:
+        for notebook in notebooks:
+            progress.set_description(notebook.name)
+            try:
+                seconds = execute(notebook.content, on_cell_executed=lambda **_: progress.update())
+            except CellExecutionError as error:
+                if error.ename != "FileNotFoundError" or "make data" not in error.evalue:
+                    raise
+                progress.write(f"{notebook.name:28}not executed: {error.evalue.splitlines()[0]}")
+                continue
+            progress.write(
+                f"{notebook.name:28}{len(notebook.code):>6}{seconds:>9.1f}{notebook.seconds:>8}"
+                f"  {notebook.headline}"
+            )
+            yield notebook
+
+
+def execute(content: NotebookNode, **options: Any) -> float:
+    """Run every cell of a notebook in a fresh kernel. A failing cell raises.
+
+    Parameters
+    ----------
+    content : NotebookNode
+        The notebook; its outputs are replaced.
+    **options
+        Further options of NotebookClient, for example on_cell_executed.
+
+    Returns
+    -------
+    float
+        The seconds that it took.
+    """
+    client = NotebookClient(
+        content,
+        km=PollingKernelManager(kernel_name="python3"),
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        **options,
+    )
+    start = time.perf_counter()
+    client.execute(cleanup_kc=True)  # ends the kernel, too
+    return time.perf_counter() - start
+
+
+def write_normalised(notebook: Notebook) -> None:
+    """Write a notebook without what depends on the machine or on chance.
+
+    Photographs that belong to others go, too. Outputs, counts, ids and tags stay.
+    """
+    for cell in notebook.code:
+        for output in cell.outputs:
+            if view := output.get("data", {}).get(WIDGET):
+                view["model_id"] = cell.id  # in place of a random number
+            if "photographs" in tags(cell):
+                output.data.pop("image/png", None)
+                output.metadata.pop("image/png", None)
+    nbformat.write(notebook.content, notebook.path)
+    noise = "metadata.language_info metadata.widgets cell.metadata.execution"
+    keep = ["--keep-output", "--keep-count", "--keep-id", "--extra-keys", noise]
+    command = [sys.executable, "-m", "nbstripout", *keep, str(notebook.path)]
+    subprocess.run(command, check=True, cwd=ROOT)

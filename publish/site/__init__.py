@@ -1,0 +1,1 @@
+"""The site: notebooks, reference and pages in one, `python -m publish.site`."""

@@ -1,0 +1,1 @@
+"""A talk for each notebook: `python -m publish.slides`."""

@@ -1,0 +1,197 @@
+"""Make a student's notebooks from those of the series, and the folders that hold them.
+
+A student writes what stands between `### BEGIN SOLUTION` and `### END SOLUTION`. What an exercise
+asks for stands above it; of a core function the stub names the equations that its lines compute.
+Cells tagged `check` test solutions. They are locked, and worth a point each in nbgrader.
+"""
+
+import ast
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ComputeChecksums, LockCells
+
+from publish import kernel
+from publish.notebook import BEGIN, END, ROOT, Notebook, computed, has_solution, tags
+from publish.student.marking.release import MarkCells, NamedStubs
+
+HERE = Path(__file__).parent
+ASKED = re.compile(rf"{BEGIN} Write (this part of )?([\w.]+): see equation")
+# What a student needs besides the notebooks and the files of handout/.
+FILES = (
+    "LICENSE",
+    "pyproject.toml",
+    "constraints.txt",
+    "environment.yml",
+    "data/README.md",
+)
+
+
+def build(folder: Path) -> None:
+    """Write student/, student.zip and nbgrader/ into a folder, and print what is in them."""
+    for path in (folder / "student", folder / "nbgrader" / "source"):
+        shutil.rmtree(path, ignore_errors=True)  # what else is in nbgrader/ is an instructor's
+    students, series = folder / "student" / "notebooks", folder / "nbgrader" / "source" / "series"
+    for path in (students, series):
+        path.mkdir(parents=True)
+    print(f"{'notebook':28}{'to write':>9}{'checks':>8}{'locked':>8}")
+    for notebook in map(solved, Notebook.series()):
+        nbformat.write(notebook.content, series / notebook.path.name)
+        nbformat.write(unsolved(notebook).content, students / notebook.path.name)
+        locked = sum(cell.metadata.get("nbgrader", {}).get("locked", 0) for cell in notebook.cells)
+        counts = [len(notebook.solutions), len(notebook.tagged("check")), locked]
+        print(f"{notebook.name:28}{counts[0]:>9}{counts[1]:>8}{counts[2]:>8}")
+    copy_files(folder)
+    write_zip(folder / "student", folder / "student.zip")
+
+
+# --- From a notebook of the series to a solved one with nbgrader's marks ------------------------
+
+
+def solved(notebook: Notebook) -> Notebook:
+    """The notebook with messages behind its markers, and with nbgrader's metadata."""
+    notebook = deepcopy(notebook)
+    titles = {exercise.solution.id: exercise.title for exercise in notebook.exercises}
+    for cell in notebook.solutions:
+        cell.source = with_messages(cell.source, titles.get(cell.id))
+    notebook.content.cells = [part for cell in notebook.cells for part in split(cell)]
+    notebook.content.cells[0].source += f"\n\n{what_to_write(notebook)}"
+    for cell in notebook.cells:
+        mark(cell)
+    return notebook
+
+
+def with_messages(source: str, exercise: str | None) -> str:
+    """Say behind each marker what the stub is to say: in an exercise, which one asks for it."""
+    lines = source.split("\n")
+    for name, function in functions(ast.parse(source)):
+        last = function.end_lineno or 0
+        for begin in range(function.lineno, last):
+            if lines[begin].strip() == BEGIN:
+                end = next(i for i in range(begin, len(lines)) if lines[i].strip() == END)
+                part = "this part of " if end < last and not exercise else ""
+                where = f"{exercise} above" if exercise else equations(lines[begin:end])
+                lines[begin] += f" Write {part}{name}: see {where}"
+    return "\n".join(lines)
+
+
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Names and nodes of the functions and methods of a cell, for example TwoLayerNet.loss."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from functions(node, f"{node.name}.")
+
+
+def equations(lines: list[str]) -> str:
+    """What lines compute: "equations (2.4) and (2.5)", or "equations (6.18) to (6.23)"."""
+    numbers = computed("\n".join(lines))
+    texts = [f"({number})" for number in numbers]
+    if len(texts) == 1:
+        return f"equation {texts[0]}"
+    first, last = (int(number.partition(".")[2]) for number in (numbers[0], numbers[-1]))
+    if len(texts) > 2 and last - first == len(texts) - 1:
+        return f"equations {texts[0]} to {texts[-1]}"
+    return f"equations {', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def split(cell: NotebookNode) -> list[NotebookNode]:
+    """The cell; if what follows its solutions is their check, then that in a cell of its own."""
+    if not (has_solution(cell) and "check" in tags(cell)):
+        return [cell]
+    definitions, marker, rest = cell.source.rpartition(END)
+    check = deepcopy(cell)
+    check.id, check.source = f"{cell.id}-rest", rest.strip("\n")
+    cell.source = definitions + marker
+    cell.metadata.tags.remove("check")
+    return [cell, check]
+
+
+def what_to_write(notebook: Notebook) -> str:
+    """What the first cell tells a student."""
+    asked = [match for cell in notebook.solutions for match in ASKED.findall(cell.source)]
+    names = [f"{'a part of ' * bool(part)}`{name}`" for part, name in asked]
+    listed = f"{', '.join(names)} and " if names else ""
+    return (
+        f"**You write** {listed}the functions of the exercises. A line `raise "
+        "NotImplementedError(...)` marks each place and says what is missing: replace it by your "
+        "code. The next cells check what you wrote. Texts and checks are locked."
+    )
+
+
+def mark(cell: NotebookNode) -> None:
+    """Write nbgrader's metadata: solutions, checks with a point, locked text, and free code."""
+    solution, check = has_solution(cell), "check" in tags(cell)
+    locked = cell.cell_type != "code" or check
+    if cell.cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+    if solution or locked:
+        cell.metadata["nbgrader"] = {
+            "grade": check,
+            "grade_id": cell.id,
+            "locked": locked,
+            "schema_version": 3,
+            "solution": solution,
+            "task": False,
+            "cell_type": cell.cell_type,
+        } | ({"points": 1} if check else {})
+
+
+# --- From a solved notebook to a student's ------------------------------------------------------
+
+
+def unsolved(notebook: Notebook) -> Notebook:
+    """The notebook as `nbgrader generate_assignment` releases it, without a database."""
+    content, resources = deepcopy(notebook.content), dict[str, Any]()
+    for step in (LockCells(), NamedStubs(), ComputeChecksums(), MarkCells()):
+        content, resources = step.preprocess(content, resources)
+    return Notebook(notebook.name, notebook.folder, content)
+
+
+# --- The folders --------------------------------------------------------------------------------
+
+
+def copy_files(folder: Path) -> None:
+    """Put beside the notebooks what they need, and into nbgrader's folder its settings."""
+    student, nbgrader = folder / "student", folder / "nbgrader"
+    for name in FILES:
+        (student / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, student / name)
+    for source, target in {
+        ROOT / "cs231n_utils": student / "cs231n_utils",
+        HERE / "handout": student,
+        HERE / "course": nbgrader,
+        HERE / "marking": nbgrader / "marking",
+    }.items():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
+    shutil.copy2(HERE / "marking" / "update.py", student)
+    shutil.copy2(Path(kernel.__file__), nbgrader / "marking")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions
+    with (student / "README.md").open("a", encoding="utf-8") as file:
+        file.write(f"\n{series}\n\n{section(readme, 'Notation')}\n")
+
+
+def section(text: str, title: str) -> str:
+    """A section of a page, with its heading."""
+    _, heading, rest = text.partition(f"## {title}\n")
+    return heading + rest.partition("\n## ")[0].rstrip()
+
+
+def write_zip(folder: Path, archive: Path) -> None:
+    """Pack a folder; the same files make the same bytes on any day."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -1,0 +1,108 @@
+"""Every slide of every deck, as a browser shows it from the file, with no network."""
+
+import pytest
+from headless import violations
+
+from publish.notebook import Notebook
+from publish.slides import build as slides
+
+SERIES = Notebook.series()
+
+OUTSIDE = """slide => {
+  const frame = slide.getBoundingClientRect();
+  const space = { left: frame.left + 63, right: frame.right - 63,
+                  top: frame.top + 8, bottom: frame.bottom - 52 };  // the foot stands below
+  const outside = (box) => box.width && box.height && (
+    box.left < space.left || box.right > space.right ||
+    box.top < space.top || box.bottom > space.bottom);
+  return [...slide.querySelectorAll("*")]
+    .filter((element) => !element.closest(".notes, mjx-assistive-mml"))
+    .filter((element) => outside(element.getBoundingClientRect()))
+    .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    """The slides, built anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["slides"])
+        assert slides.main() == 0
+
+
+def open_deck(page, notebook, view=""):
+    """Open a deck from its file and wait until its equations are set; its slides."""
+    page.goto((slides.OUTPUT / f"{notebook.name}.html").as_uri() + view)
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    if "print-pdf" in view:
+        page.wait_for_selector(".pdf-page", state="attached")
+    return page.query_selector_all(".slides > section")
+
+
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_a_deck_reads_well(page, notebook):
+    sections = open_deck(page, notebook)
+    failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
+    assert not failed, f"MathJax: {failed}"
+    for index, section in enumerate(sections):
+        page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
+        outside = section.evaluate(OUTSIDE)
+        assert not outside, f"slide {index + 1} is too full: {outside}"
+    assert len(sections) == page.evaluate("Reveal.getTotalSlides()")
+    equations = page.locator(".equation").count()
+    assert page.locator('.equation mjx-container[display="true"]').count() == equations > 0
+    assert "$" not in page.evaluate(
+        "[...document.querySelectorAll('.slides p, .slides li, .slides td, .slides h2')]"
+        ".filter((e) => !e.querySelector('code')).map((e) => e.innerText).join()"
+    )
+    for image in page.query_selector_all("img"):
+        assert image.evaluate("image => image.naturalWidth") > 0
+        assert len(image.get_attribute("alt")) > 20
+    page.evaluate("Reveal.slide(0)")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".slide-number").inner_text().split() == ["2", "/", str(len(sections))]
+    for link in page.query_selector_all("a[href$='.ipynb']"):
+        assert (slides.OUTPUT / link.get_attribute("href")).resolve() == notebook.path
+    assert violations(page) == []
+    open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
+    assert violations(page) == []
+    assert page.problems == []
+
+
+def test_a_derivation_appears_line_by_line(page):
+    open_deck(page, SERIES[1])
+    index = page.evaluate(
+        "[...document.querySelectorAll('.slides > section')]"
+        ".findIndex((slide) => slide.querySelector('mjx-mtr.fragment'))"
+    )
+    lines = page.locator(".derivation:has(mjx-mtr.fragment)").count()
+    assert lines == page.locator(".derivation").count()
+    page.evaluate(f"Reveal.slide({index}, 0, -1)")
+    lines = page.locator(".slides > section.present mjx-mtr")
+    seen = (
+        "lines => lines.filter((line) => line.checkVisibility({visibilityProperty: true})).length"
+    )
+    assert lines.evaluate_all(seen) == 1
+    page.keyboard.press("ArrowRight")
+    assert lines.evaluate_all(seen) == 2
+
+
+def test_the_speaker_sees_the_notes(page):
+    sections = open_deck(page, SERIES[0])
+    expected = sections[0].query_selector(".notes").text_content().strip()
+    with page.expect_popup() as opened:
+        page.keyboard.press("s")
+    view = opened.value
+    view.wait_for_function("document.querySelector('.speaker-controls-notes .value').innerText")
+    assert view.locator(".speaker-controls-notes .value").inner_text().strip() == expected
+    frames = [frame for frame in view.frames if "01_" in frame.url]
+    assert len(frames) == 2  # the slide and the one after it
+    assert page.problems == []
+
+
+def test_the_index_leads_to_every_deck(page):
+    page.goto((slides.OUTPUT / "index.html").as_uri())
+    links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
+    assert links == [f"{notebook.name}.html" for notebook in SERIES]
+    assert page.problems == []
+    assert violations(page) == []
