@@ -448,6 +448,9 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
             gradient = grads[key]
             if x.size > LARGE and gradient.shape == x.shape:
                 check = _along(f, {key: x}, grads, f"d{key}")
+                check.compared = (
+                    f"4 random directions through {x.size:,} entries of shape {x.shape}"
+                )
             else:
                 check = _Check(f, x, gradient, f"d{key}", key)
             if np.isfinite(check.settled):

@@ -93,7 +93,8 @@ def test_the_report_has_a_line_for_each_parameter_and_says_how():
     net = TwoLayerNet(64, 100, 10, std=0.1)
     X, y = np.random.default_rng(0).standard_normal((20, 64)), np.arange(20) % 10
     assert repr(check_model(net, X, y, 0.1)).splitlines() == [
-        "dW1: 4 random directions through all 6,400 parameters agree, relative error at most 1e-05",
+        "dW1: 4 random directions through 6,400 entries of shape (64, 100) agree, "
+        "relative error at most 1e-05",
         "db1: all 100 entries of shape (100,) agree, relative error at most 1e-07",
         "dW2: all 1,000 entries of shape (100, 10) agree, relative error at most 1e-07",
         "db2: all 10 entries of shape (10,) agree, relative error at most 1e-07",

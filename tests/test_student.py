@@ -210,7 +210,9 @@ def test_links_lead_somewhere_in_the_folder(built):
         assert (folder / target).exists(), target
     for notebook in SERIES:
         assert f"(notebooks/{notebook.path.name})" in readme, "the series"
-        assert not list(links_lead_somewhere(Notebook.read(folder / "notebooks" / notebook.path.name)))
+        assert not list(
+            links_lead_somewhere(Notebook.read(folder / "notebooks" / notebook.path.name))
+        )
 
 
 def test_the_archive_holds_the_folder_and_is_the_same_every_time(built, tmp_path):
