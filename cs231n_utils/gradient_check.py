@@ -342,17 +342,13 @@ def check_directions(
             shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
             raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
 
-    def along(some: Params, rng: np.random.Generator | int = 0) -> _Check:
-        return _along(lambda _: f(params), some, grads, "the gradient", *options, rng)
-
-    options = num_directions, h, tolerance
-    with _restored(*params.values()):
-        check = along(params, rng)
-        if np.isfinite(check.settled):
-            return check.report("gradients")
-        message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
-        _require_determinism(message, lambda: _number(f(params)), *params.values())
-        alone = {key: along({key: value}) for key, value in params.items()}
+    options = num_directions, h, tolerance, rng
+    check = _along(f, params, grads, "the gradient", "", *options)
+    if np.isfinite(check.settled):
+        return check.report("gradients")
+    message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
+    _require_determinism(message, lambda: _number(f(params)), *params.values())
+    alone = {key: _along(f, params, grads, key, key, *options) for key in params}
     right = [key for key, check in alone.items() if np.isfinite(check.settled)]
     wrong = tuple(key for key in params if key not in right)
     for key in wrong:
@@ -368,25 +364,28 @@ def _along(
     params: Params,
     grads: Params,
     name: str,
+    only: str = "",
     num_directions: int = 4,
     h: float = 1e-5,
     tolerance: float = 1e-5,
     rng: np.random.Generator | int = 0,
 ) -> _Check:
-    """The check along random directions v of length 1 through params, which f reads.
+    """The check along random directions v of length 1, or their part through one key only.
 
     Typical is the root mean square of <grads, v> over all such directions.
     """
     gradient = np.concatenate([np.ravel(grads[key]) for key in params])
-    ends = np.cumsum([value.size for value in params.values()])[:-1]
+    sizes = [value.size for value in params.values()]
     V = np.random.default_rng(rng).standard_normal((num_directions, gradient.size))
     V /= np.linalg.norm(V, axis=1, keepdims=True)
+    if only:
+        V *= np.repeat([key == only for key in params], sizes)
     scale = float(np.abs(gradient).max(initial=0.0)) or 1.0  # so that no square overflows
     typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size or 1))
     with _restored(*params.values()) as before:
 
         def f_at(t: np.ndarray) -> float:
-            steps = np.split(t @ V, ends)
+            steps = np.split(t @ V, np.cumsum(sizes)[:-1])
             for value, start, step in zip(params.values(), before, steps, strict=True):
                 value[...] = start + step.reshape(value.shape)
             return _number(f(params))
