@@ -1,6 +1,6 @@
 """Models with a fault in their gradient, labelled, and correct models, for the diagnosis.
 
-    python tools/faulty_gradients.py [SEED]      the table of faults against causes, the figures
+    python -m tools.faulty_gradients [SEED]      the table of faults against causes, the figures
 
 A label is set by how the fault was made, never from what the checker answers. Two sets: `tuned`,
 which the rules were made with, has one faulty parameter each; `fresh` is drawn from the lines that

@@ -1,6 +1,6 @@
 """Mutants of the notebooks: single faults, each of which a check of the notebook must see.
 
-    python tools/mutants.py    the figures, by notebook, and the equivalent mutants
+    python -m tools.mutants    the figures, by notebook, and the equivalent mutants
 
 `mutants/NN.diff` holds those of notebook NN. A heading `== notebook`, or `== ` and the name of a
 module of the package, says where the faults below it are planted: `- ` what stands there once,
