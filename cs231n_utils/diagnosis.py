@@ -213,7 +213,8 @@ class _Case:
         """Wrong on one side of 0, or in one entry, row or column."""
         wrong, x, noise = self.wrong, self.x, self.slopes.noise
         a_is_0, n_is_0 = np.abs(self.a) <= noise, np.abs(self.n) <= noise
-        if x.size > 3 and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= 0.5:
+        both_sides = x.size > 3 and (x > 0).any() and (x < 0).any()
+        if both_sides and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= 0.5:
             text = "it is 0 where x > 0, and the right one where x < 0: the mask is inverted."
             yield Finding(("relu_inverted",), text)
         if (~(a_is_0 & n_is_0) & ~wrong & self.fit).any():  # that zeros agree says nothing
@@ -229,7 +230,7 @@ class _Case:
                 yield Finding(("one_per_row",), text)
         for cause, side, sign in (("relu_off", x < 0, "<"), ("relu_on", x > 0, ">")):
             most = side.sum() <= min(2 * wrong.sum(), x.size - 1)
-            if x.size > 3 and most and not wrong[~side].any():
+            if both_sides and most and not wrong[~side].any():
                 text = f"only entries with x {sign} 0 are wrong. Is x what ReLU sees? See its mask."
                 yield Finding((cause,), text)
 
