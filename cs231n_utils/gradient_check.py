@@ -12,15 +12,24 @@ from typing import Any
 import numpy as np
 
 from cs231n_utils import diagnosis, planting
-from cs231n_utils.diagnosis import Finding, Slopes, causes_of
+from cs231n_utils.diagnosis import Case, Slopes
+from cs231n_utils.planting import Finding, causes_of
 from cs231n_utils.types import Params
+from cs231n_utils.validation import (
+    check_answer,
+    check_counts,
+    check_float64,
+    check_number,
+    check_rates,
+)
 
 Function = Callable[[Any], float]
+Failures = dict[str, tuple[str, list[Finding]]]  # what to say of each parameter at fault
 
 NUM_STEPS = 7  # h, h/10, ..., h/1000000
 ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
-NOISY = 1e-4  # relative error of slopes that no smooth loss so near another one has
+NEAR = 1e-4  # relative error of slopes that no smooth loss so near another one has
 WIDER = 100  # times h: the step at which round-off hides less
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
 
@@ -33,7 +42,7 @@ class GradientCheckError(AssertionError):
     causes
         Short stable names of the explanations that fit, the surest first, or `unknown`.
     parameters, parameter
-        The keys that `check_directions` and `check_model` found at fault, and the first of them.
+        The keys that are at fault, where several were checked, and the first of them.
     """
 
     def __init__(
@@ -46,7 +55,7 @@ class GradientCheckError(AssertionError):
 
 @dataclass(frozen=True)
 class GradientReport:
-    """A check that passed: what was compared, the error, and the largest that would have passed."""
+    """A check that passed. It prints the bound, for the error's digits depend on the machine."""
 
     name: str
     compared: str
@@ -54,7 +63,6 @@ class GradientReport:
     tolerance: float
 
     def __repr__(self) -> str:
-        # The bound, not the error: the error's digits depend on the machine.
         return f"{self.name}: {self.compared} agree, relative error at most {self.tolerance:g}"
 
 
@@ -121,20 +129,17 @@ def numerical_gradient(f: Function, x: np.ndarray, h: float = 1e-5) -> np.ndarra
 
 def _both_sides(f: Function, x: np.ndarray, h: float, where: Any = True) -> np.ndarray:
     """f(x + h e) and f(x - h e), each of x's shape; 0 where they are not asked for."""
-    _require_float64(x, "x")
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a finite number greater than 0, not {h}")
+    check_float64(x, "x")
+    check_rates(h=h)
     values = np.zeros((2, *x.shape))
     with _restored(x) as (before,):
         for index in map(tuple, np.argwhere(np.broadcast_to(where, x.shape))):
             original = before[index]
             if original + h == original:
-                raise ValueError(
-                    f"x holds {original:g}, to which a step of {h:g} adds nothing: rescale x"
-                )
+                raise ValueError(f"a step of {h:g} adds nothing to {original:g} in x: rescale x")
             for side, step in enumerate((h, -h)):
                 x[index] = original + step
-                values[(side, *index)] = _number(f(x))
+                values[(side, *index)] = check_number(f(x))
             x[index] = original
         if not np.array_equal(x, before, equal_nan=True):
             raise ValueError("f writes into its argument x: let it work on a copy")
@@ -155,12 +160,8 @@ def _restored(*arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
 
 @np.errstate(all="ignore")  # of entries that are not asked for, and of values beyond float32
 def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> Slopes:
-    """Central differences of f at x at steps h, h/10, ..., until they agree within `resolution`.
-
-    No analytic gradient enters: what this returns cannot be bent towards a wrong one. Costs four
-    evaluations for each entry where f is smooth.
-    """
-    f_0 = _number(f(x))
+    """Central differences of f at x at steps h, h/10, ..., until they agree within `resolution`."""
+    f_0 = check_number(f(x))
     settled, single = np.zeros(x.shape, dtype=bool), False
     coarse = fine = np.zeros((4, *x.shape))  # central, left and right slope, round-off
     for power in range(NUM_STEPS):
@@ -183,11 +184,7 @@ def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> S
 
 
 class _Check:
-    """A gradient of f at x beside the numerical one.
-
-    error, settled : the largest difference at step h, and at steps where the slopes have settled,
-    relative to `typical`, or as in `relative_error`; inf unless they prove the gradient right.
-    """
+    """A gradient of f at x beside the numerical one, relative to `typical` if it is not 0."""
 
     def __init__(
         self,
@@ -195,19 +192,18 @@ class _Check:
         x: np.ndarray,
         gradient: np.ndarray,
         name: str,
-        of: str = "x",
         h: float = 1e-5,
         tolerance: float = 1e-7,
         typical: float = 0.0,
     ) -> None:
         self.gradient, self.tolerance = gradient, tolerance
-        self.error = self.settled = np.inf
+        self.error = np.inf  # the largest difference at step h
+        self.settled = np.inf  # and at steps where slopes settle, if that proves the gradient right
         self.slopes: Slopes | None = None
         self.hidden = False  # whether round-off hides all differences
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
         if gradient.shape != x.shape:
-            self.message = f"{name} has shape {gradient.shape}, but {of} has shape {x.shape}: "
-            self.message += "a gradient has the shape of what it is taken with respect to"
+            self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
             return
         self.numerical = numerical_gradient(f, x, h)
         self.error = relative_error(gradient, self.numerical)
@@ -230,8 +226,8 @@ class _Check:
         self.message = self._worst_entries(name)
 
     def _worst_entries(self, name: str) -> str:
-        bound = f"relative error {self.error:.2g}, tolerance {self.tolerance:g}"
-        lines = [f"{name} is wrong: {bound}. Worst entries:"]
+        error, tolerance = f"{self.error:.2g}", f"{self.tolerance:g}"
+        lines = [f"{name} is wrong: relative error {error}, tolerance {tolerance}. Worst entries:"]
         difference = np.nan_to_num(np.abs(self.gradient - self.numerical), nan=np.inf)
         for flat in np.argsort(difference, axis=None)[:-4:-1]:
             index = ", ".join(map(str, np.unravel_index(flat, np.atleast_1d(difference).shape)))
@@ -263,16 +259,13 @@ def check_gradient(
     ----------
     f, x, h
         As in `numerical_gradient`.
-    gradient
-        The analytic gradient, of x's shape.
+    gradient, name
+        The analytic gradient, of x's shape, and what the report calls it, for example "dW1".
     tolerance
-        The largest `relative_error` that passes.
-    name
-        What the report calls the gradient, for example "dW1".
+        The largest `relative_error` that passes. The report says a wider one that round-off needs.
     shrink_h
-        Where the two disagree, measure again at h/10, h/100, ...: f may have a kink within h of x.
-        An entry passes when the numerical value settles at a smaller step, whatever the gradient,
-        and the gradient agrees with it. The report says a wider bound where round-off demands it.
+        Measure again at h/10, h/100, ... where the two disagree: f may have a kink within h of x.
+        The gradient must agree with the value at which the slopes settle, whatever the gradient.
 
     Returns
     -------
@@ -284,24 +277,22 @@ def check_gradient(
     GradientCheckError, TypeError, ValueError
         They disagree, also in shape; as in `numerical_gradient`; x is empty.
     """
-    _require_float64(x, "x")
+    check_float64(x, "x")
     gradient = np.asarray(gradient)
-    if gradient.shape == x.shape and x.size == 0:
-        raise ValueError("x is empty: there is nothing to check")
-    check = _Check(f, x, gradient, name, "x", h, tolerance)
+    check_counts(size_of_x=x.size)
+    check = _Check(f, x, gradient, name, h, tolerance)
     if check.hidden and not np.isfinite(check.settled):
         with suppress(ValueError):  # f need not be finite so far from x
-            wide = _Check(f, x, gradient, name, "x", WIDER * h, tolerance)  # less round-off
+            wide = _Check(f, x, gradient, name, WIDER * h, tolerance)  # less round-off
             check = wide if np.isfinite(wide.settled) else check
     if check.error <= tolerance or (shrink_h and np.isfinite(check.settled)):
         return check.report(name)
-    if gradient.shape != x.shape and 0 < x.size <= LARGE:
+    if gradient.shape != x.shape and x.size <= LARGE:
         with suppress(Exception):  # the shape is wrong, whatever else f does
-            resolution = tolerance * float(np.abs(numerical_gradient(f, x, h)).max())
-            check.slopes = measure_slopes(f, x, h, resolution)
+            check.slopes = _Check(f, x, np.full(x.shape, np.nan), name, h, tolerance).slopes
     if check.slopes:
-        _require_determinism(check.message, lambda: _number(f(x)), x)
-    raise _error(check.message, diagnosis.explain(gradient, check.slopes, x))
+        _require_determinism(check.message, lambda: check_number(f(x)), x)
+    raise _error(check.message, Case(gradient, check.slopes, x).explain())
 
 
 def check_directions(
@@ -320,20 +311,17 @@ def check_directions(
 
         (f(params + h v) - f(params - h v)) / (2 h)  =  <grads, v>
 
-    A wrong entry changes the right-hand side for almost every v. The difference is measured
-    against the root-mean-square size that <grads, v> has over all directions, |grads| /
-    sqrt(number of parameters): a single slope may vanish by chance.
+    The difference is measured against the root-mean-square size of <grads, v> over all directions,
+    |grads| / sqrt(number of parameters): a single slope may vanish by chance.
 
     Parameters
     ----------
-    f
-        As in `numerical_gradient`, a function of params.
-    params, grads
-        Dicts with the same keys; float64 arrays, pairwise of one shape. params is restored exactly.
-    num_directions, h, tolerance
-        How many directions, two evaluations each; the step; the largest difference that passes.
-    rng
-        A NumPy Generator, or a seed for one.
+    f, params, grads
+        A function of params as in `numerical_gradient`; dicts with the same keys, float64 arrays
+        pairwise of one shape. params is restored exactly.
+    num_directions, h, tolerance, rng
+        How many directions, two evaluations each; the step; the largest difference that passes; a
+        NumPy Generator, or a seed for one.
 
     Returns
     -------
@@ -345,54 +333,44 @@ def check_directions(
     GradientCheckError, TypeError, ValueError
         As in `check_gradient`; keys differ.
     """
-    if not params or num_directions < 1:
-        given = f"params {[*params]}, num_directions {num_directions}"
-        raise ValueError(f"there is nothing to check: {given}")
+    check_counts(num_directions=num_directions, num_parameters=len(params))
     _require_keys(params, grads)
     for key, value in params.items():
-        _require_float64(value, f"params[{key!r}]")
+        check_float64(value, f"params[{key!r}]")
         if np.shape(grads[key]) != value.shape:
             shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
             raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
-
-    options = num_directions, h, tolerance, rng
-    check = _along(f, params, grads, "the gradient", "", *options)
+    V = _directions(params, num_directions, rng)
+    check = _along(V, f, params, grads, "the gradient", h, tolerance)
     if np.isfinite(check.settled):
         return check.report("gradients")
     message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
-    _require_determinism(message, lambda: _number(f(params)), *params.values())
-    alone = {key: _along(f, params, grads, key, key, *options) for key in params}
-    right = [key for key, check in alone.items() if np.isfinite(check.settled)]
-    wrong = tuple(key for key in params if key not in right)
+    _require_determinism(message, lambda: check_number(f(params)), *params.values())
+    keys = np.repeat([*params], [value.size for value in params.values()])
+    alone = {key: _along(V * (keys == key), f, params, grads, key, h, tolerance) for key in params}
+    wrong = [key for key, check in alone.items() if not np.isfinite(check.settled)]
     for key in wrong:
         size = f"{alone[key].error:.2g} of its typical size"
         message += f"\nAlong directions through {key} alone the slope differs by {size}."
+    right = ", ".join(key for key in params if key not in wrong)
     if right:
-        message += f"\nAlong directions through one of {', '.join(right)} it agrees."
-    raise GradientCheckError(message, parameters=wrong)
+        message += f"\nAlong directions through one of {right} it agrees."
+    raise GradientCheckError(message, parameters=tuple(wrong))
+
+
+def _directions(params: Params, count: int, rng: np.random.Generator | int) -> np.ndarray:
+    """Random directions of length 1 over all parameters, one a row."""
+    size = sum(value.size for value in params.values())
+    V = np.random.default_rng(rng).standard_normal((count, size))
+    return V / np.linalg.norm(V, axis=1, keepdims=True)
 
 
 def _along(
-    f: Function,
-    params: Params,
-    grads: Params,
-    name: str,
-    only: str = "",
-    num_directions: int = 4,
-    h: float = 1e-5,
-    tolerance: float = 1e-5,
-    rng: np.random.Generator | int = 0,
+    V: np.ndarray, f: Function, params: Params, grads: Params, name: str, h: float, tolerance: float
 ) -> _Check:
-    """The check along random directions v of length 1, or their part through one key only.
-
-    Typical is the root mean square of <grads, v> over all such directions.
-    """
+    """The check along the rows v of V. Typical is the root mean square of <grads, v> over all v."""
     gradient = np.concatenate([np.ravel(grads[key]) for key in params])
     sizes = [value.size for value in params.values()]
-    V = np.random.default_rng(rng).standard_normal((num_directions, gradient.size))
-    V /= np.linalg.norm(V, axis=1, keepdims=True)
-    if only:
-        V *= np.repeat([key == only for key in params], sizes)
     scale = float(np.abs(gradient).max(initial=0.0)) or 1.0  # so that no square overflows
     typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size or 1))
     with _restored(*params.values()) as before:
@@ -401,15 +379,15 @@ def _along(
             steps = np.split(t @ V, np.cumsum(sizes)[:-1])
             for value, start, step in zip(params.values(), before, steps, strict=True):
                 value[...] = start + step.reshape(value.shape)
-            return _number(f(params))
+            return check_number(f(params))
 
-        t, typical = np.zeros(num_directions), typical or np.finfo(np.float64).tiny
-        check = _Check(f_at, t, V @ gradient, name, "", h, tolerance, typical)
+        t, typical = np.zeros(len(V)), typical or np.finfo(np.float64).tiny
+        check = _Check(f_at, t, V @ gradient, name, h, tolerance, typical)
     check.slopes = None  # they are those of directions, not of entries
-    check.compared = f"{num_directions} random directions through all {gradient.size:,} parameters"
+    check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
+    size = f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
     check.message = (
-        f"{name} is wrong: along a random direction the slope of f differs from <grads, v> by "
-        f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
+        f"{name} is wrong: along a direction v the slope differs from <grads, v> by {size}"
     )
     return check
 
@@ -442,40 +420,41 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     params, report = dict(model.params), ModelReport()
     for key, value in params.items():
         try:
-            _require_float64(value, f"params[{key!r}]")
+            check_float64(value, f"params[{key!r}]")
         except TypeError as error:
             kind = getattr(value, "dtype", np.dtype(object)).kind
             cause = {"f": "float32", "i": "integer", "u": "integer"}.get(kind, "type")
             raise GradientCheckError(str(error), (cause,), (key,)) from None
-    failures: dict[str, tuple[str, list[Finding]]] = {}
+    failures: Failures = {}
     arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
 
     def f(_: Any) -> float:
-        return _number(model.loss(X, y, reg)[0])
+        return check_number(model.loss(X, y, reg)[0])
 
     with _restored(*arrays.values()):
         grads = _gradients(model, X, y, reg, arrays)
         reference = planting.recognise(params, X, y, reg, f)
         exact = reference is not None and reference.exact
         for key, x in params.items():
-            gradient = grads[key]
-            if x.size > LARGE and gradient.shape == x.shape:
-                check = _along(f, {key: x}, grads, f"d{key}")
-                check.compared = (
-                    f"4 random directions through {x.size:,} entries of shape {x.shape}"
-                )
+            gradient, same_shape = grads[key], grads[key].shape == x.shape
+            if x.size > LARGE and same_shape:
+                V = _directions({key: x}, count=4, rng=0)
+                check = _along(V, f, {key: x}, grads, f"d{key}", h=1e-5, tolerance=1e-5)
             else:
-                check = _Check(f, x, gradient, f"d{key}", key)
+                check = _Check(f, x, gradient, f"d{key}")
             if np.isfinite(check.settled):
                 report[key] = check.report(f"d{key}")
                 continue
+            near = (
+                reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
+            )
             if reference and exact:
-                findings = reference.explain(key, gradient, check.slopes)
-            elif reference and _is_noisy(check, gradient, reference.grads[key]):
+                findings = diagnosis.proofs(reference, key, x, gradient, check.slopes)
+            elif near and check.error > NEAR:
                 findings = [diagnosis.FLOAT32]
             else:
                 known = {"N": (*np.shape(X), np.nan)[0], "reg": reg, "l2": reg * x}
-                findings = diagnosis.explain(gradient, check.slopes, x, known)
+                findings = Case(gradient, check.slopes, x, known).explain()
             if exact and findings == [diagnosis.ROUND]:
                 compared = f"{check.compared} and of a reference pass"
                 report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
@@ -484,14 +463,6 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     if failures:
         raise _error_of_model(failures, list(report))
     return report
-
-
-def _is_noisy(check: _Check, gradient: np.ndarray, right: np.ndarray) -> bool:
-    """Whether slopes do not settle, or miss the gradient of a loss that is nearly the same."""
-    if gradient.shape != right.shape:
-        return False
-    unsettled = check.slopes is not None and not check.slopes.settled.all()
-    return unsettled or relative_error(gradient, right) < NOISY < check.error
 
 
 def _error(message: str, findings: list[Finding]) -> GradientCheckError:
@@ -507,18 +478,15 @@ def _require_determinism(message: str, value: Callable[[], float], *arrays: np.n
         with _restored(*arrays):
             values.append(value())
     if np.ptp(values) > ROUND_OFF * np.abs(values).max():
-        raise _error(message, [diagnosis.NOT_DETERMINISTIC])
+        raise _error(message, [diagnosis.RANDOM])
 
 
 def _gradients(model: Any, X: Any, y: Any, reg: float, arrays: Params) -> Params:
     """The gradients, if the loss is finite, repeats itself and leaves its arguments alone."""
 
     def call() -> tuple[float, Params]:
-        answer = model.loss(X, y, reg)
-        pair = isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0
-        if not pair or not isinstance(answer[1], dict):
-            raise TypeError("loss(X, y, reg) must return a pair: a number, a dict of gradients")
-        return float(answer[0]), {k: np.array(g) for k, g in answer[1].items() if g is not None}
+        loss, grads = check_answer(model.loss(X, y, reg))
+        return float(loss), {k: np.array(g) for k, g in grads.items() if g is not None}
 
     before = {key: value.copy() for key, value in arrays.items()}
     loss, grads = call()
@@ -538,15 +506,12 @@ def _gradients(model: Any, X: Any, y: Any, reg: float, arrays: Params) -> Params
     return grads
 
 
-def _error_of_model(
-    failures: dict[str, tuple[str, list[Finding]]], right: list[str]
-) -> GradientCheckError:
-    """The error of a model: the cause that most of its wrong parameters share comes first."""
+def _error_of_model(failures: Failures, right: list[str]) -> GradientCheckError:
+    """The cause that most share comes first, at the last of them: there backward passes begin."""
     votes = Counter(cause for _, found in failures.values() for cause in causes_of(found))
     last = ("kink", "round_off", "unknown")  # no fault, or none that is known
     causes = sorted(votes, key=lambda cause: (cause in last, -votes[cause]))
-    suspects = [key for key, (_, found) in failures.items() if causes[0] in causes_of(found)]
-    parameter = suspects[-1]  # where the backward pass begins
+    parameter = [key for key, (_, found) in failures.items() if causes[0] in causes_of(found)][-1]
     message, findings = failures.pop(parameter)
     if causes[0] in ("kink", "round_off"):
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
@@ -559,41 +524,7 @@ def _error_of_model(
 
 
 def _require_keys(params: Params, grads: Params) -> None:
+    missing = tuple(key for key in params if key not in grads)
     if params.keys() != grads.keys():
-        missing = tuple(key for key in params if key not in grads)
-        raise GradientCheckError(
-            f"params has the keys {sorted(params)}, but grads has {sorted(grads)}",
-            ("missing",) if missing else ("extra",),
-            missing,
-        )
-
-
-def _require_float64(x: np.ndarray, name: str) -> None:
-    """Refuse arrays in which x + h would be lost to rounding, or cannot be written."""
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array, not {type(x).__name__}")
-    if x.dtype != np.float64 or not x.dtype.isnative:
-        why = "convert it with x.astype(np.float64)"
-        if x.dtype.kind in "iub":
-            lost = "x + h would be cut back to a whole number, and every difference would be"
-            why = f"{lost} 0 or wrong; {why}"
-        elif x.dtype in (np.float32, np.float16):
-            why = "a step of 1e-5 drowns in its rounding error; check the gradient in float64 "
-            why += "(x.astype(np.float64)) and train in any precision"
-        raise TypeError(f"{name} is an array of {x.dtype}: {why}")
-    if not x.flags.writeable:
-        raise ValueError(f"{name} is read-only, but its entries must be perturbed: pass a copy")
-
-
-def _number(value: float) -> float:
-    """The value of f as a float; refuse arrays and non-finite numbers."""
-    shape = getattr(value, "shape", None)
-    if not isinstance(value, float | int) and shape != ():
-        what = f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
-        raise ValueError(
-            f"f must return one number, but it returned {what}; "
-            "where it returns (loss, grads), pass a lambda that keeps the loss alone"
-        )
-    if not np.isfinite(value):
-        raise ValueError(f"f returned {value}: it must be finite at x and within h of x")
-    return float(value)
+        text = f"params has the keys {sorted(params)}, but grads has {sorted(grads)}"
+        raise GradientCheckError(text, ("missing",) if missing else ("extra",), missing)

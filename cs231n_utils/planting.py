@@ -1,18 +1,17 @@
-"""Faults planted in the backward pass of the series' networks.
+"""Faults: what mistakes make of a gradient, and of the backward pass of the series' networks.
 
-`PLANTS` replaces a step of the reference pass by what a student may have written. The fault that
-gives the very gradient at hand is proved, not guessed. A new layer adds its steps and its plants.
+`CHANGES` are made to the gradient of any function. `PLANTS` replaces a step of the reference pass
+by what a student may have written. A new layer adds its steps and its plants.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n_utils.diagnosis import PROVED, Finding, Slopes, explain, value_of
 from cs231n_utils.taught.layers import relu
 from cs231n_utils.taught.losses import cross_entropy, softmax
 from cs231n_utils.types import Params
@@ -20,6 +19,42 @@ from cs231n_utils.types import Params
 CLOSE = 1e-6  # relative difference of two losses that agree, whatever their type
 EXACT = 1e-12  # and in float64
 TOOLS = {"np": np, "relu": relu, "softmax": softmax}
+
+
+class Finding(NamedTuple):
+    """An explanation: a short name of each fault, a sentence, the gradient with these faults."""
+
+    causes: tuple[str, ...]
+    text: str
+    gradient: np.ndarray = np.zeros(0)
+
+
+def causes_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Every cause once, in the order of the findings."""
+    return tuple(dict.fromkeys(cause for finding in findings for cause in finding.causes))
+
+
+# Of any gradient, right or planted: data is the gradient without the L2 term l2, x the parameter.
+CHANGES = (
+    ("sign", "-gradient", "every entry is -1 times the right one: the sign is wrong"),
+    ("sign", "-data + l2", "the sign is wrong, but for the L2 term"),
+    ("factor N", "N * data + l2", "it is N times the right one: divide by the N examples"),
+    ("factor N", "N * gradient", "it is N times the right one: divide by the N examples"),
+    ("factor 1/N", "data / N + l2", "1/N is there twice"),
+    ("factor 2", "2 * data + l2", "it is 2 times the right one: is a 1/2 missing?"),
+    ("factor 1/2", "data / 2 + l2", "it is 1/2 times the right one: is a 1/2 too many?"),
+    ("reg_missing", "data", "the L2 term is missing"),
+    ("reg_doubled", "gradient + reg * x", "an L2 term is too many"),
+    ("reg_misplaced", "data + reg * data", "dW += reg * dW stands for dW += reg * W"),
+    ("reg_form", "data + reg * x * x", "reg * W * W is not the derivative of the penalty"),
+    ("transpose", "gradient.T", "it is the transpose of the right one"),
+    ("transpose", "data.T + l2", "it is the transpose of the right one"),
+    ("order", "gradient[::-1]", "the order is reversed"),
+    ("order", "gradient.T.reshape(x.shape)", "the values are right, but read in another order"),
+    ("shape", "gradient[None]", "the values are right, but not the shape"),
+    ("wrong_axis", "gradient.sum() + 0 * x", "every entry is the sum of all: sum over one axis"),
+    ("float32", "np.float16(gradient)", "it is rounded to float16: compute it in float64"),
+)
 
 # The steps of a layer in the reference pass, from the last layer down. A enters the layer and
 # Z = A W + b leaves it; dA, the gradient of ReLU(Z), comes from the layer above.
@@ -76,6 +111,18 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
 )
 
 
+@np.errstate(all="ignore")
+def changed(base: Finding, names: dict[str, Any]) -> Iterator[Finding]:
+    """A gradient with one change more, from the names that `CHANGES` uses."""
+    names = {"np": np, **names, "gradient": base.gradient}
+    for cause, expression, text in CHANGES:
+        if cause not in base.causes:
+            with suppress(ValueError, IndexError):  # of another shape
+                names["data"] = base.gradient - names["l2"]
+                text = f"{base.text}; and {text}" if base.text else text
+                yield Finding((*base.causes, cause), text, np.asarray(eval(expression, names)))
+
+
 class Reference:
     """The backward pass of a network of the series: affine maps with ReLUs between, softmax.
 
@@ -101,16 +148,16 @@ class Reference:
             names = TOOLS | layer
             try:
                 if above:
-                    names["dA"] = value_of(above["steps"]["dA"], above)
-                    names["dZ"] = value_of(here["dZ"], names)
+                    names["dA"] = eval(above["steps"]["dA"], above)
+                    names["dZ"] = eval(here["dZ"], names)
                 else:
-                    names["P"] = value_of(here["P"], names)
-                    names["dZ"] = value_of(here["dS"], names)
+                    names["P"] = eval(here["P"], names)
+                    names["dZ"] = eval(here["dS"], names)
             except ValueError:
                 break
             for key, step, l2 in zip(layer["keys"], ("dW", "db"), (layer["l2"], 0.0), strict=True):
                 with suppress(ValueError):
-                    grads[key] = np.asarray(value_of(here[step], names) + l2)
+                    grads[key] = np.asarray(eval(here[step], names) + l2)
             above = names | {"steps": here}
         return grads
 
@@ -135,18 +182,11 @@ class Reference:
             faults.append(Finding(("swapped",), text, self.grads[other]))
         return faults
 
-    def explain(self, key: str, gradient: np.ndarray, slopes: Slopes | None) -> list[Finding]:
-        """Every explanation of a parameter's gradient; slopes: what was measured, if anything."""
+    def known(self, key: str) -> dict[str, Any]:
+        """What `CHANGES` needs for a parameter: the number of examples, reg and the L2 term."""
         layer = next(layer for layer in self.layers if key in layer["keys"])
-        weight = key == layer["keys"][0]
-        x, l2 = (layer["W"], layer["l2"]) if weight else (layer["b"], 0.0)
-        known = {"N": layer["N"], "reg": layer["reg"], "l2": l2}
-        right, everywhere = self.grads[key], np.ones(x.shape, dtype=bool)
-        noise = np.array(PROVED * max(np.abs(right).max(), np.abs(gradient).max()))
-        exact = slopes or Slopes(right, noise, right, right, everywhere, ~everywhere)
-        value = np.where(exact.kink, exact.value, right)
-        exact = exact._replace(value=value, noise=noise, settled=everywhere, single=False)
-        return explain(gradient, exact, x, known, self.planted(key))
+        l2 = layer["l2"] if key == layer["keys"][0] else 0.0
+        return {"N": layer["N"], "reg": layer["reg"], "l2": l2}
 
 
 def recognise(

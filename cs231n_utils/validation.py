@@ -183,7 +183,7 @@ def check_split(model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
 
 
 def check_rates(**rates: float) -> None:
-    """Refuse learning rates and decays, passed by name, that no run can use.
+    """Refuse learning rates, decays and steps, passed by name, that cannot be used.
 
     Raises
     ------
@@ -233,6 +233,65 @@ def check_log_range(low: float, high: float) -> None:
             f"a log scale needs 0 < low < high, both finite, not {low} and {high}: "
             "draw what may be 0 or negative in another way"
         )
+
+
+def check_float64(x: np.ndarray, name: str) -> None:
+    """Refuse an array in which x + h would be lost to rounding, or cannot be written.
+
+    Raises
+    ------
+    TypeError
+        When x is no NumPy array, or its numbers are no float64 of this machine.
+    ValueError
+        When it is read-only.
+    """
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, not {type(x).__name__}")
+    if x.dtype != np.float64 or not x.dtype.isnative:
+        why = "convert it with x.astype(np.float64)"
+        if x.dtype.kind in "iub":
+            lost = "x + h would be cut back to a whole number, and every difference would be"
+            why = f"{lost} 0 or wrong; {why}"
+        elif x.dtype in (np.float32, np.float16):
+            why = "a step of 1e-5 drowns in its rounding error; check the gradient in float64 "
+            why += "(x.astype(np.float64)) and train in any precision"
+        raise TypeError(f"{name} is an array of {x.dtype}: {why}")
+    if not x.flags.writeable:
+        raise ValueError(f"{name} is read-only, but its entries must be perturbed: pass a copy")
+
+
+def check_number(value: float) -> float:
+    """Return the value of a function f, of which slopes are taken, as a float.
+
+    Raises
+    ------
+    ValueError
+        When it is an array, a pair, or not finite.
+    """
+    shape = getattr(value, "shape", None)
+    if not isinstance(value, float | int) and shape != ():
+        what = f"an array of shape {shape}" if shape else f"a {type(value).__name__}"
+        raise ValueError(
+            f"f must return one number, but it returned {what}; "
+            "where it returns (loss, grads), pass a lambda that keeps the loss alone"
+        )
+    if not np.isfinite(value):
+        raise ValueError(f"f returned {value}: it must be finite at x and within h of x")
+    return float(value)
+
+
+def check_answer(answer: Any) -> tuple[float, dict[str, Any]]:
+    """Return what a model's loss answers, the loss and a dict of gradients.
+
+    Raises
+    ------
+    TypeError
+        When it is another thing.
+    """
+    pair = isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0
+    if not pair or not isinstance(answer[1], dict):
+        raise TypeError("loss(X, y, reg) must return a pair: a number, a dict of gradients")
+    return float(answer[0]), answer[1]
 
 
 def has_diverged(losses: list[float], params: dict[str, np.ndarray], learning_rate: float) -> bool:

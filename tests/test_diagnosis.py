@@ -70,7 +70,7 @@ def test_the_report_has_a_line_for_each_parameter_and_says_how():
     report = check_model(TwoLayerNet(64, 100, 10, std=0.1), X, y, 0.1)
     compared = [line.partition(" agree, ")[0] for line in repr(report).splitlines()]
     assert compared == [
-        "dW1: 4 random directions through 6,400 entries of shape (64, 100)",
+        "dW1: 4 random directions through all 6,400 parameters",
         "db1: all 100 entries of shape (100,)",
         "dW2: all 1,000 entries of shape (100, 10)",
         "db2: all 10 entries of shape (10,)",
@@ -89,7 +89,7 @@ ANSWERS = [  # what a student's loss returns, the causes, the parameters at faul
         "b1 W2",
         "too: ",
     ),
-    (lambda loss, g: (loss, g | {"W2": g["W2"] ** 2}), "unknown", "W2", "none of the known forms"),
+    (lambda loss, g: (loss, g | {"W2": g["W2"] ** 2}), "unknown", "W2", "none of the known faults"),
     (lambda loss, g: (loss, {"W1": g["W1"]}), "missing", "b1 W2 b2", "keys"),
     (lambda loss, g: (loss, g | {"b1": None}), "missing", "b1", "keys"),
     (lambda loss, g: (loss, g | {"dX": g["W1"]}), "extra", "", "keys"),

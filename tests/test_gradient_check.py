@@ -187,11 +187,11 @@ REFUSED = [
     ("f must return one number", lambda: numerical_gradient(lambda x: (0.0, x), X.copy())),
     ("f returned inf", lambda: numerical_gradient(lambda x: np.inf, X.copy())),
     ("a step of 1e-05 adds nothing", lambda: check_gradient(cubic, np.array([1e12]), np.ones(1))),
-    ("nothing to check", lambda: check_gradient(cubic, np.zeros((0, 3)), np.zeros((0, 3)))),
-    ("nothing to check", lambda: check_directions(squares, {}, {})),
+    ("size_of_x", lambda: check_gradient(cubic, np.zeros((0, 3)), np.zeros((0, 3)))),
+    ("num_parameters", lambda: check_directions(squares, {}, {})),
     ("num_directions", lambda: check_directions(squares, {"x": X}, {"x": X}, num_directions=0)),
     *(
-        ("the step h must be", lambda h=h: numerical_gradient(cubic, X.copy(), h))
+        ("h must be", lambda h=h: numerical_gradient(cubic, X.copy(), h))
         for h in (0, -1e-5, math.nan, math.inf)
     ),
 ]
@@ -237,8 +237,8 @@ WRONG = [  # the gradient, the cause, the first line
     (lambda g: -g, "sign", "dx is wrong: relative error 2, tolerance 1e-07. Worst entries:"),
     (lambda g: g + 5 * (np.arange(12).reshape(3, 4) == 7), "one_entry", "dx is wrong: "),
     (lambda g: np.full_like(g, np.nan), "not_finite", "dx is wrong: relative error inf"),
-    (lambda g: g.T, "transpose", "dx has shape (4, 3), but x has shape (3, 4): a gradient has"),
-    (lambda g: g.ravel(), "shape", "dx has shape (12,), but x has shape (3, 4): a gradient has"),
+    (lambda g: g.T, "transpose", "dx has shape (4, 3), but its array has (3, 4)"),
+    (lambda g: g.ravel(), "shape", "dx has shape (12,), but its array has (3, 4)"),
 ]
 
 
