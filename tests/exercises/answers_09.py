@@ -52,12 +52,8 @@ def continued_cost__right_sum_over_rounds(num_settings, num_iters):
     return total
 
 
-def continued_cost__right_half_of_both(num_settings, num_iters):
-    from_new_weights = num_settings * num_iters * (math.log2(num_settings) + 1)
-    return (from_new_weights + num_settings * num_iters) / 2
-
-
 continued_cost = {
+    "right_half_of_both": lambda K, num_iters: K * num_iters * ((math.log2(K) + 1) + 1) / 2,
     "wrong_from_new_weights": lambda K, num_iters: K * num_iters * (np.log2(K) + 1),
     "wrong_half_of_all": lambda K, num_iters: K * num_iters * (np.log2(K) + 1) / 2,
     "wrong_first_round_forgotten": lambda K, num_iters: K * num_iters * np.log2(K) / 2,

@@ -58,9 +58,21 @@ def mirror(X, image_shape):
     return np.flip(X.reshape(-1, *image_shape), axis=2).reshape(len(X), -1)
 
 
-def predict_twice__right_means(model, X, image_shape):
-    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
-    return np.mean(both, axis=0).argmax(axis=1)
+def classes(combine, model, X, turned):
+    """The classes that are most probable when the images and the turned ones are combined."""
+    both = [probabilities(model.loss(images)) for images in (X, turned)]
+    return combine(both, axis=0).argmax(axis=1)
+
+
+predict_twice = {
+    "right_means": lambda model, X, shape: classes(np.mean, model, X, mirror(X, shape)),
+    "wrong_more_confident_of_the_two": lambda model, X, shape: classes(
+        np.max, model, X, mirror(X, shape)
+    ),
+    "wrong_mean_image": lambda model, X, shape: model.predict((X + mirror(X, shape)) / 2),
+    "wrong_only_once": lambda model, X, shape: model.predict(X),
+    "wrong_colours_reversed": lambda model, X, shape: classes(np.sum, model, X, X[:, ::-1]),
+}
 
 
 def predict_twice__right_one_batch(model, X, image_shape):
@@ -70,35 +82,16 @@ def predict_twice__right_one_batch(model, X, image_shape):
 
 def predict_twice__right_four_axes(model, X, image_shape):
     mirrored = X.reshape(-1, *image_shape)[:, :, ::-1, :].reshape(len(X), -1)
-    both = probabilities(model.loss(X)) + probabilities(model.loss(mirrored))
-    return list(both.argmax(axis=1))
+    return list(classes(np.sum, model, X, mirrored))
 
 
 def predict_twice__wrong_scores(model, X, image_shape):
     return (model.loss(X) + model.loss(mirror(X, image_shape))).argmax(axis=1)
 
 
-def predict_twice__wrong_more_confident_of_the_two(model, X, image_shape):
-    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
-    return np.max(both, axis=0).argmax(axis=1)
-
-
-def predict_twice__wrong_mean_image(model, X, image_shape):
-    return model.predict((X + mirror(X, image_shape)) / 2)
-
-
-def predict_twice__wrong_only_once(model, X, image_shape):
-    return model.predict(X)
-
-
 def predict_twice__wrong_upside_down(model, X, image_shape):
     turned = X.reshape(-1, *image_shape)[:, ::-1].reshape(X.shape)
-    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
-
-
-def predict_twice__wrong_colours_reversed(model, X, image_shape):
-    turned = X[:, ::-1]
-    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
+    return classes(np.sum, model, X, turned)
 
 
 def predict_twice__wrong_in_place(model, X, image_shape):
