@@ -9,11 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
+import urllib3
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
+from urllib3.util import Retry
 
 from publish.notebook import NOTEBOOKS
 
@@ -89,25 +90,12 @@ def lab(tmp_path_factory):
     command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=browser-tests"]
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": f"{folder}/config",
-        "JUPYTERLAB_SETTINGS_DIR": f"{folder}/settings",
-        "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/workspaces",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    with subprocess.Popen(command, env=environment) as server:
+    given = {"JUPYTER_CONFIG_DIR": f"{folder}/config", "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=os.environ | given) as server:
         try:
-            wait_for(port)
+            retries = Retry(9, backoff_factor=0.1)  # a minute, until something listens
+            urllib3.PoolManager().request("GET", f"http://127.0.0.1:{port}", retries=retries)
             place = "lab/tree/notebooks/{}.ipynb?reset&token=browser-tests"
             yield f"http://127.0.0.1:{port}/{place}"
         finally:
             server.terminate()
-
-
-def wait_for(port):
-    """Wait until something listens to a port, for a minute at most."""
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.2)
-    raise RuntimeError("JupyterLab did not start; what it said stands above")

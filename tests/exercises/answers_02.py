@@ -53,10 +53,12 @@ def softmax_at_temperature__wrong_axis(S, T):
 
 
 smoothed_cross_entropy = {
-    "right_all_targets": lambda S, y, alpha: mean_loss(smoothed(S, y, alpha), log_softmax(S)),
-    "wrong_exchanged": lambda S, y, alpha: mean_loss(smoothed(S, y, 1 - alpha), log_softmax(S)),
-    "wrong_labels_only": lambda S, y, alpha: cross_entropy(S, y),
-    "wrong_sum_over_the_batch": lambda S, y, alpha: -np.sum(smoothed(S, y, alpha) * log_softmax(S)),
+    "right_all_targets": lambda S, y, a: mean_loss(smoothed(S, y, a), log_softmax(S)),
+    "wrong_exchanged": lambda S, y, a: mean_loss(smoothed(S, y, 1 - a), log_softmax(S)),
+    "wrong_labels_only": lambda S, y, a: cross_entropy(S, y),
+    "wrong_sum_over_the_batch": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S)),
+    "wrong_not_averaged": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S), axis=1),
+    "wrong_log_of_probabilities": lambda S, y, a: mean_loss(smoothed(S, y, a), np.log(softmax(S))),
 }
 
 
@@ -80,14 +82,6 @@ def smoothed_cross_entropy__wrong_in_place(S, y, alpha):
     S -= S.max(axis=1, keepdims=True)
     S -= np.log(np.exp(S).sum(axis=1, keepdims=True))
     return mean_loss(smoothed(S, y, alpha), S)
-
-
-def smoothed_cross_entropy__wrong_not_averaged(S, y, alpha):
-    return -np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1)
-
-
-def smoothed_cross_entropy__wrong_log_of_probabilities(S, y, alpha):
-    return mean_loss(smoothed(S, y, alpha), np.log(softmax(S)))
 
 
 def smoothed_cross_entropy__wrong_log_with_a_patch(S, y, alpha):

@@ -97,7 +97,7 @@ def mean_of_sums(terms):
 
 
 def hinge(S, y, *, loss=mean_of_sums, correct=lambda above: -above.sum(axis=1), mean=True):
-    """The loss from the terms, and dS with what the correct class gets, or not as a mean."""
+    """The hinge loss, with its sum, what the correct class gets and the mean of dS to choose."""
     rows = np.arange(len(y))
     terms = S - S[rows, y][:, None] + 1
     terms[rows, y] = 0

@@ -62,11 +62,12 @@ def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
     return loss, *grads.values()
 
 
-WEIGHTS, BIASES = ("W1", "W2", "W3"), ("b1", "b2", "b3")
+WEIGHTS = ("W1", "W2", "W3")
+ALL = (*WEIGHTS, "b1", "b2", "b3")
 
 
-def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS):
-    """Three layers, with their ReLUs and what is penalised to choose."""
+def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS, decayed=WEIGHTS):
+    """Three layers, with their ReLUs, the penalty and its gradient to choose."""
     Z1 = X @ params["W1"] + params["b1"]
     A1 = relu(Z1) if first else Z1
     Z2 = A1 @ params["W2"] + params["b2"]
@@ -78,18 +79,17 @@ def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS):
     dZ1 = relu_backward(dA1, Z1) if first else dA1
     _, dW1, db1 = affine_backward(dZ1, X, params["W1"])
     grads = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
-    for name in penalised:
-        loss += 0.5 * reg * np.sum(params[name] ** 2)
-        grads[name] = grads[name] + reg * params[name]
-    return loss, grads
+    loss += 0.5 * reg * sum(np.sum(params[name] ** 2) for name in penalised)
+    return loss, grads | {name: grads[name] + reg * params[name] for name in decayed}
 
 
 three_layer_loss = {
     "right_affine_backward": deep,
     "wrong_one_relu": partial(deep, second=False),
     "wrong_linear": partial(deep, first=False, second=False),
-    "wrong_no_penalty": partial(deep, penalised=()),
-    "wrong_biases_penalised": partial(deep, penalised=WEIGHTS + BIASES),
+    "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
+    "wrong_last_layer_not_penalised": partial(deep, decayed=("W1", "W2")),
+    "wrong_biases_penalised": partial(deep, penalised=ALL, decayed=ALL),
     "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
 }
 
@@ -107,11 +107,6 @@ def three_layer_loss__right_masks_of_activations(params, X, y, reg):
         upstream = upstream @ W.T * (inputs > 0)
         loss += reg / 2 * (W**2).sum()
     return loss, grads
-
-
-def three_layer_loss__wrong_last_layer_not_penalised(params, X, y, reg):
-    loss, grads = deep(params, X, y, reg)
-    return loss, grads | {"W3": grads["W3"] - reg * params["W3"]}
 
 
 def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):

@@ -77,14 +77,11 @@ def choice(N, size, rng):
 gradient_noise = {
     "right_choice": noise_of(choice),
     "right_first_of_an_epoch": noise_of(lambda N, size, rng: next(minibatches(N, size, rng))),
+    "wrong_first_rows": noise_of(lambda N, size, rng: np.arange(size)),
     "wrong_with_replacement": noise_of(lambda N, size, rng: rng.integers(0, N, size)),
     "wrong_length_not_squared": noise_of(choice, measure=np.linalg.norm),
     "wrong_mean_over_entries": noise_of(choice, measure=lambda v: np.mean(v**2)),
 }
-
-
-def gradient_noise__wrong_first_rows(model, X, y, batch_size, num_batches, rng):
-    return noise(model, X, y, [np.arange(batch_size)])
 
 
 def gradient_noise__wrong_short_batches(model, X, y, batch_size, num_batches, rng):

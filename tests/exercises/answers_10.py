@@ -29,25 +29,21 @@ def best_temperature__right_newton(S, y):
     return 1 / u
 
 
+def best_of(temperatures, S, y):
+    return min(temperatures, key=lambda T: loss_at(S, y, T))
+
+
 best_temperature = {
     "wrong_inverse": lambda S, y: 1 / best_temperature__right_golden_section(S, y),
     "wrong_always_one": lambda S, y: 1.0,
+    "wrong_coarse": lambda S, y: best_of([0.1, 0.2, 0.7, 2.0, 5.0, 10.0], S, y),
+    "wrong_narrow_range": lambda S, y: best_of(np.geomspace(0.4, 4, 200), S, y),
 }
 
 
 def best_temperature__wrong_by_accuracy(S, y):
     temperatures = np.geomspace(0.1, 10, 50)
     return temperatures[np.argmax([np.mean((S / T).argmax(axis=1) == y) for T in temperatures])]
-
-
-def best_temperature__wrong_coarse(S, y):
-    temperatures = np.array([0.1, 0.2, 0.7, 2.0, 5.0, 10.0])
-    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
-
-
-def best_temperature__wrong_narrow_range(S, y):
-    temperatures = np.geomspace(0.4, 4, 200)
-    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
 
 
 def probabilities(S):
