@@ -66,16 +66,13 @@ def test_shapes_that_do_not_fit_are_refused(draw):
         draw()
 
 
-def contrast(color):
-    """Contrast of a colour against white, as WCAG 2 defines it."""
-    rgb = np.array(mpl.colors.to_rgb(color))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return 1.05 / (np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
-
-
 def test_the_first_line_colours_are_readable_on_white():
-    assert contrast(plots.COLORS[0]) >= 4.5
-    assert all(contrast(color) >= 1.2 for color in plots.COLORS)
+    """By their contrast against white, as WCAG 2 defines it."""
+    rgb = mpl.colors.to_rgba_array(plots.COLORS)[:, :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    contrast = 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+    assert contrast[0] >= 4.5
+    assert contrast.min() >= 1.2
 
 
 def test_colour_templates_are_grey_where_the_weight_is_0_and_use_the_whole_range():

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import urllib3
@@ -41,7 +42,7 @@ def new_page(browser):
         def new_page(width=1280, height=720, **options):
             context = browser.new_context(viewport={"width": width, "height": height}, **options)
             page = opened.enter_context(context).new_page()
-            page.problems = []
+            page.problems, page.violations = [], partial(violations, page)
             note = page.problems.append
             page.on("pageerror", lambda error: note(f"error: {error}"))
             page.on("console", lambda line: line.type == "error" and note(f"console: {line.text}"))
@@ -57,26 +58,21 @@ def page(new_page):
     return new_page()
 
 
-@pytest.fixture
-def violations():
+def violations(page):
     """What axe finds on a page: a rule, and the elements that break it.
 
     The glyphs of equations are taken out first: screen readers get the MathML beside them, the
     glyphs have the colour of the text around, and axe would need minutes for them.
     """
-
-    def violations(page):
-        page.evaluate("document.querySelectorAll('mjx-math').forEach(m => m.replaceChildren())")
-        # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
-        options = {"resultTypes": ["violations"], "preload": False}
-        found = Axe().run(page, options=options).response["violations"]
-        return [
-            f"{rule['id']}: {node['target']} {node['failureSummary']}"
-            for rule in found
-            for node in rule["nodes"]
-        ]
-
-    return violations
+    page.evaluate("document.querySelectorAll('mjx-math').forEach(m => m.replaceChildren())")
+    # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +89,7 @@ def lab(tmp_path_factory):
     given = {"JUPYTER_CONFIG_DIR": f"{folder}/config", "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=os.environ | given) as server:
         try:
-            retries = Retry(9, backoff_factor=0.1)  # a minute, until something listens
+            retries = Retry(9, backoff_factor=0.1)  # about a minute, until it listens
             urllib3.PoolManager().request("GET", f"http://127.0.0.1:{port}", retries=retries)
             place = "lab/tree/notebooks/{}.ipynb?reset&token=browser-tests"
             yield f"http://127.0.0.1:{port}/{place}"

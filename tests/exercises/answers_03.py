@@ -14,19 +14,17 @@ def central(f, x, h):
     return (f(x + h) - f(x - h)) / (2 * h)
 
 
-def five_point_difference__right_written_out(f, x, h):
-    return (f(x - 2 * h) - 8 * f(x - h) + 8 * f(x + h) - f(x + 2 * h)) / (12 * h)
+def weighted(f, x, h, weights):
+    return sum(w * f(x + i * h) for w, i in zip(weights, (-2, -1, 1, 2), strict=True)) / (12 * h)
 
 
 five_point_difference = {
+    "right_written_out": lambda f, x, h: weighted(f, x, h, (1, -8, 8, -1)),
+    "wrong_sign": lambda f, x, h: weighted(f, x, h, (-1, -8, 8, 1)),
     "right_half_a_step": lambda f, x, h: (4 * central(f, x, h / 2) - central(f, x, h)) / 3,
     "wrong_central": lambda f, x, h: central(f, x, h),
     "wrong_weights": lambda f, x, h: 2 * central(f, x, h) - central(f, x, 2 * h),
 }
-
-
-def five_point_difference__wrong_sign(f, x, h):
-    return (f(x + 2 * h) - 8 * f(x - h) + 8 * f(x + h) - f(x - 2 * h)) / (12 * h)
 
 
 complex_step_derivative = {
