@@ -50,8 +50,8 @@ def probabilities(S):
     return np.exp(S - np.logaddexp.reduce(S, axis=1)[:, None])
 
 
-def mirror(X, image_shape):
-    return np.flip(X.reshape(-1, *image_shape), axis=2).reshape(len(X), -1)
+def mirror(X, image_shape, axis=2):
+    return np.flip(X.reshape(-1, *image_shape), axis).reshape(len(X), -1)
 
 
 def classes(combine, model, X, turned):
@@ -67,6 +67,7 @@ predict_twice = {
     ),
     "wrong_mean_image": lambda model, X, shape: model.predict((X + mirror(X, shape)) / 2),
     "wrong_only_once": lambda model, X, shape: model.predict(X),
+    "wrong_upside_down": lambda model, X, shape: classes(np.sum, model, X, mirror(X, shape, 1)),
     "wrong_colours_reversed": lambda model, X, shape: classes(np.sum, model, X, X[:, ::-1]),
 }
 
@@ -83,11 +84,6 @@ def predict_twice__right_four_axes(model, X, image_shape):
 
 def predict_twice__wrong_scores(model, X, image_shape):
     return (model.loss(X) + model.loss(mirror(X, image_shape))).argmax(axis=1)
-
-
-def predict_twice__wrong_upside_down(model, X, image_shape):
-    turned = X.reshape(-1, *image_shape)[:, ::-1].reshape(X.shape)
-    return classes(np.sum, model, X, turned)
 
 
 def predict_twice__wrong_in_place(model, X, image_shape):
