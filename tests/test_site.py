@@ -132,35 +132,30 @@ def test_pages_hold_what_the_readme_says(pages):
 # --- The settings -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def conf(monkeypatch):
-    """A function that reads Sphinx's settings with a launch address."""
-
-    def read(launch):
-        monkeypatch.setenv("CS231N_LAUNCH", launch)
-        return runpy.run_path(str(HERE / "conf.py"))
-
-    return read
+def conf(monkeypatch, launch=""):
+    """Sphinx's settings with a launch address."""
+    monkeypatch.setenv("CS231N_LAUNCH", launch)
+    return runpy.run_path(str(HERE / "conf.py"))
 
 
-def test_a_launch_address_needs_a_place_for_the_notebook(conf):
-    assert conf("")["html_context"]["launch_host"] is None
+def test_a_launch_address_needs_a_place_for_the_notebook(monkeypatch):
+    assert conf(monkeypatch)["html_context"]["launch_host"] is None
     with pytest.raises(ValueError, match=r"must contain \{path\}"):
-        conf("https://mybinder.org/v2/gh/someone/series/main")
+        conf(monkeypatch, "https://mybinder.org/v2/gh/someone/series/main")
 
 
-def test_a_control_becomes_a_sentence_and_its_state_is_left_out(conf):
+def test_a_control_becomes_a_sentence_and_its_state_is_left_out(monkeypatch):
     view = new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"})
     notebook = new_notebook(cells=[new_code_cell("explore()", outputs=[view])])
     notebook.metadata["widgets"] = {"state": {}}
     text = [nbformat.writes(notebook)]
-    conf("")["adapt"](None, "notebooks/01", text)
+    conf(monkeypatch)["adapt"](None, "notebooks/01", text)
     adapted = nbformat.reads(text[0], as_version=4)
     assert "widgets" not in adapted.metadata
     assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
 
 
-def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link(conf):
+def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link(monkeypatch):
     lines = ["Rows |B| of `a|b`, in notebooks/04_x.ipynb.", "", "Returns", "-------", "float"]
-    conf("")["read_as_text"](None, "function", "f", None, None, lines)
+    conf(monkeypatch)["read_as_text"](None, "function", "f", None, None, lines)
     assert lines[0] == r"Rows \|B\| of `a|b`, in :doc:`/notebooks/04_x`."

@@ -305,17 +305,13 @@ class Symbols:
     """Compares what carries a symbol's name with the table: kind, shape, sizes that agree."""
 
     def __init__(self, notebook):
-        self.declared = DECLARED.get(notebook.number, {})
-        self.table = notation()
+        declared = DECLARED.get(notebook.number, {})
+        self.table = {k: shapes for k, shapes in notation().items() if k not in declared}
         self.found = {}
 
     def note(self, names, where):
         """Names that are bound together, by a function or by a cell."""
-        arrays = {
-            name: value
-            for name, value in names.items()
-            if name in self.table and name not in self.declared and value is not None
-        }
+        arrays = {k: v for k, v in names.items() if k in self.table and v is not None}
         for name, value in list(arrays.items()):
             if complaint := wrong_kind(name, value, self.table[name]):
                 self.found.setdefault(f"{name} is {complaint}", where)

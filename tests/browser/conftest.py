@@ -9,11 +9,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+from functools import partial
 
 import pytest
+import urllib3
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
+from urllib3.util import Retry
 
 from publish.notebook import NOTEBOOKS
 
@@ -40,7 +42,7 @@ def new_page(browser):
         def new_page(width=1280, height=720, **options):
             context = browser.new_context(viewport={"width": width, "height": height}, **options)
             page = opened.enter_context(context).new_page()
-            page.problems = []
+            page.problems, page.violations = [], partial(violations, page)
             note = page.problems.append
             page.on("pageerror", lambda error: note(f"error: {error}"))
             page.on("console", lambda line: line.type == "error" and note(f"console: {line.text}"))
@@ -56,26 +58,21 @@ def page(new_page):
     return new_page()
 
 
-@pytest.fixture
-def violations():
+def violations(page):
     """What axe finds on a page: a rule, and the elements that break it.
 
     The glyphs of equations are taken out first: screen readers get the MathML beside them, the
     glyphs have the colour of the text around, and axe would need minutes for them.
     """
-
-    def violations(page):
-        page.evaluate("document.querySelectorAll('mjx-math').forEach(m => m.replaceChildren())")
-        # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
-        options = {"resultTypes": ["violations"], "preload": False}
-        found = Axe().run(page, options=options).response["violations"]
-        return [
-            f"{rule['id']}: {node['target']} {node['failureSummary']}"
-            for rule in found
-            for node in rule["nodes"]
-        ]
-
-    return violations
+    page.evaluate("document.querySelectorAll('mjx-math').forEach(m => m.replaceChildren())")
+    # Nothing about what passes; style sheets would be fetched once more, from wrong addresses.
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -89,25 +86,12 @@ def lab(tmp_path_factory):
     command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=browser-tests"]
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": f"{folder}/config",
-        "JUPYTERLAB_SETTINGS_DIR": f"{folder}/settings",
-        "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/workspaces",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    with subprocess.Popen(command, env=environment) as server:
+    given = {"JUPYTER_CONFIG_DIR": f"{folder}/config", "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=os.environ | given) as server:
         try:
-            wait_for(port)
+            retries = Retry(9, backoff_factor=0.1)  # about a minute, until it listens
+            urllib3.PoolManager().request("GET", f"http://127.0.0.1:{port}", retries=retries)
             place = "lab/tree/notebooks/{}.ipynb?reset&token=browser-tests"
             yield f"http://127.0.0.1:{port}/{place}"
         finally:
             server.terminate()
-
-
-def wait_for(port):
-    """Wait until something listens to a port, for a minute at most."""
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.2)
-    raise RuntimeError("JupyterLab did not start; what it said stands above")

@@ -37,14 +37,14 @@ def visit(page, path, query=""):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 720), (390, 844)], ids=["wide", "phone"])
-def test_every_page_reads_well(site, new_page, violations, size, colours):
+def test_every_page_reads_well(site, new_page, size, colours):
     page, found = new_page(*size, color_scheme=colours), []
     for path in sorted(site.rglob("*.html")):
         if "_static" not in path.parts:
             visit(page, path)
             assert page.locator("html").get_attribute("data-theme") == colours
             seen = page.locator("mjx-merror").all_inner_texts()
-            seen += page.evaluate(CUT_OFF) + page.evaluate(TOO_WIDE) + violations(page)
+            seen += page.evaluate(CUT_OFF) + page.evaluate(TOO_WIDE) + page.violations()
             found += [f"{path.relative_to(site)}: {text}" for text in seen]
     assert page.problems + found == []
 

@@ -3,36 +3,27 @@
 import numpy as np
 
 
-def mirror__right_as_images(X):
+def mirrored(X):
     return X.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(X), 64)
 
 
-def mirror__right_one_column_at_a_time(X):
-    return np.stack([X[:, d + 7 - 2 * (d % 8)] for d in range(64)], axis=1)
-
-
 mirror = {
+    "right_as_images": mirrored,
+    "right_one_column_at_a_time": lambda X: np.transpose(
+        [X[:, d + 7 - 2 * (d % 8)] for d in range(64)]
+    ),
     "right_lists": lambda X: [[x[8 * (d // 8) + 7 - d % 8] for d in range(64)] for x in X],
     "wrong_half_turn": lambda X: X[:, ::-1],
     "wrong_upside_down": lambda X: X.reshape(-1, 8, 8)[:, ::-1].reshape(len(X), 64),
     "wrong_transposed": lambda X: X.reshape(-1, 8, 8).swapaxes(1, 2).reshape(len(X), 64),
     "wrong_other_examples": lambda X: X[::-1],
+    "wrong_whole_numbers": lambda X: mirrored(X).astype(int),
+    "wrong_off_by_one": lambda X: X[:, [8 * (d // 8) + (8 - d % 8) % 8 for d in range(64)]],
 }
 
 
-def mirror__wrong_whole_numbers(X):
-    M = np.zeros(X.shape, dtype=int)
-    M[:] = mirror__right_as_images(X)
-    return M
-
-
-def mirror__wrong_off_by_one(X):
-    d = np.arange(64)
-    return X[:, 8 * (d // 8) + (8 - d % 8) % 8]
-
-
 def mirror__wrong_in_place(X):
-    X[:] = X.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(X), 64)
+    X[:] = mirrored(X)
     return X
 
 
@@ -43,12 +34,9 @@ absorb_bias = {
     "wrong_three_arrays": lambda X, W, b: (np.c_[X, np.ones(len(X))], np.vstack([W, b]), X @ W + b),
     "wrong_feature_of_zero": lambda X, W, b: (np.c_[X, np.zeros(len(X))], np.vstack([W, b])),
     "wrong_order": lambda X, W, b: (np.c_[X, np.ones(len(X))], np.vstack([b, W])),
+    "wrong_only_for_five_examples": lambda X, W, b: (np.c_[X, np.ones(5)], np.vstack([W, b])),
     "wrong_added_to_weights": lambda X, W, b: (X, W + b),
 }
-
-
-def absorb_bias__wrong_only_for_five_examples(X, W, b):
-    return np.c_[X, np.ones(len(W) + 1)], np.vstack([W, b])
 
 
 def absorb_bias__wrong_inputs_hold_the_scores(X, W, b):

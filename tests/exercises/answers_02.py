@@ -10,9 +10,18 @@ def log_softmax(S):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
+def normalised(E):
+    """Rows that sum to 1."""
+    return E / E.sum(axis=1, keepdims=True)
+
+
 def smoothed(S, y, alpha):
     """Targets (N, C)."""
     return (1 - alpha) * np.eye(S.shape[1])[y] + alpha / S.shape[1]
+
+
+def mean_loss(targets, logs):
+    return -np.mean(np.sum(targets * logs, axis=1))
 
 
 softmax_at_temperature = {
@@ -22,6 +31,9 @@ softmax_at_temperature = {
     "wrong_multiplied": lambda S, T: softmax(S * T),
     "wrong_divided_afterwards": lambda S, T: softmax(S) / T,
     "wrong_ignored": lambda S, T: softmax(S),
+    "wrong_not_stable": lambda S, T: normalised(np.exp(S / T)),
+    "wrong_power_of_probabilities": lambda S, T: normalised(softmax(S) ** (1 / T)),
+    "wrong_maximum_of_the_matrix": lambda S, T: normalised(np.exp((S - S.max()) / T)),
 }
 
 
@@ -32,23 +44,7 @@ def softmax_at_temperature__right_row_by_row(S, T):
 
 def softmax_at_temperature__wrong_in_place(S, T):
     S -= S.max(axis=1, keepdims=True)
-    E = np.exp(S / T)
-    return E / E.sum(axis=1, keepdims=True)
-
-
-def softmax_at_temperature__wrong_not_stable(S, T):
-    E = np.exp(S / T)
-    return E / E.sum(axis=1, keepdims=True)
-
-
-def softmax_at_temperature__wrong_power_of_probabilities(S, T):
-    P = softmax(S) ** (1 / T)
-    return P / P.sum(axis=1, keepdims=True)
-
-
-def softmax_at_temperature__wrong_maximum_of_the_matrix(S, T):
-    E = np.exp((S - S.max()) / T)
-    return E / E.sum(axis=1, keepdims=True)
+    return normalised(np.exp(S / T))
 
 
 def softmax_at_temperature__wrong_axis(S, T):
@@ -56,8 +52,14 @@ def softmax_at_temperature__wrong_axis(S, T):
     return E / E.sum(axis=0)
 
 
-def smoothed_cross_entropy__right_all_targets(S, y, alpha):
-    return -np.mean(np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1))
+smoothed_cross_entropy = {
+    "right_all_targets": lambda S, y, a: mean_loss(smoothed(S, y, a), log_softmax(S)),
+    "wrong_exchanged": lambda S, y, a: mean_loss(smoothed(S, y, 1 - a), log_softmax(S)),
+    "wrong_labels_only": lambda S, y, a: cross_entropy(S, y),
+    "wrong_sum_over_the_batch": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S)),
+    "wrong_not_averaged": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S), axis=1),
+    "wrong_log_of_probabilities": lambda S, y, a: mean_loss(smoothed(S, y, a), np.log(softmax(S))),
+}
 
 
 def smoothed_cross_entropy__right_mixture_of_losses(S, y, alpha):
@@ -68,7 +70,7 @@ def smoothed_cross_entropy__right_mixture_of_losses(S, y, alpha):
 
 def smoothed_cross_entropy__wrong_ten_classes(S, y, alpha):
     targets = (1 - alpha) * np.eye(S.shape[1])[y] + alpha / 10
-    return -np.mean(np.sum(targets * log_softmax(S), axis=1))
+    return mean_loss(targets, log_softmax(S))
 
 
 def smoothed_cross_entropy__wrong_one_term_not_stable(S, y, alpha):
@@ -79,39 +81,24 @@ def smoothed_cross_entropy__wrong_one_term_not_stable(S, y, alpha):
 def smoothed_cross_entropy__wrong_in_place(S, y, alpha):
     S -= S.max(axis=1, keepdims=True)
     S -= np.log(np.exp(S).sum(axis=1, keepdims=True))
-    return -np.mean(np.sum(smoothed(S, y, alpha) * S, axis=1))
-
-
-def smoothed_cross_entropy__wrong_not_averaged(S, y, alpha):
-    return -np.sum(smoothed(S, y, alpha) * log_softmax(S), axis=1)
-
-
-smoothed_cross_entropy = {
-    "wrong_labels_only": lambda S, y, alpha: cross_entropy(S, y),
-    "wrong_sum_over_the_batch": lambda S, y, alpha: -np.sum(smoothed(S, y, alpha) * log_softmax(S)),
-}
-
-
-def smoothed_cross_entropy__wrong_log_of_probabilities(S, y, alpha):
-    return -np.mean(np.sum(smoothed(S, y, alpha) * np.log(softmax(S)), axis=1))
+    return mean_loss(smoothed(S, y, alpha), S)
 
 
 def smoothed_cross_entropy__wrong_log_with_a_patch(S, y, alpha):
-    return -np.mean(np.sum(smoothed(S, y, alpha) * np.log(softmax(S) + 1e-12), axis=1))
-
-
-def smoothed_cross_entropy__wrong_exchanged(S, y, alpha):
-    return -np.mean(np.sum(smoothed(S, y, 1 - alpha) * log_softmax(S), axis=1))
+    return mean_loss(smoothed(S, y, alpha), np.log(softmax(S) + 1e-12))
 
 
 def smoothed_cross_entropy__wrong_share_of_other_classes(S, y, alpha):
     Y = np.eye(S.shape[1])[y]
     targets = (1 - alpha) * Y + alpha / (S.shape[1] - 1) * (1 - Y)
-    return -np.mean(np.sum(targets * log_softmax(S), axis=1))
+    return mean_loss(targets, log_softmax(S))
 
 
 two_class_loss = {
     "right_logaddexp": lambda t, y: np.logaddexp(0, (1 - 2 * y) * t).mean(),
+    "right_from_the_label": lambda t, y: np.mean(
+        np.maximum(t, 0) - t * y + np.log1p(np.exp(-abs(t)))
+    ),
     "wrong_not_stable": lambda t, y: np.mean(np.log(1 + np.exp((1 - 2 * y) * t))),
     "wrong_clipped": lambda t, y: np.mean(np.log(1 + np.exp(np.clip((1 - 2 * y) * t, -500, 500)))),
     "wrong_sign": lambda t, y: np.logaddexp(0, (2 * y - 1) * t).mean(),
@@ -119,10 +106,6 @@ two_class_loss = {
     "wrong_ignores_labels": lambda t, y: np.logaddexp(0, -t).mean(),
     "wrong_not_averaged": lambda t, y: np.logaddexp(0, (1 - 2 * y) * t),
 }
-
-
-def two_class_loss__right_from_the_label(t, y):
-    return np.mean(np.maximum(t, 0) - t * y + np.log1p(np.exp(-np.abs(t))))
 
 
 def two_class_loss__right_one_at_a_time(t, y):

@@ -1,5 +1,7 @@
 """Answers to the exercises of 04_softmax_gradient, right and wrong."""
 
+from functools import partial
+
 import numpy as np
 
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
@@ -44,10 +46,15 @@ def soft_target_loss__wrong_loss_not_averaged(S, Y):
     return -np.sum(Y * np.log(softmax(S)), axis=1), (softmax(S) - Y) / len(S)
 
 
+def loss_and_difference(S, y, rows, divisor):
+    """The loss, and the probabilities minus 1 at the labels of these rows."""
+    P = softmax(S)
+    P[rows, y] -= 1
+    return cross_entropy(S, y), P / divisor
+
+
 def temperature_loss__right_written_out(S, y, T):
-    P = softmax(S / T)
-    P[np.arange(len(y)), y] -= 1
-    return cross_entropy(S / T, y), P / (T * len(y))
+    return loss_and_difference(S / T, y, np.arange(len(y)), T * len(y))
 
 
 def temperature_loss__right_in_place(S, y, T):
@@ -56,30 +63,15 @@ def temperature_loss__right_in_place(S, y, T):
     return loss, dU / T
 
 
-def temperature_loss__wrong_without_the_chain_rule(S, y, T):
-    return softmax_loss(S / T, y)
-
-
-def temperature_loss__wrong_multiplied(S, y, T):
-    loss, dU = softmax_loss(S / T, y)
-    return loss, dU * T
-
-
-def temperature_loss__wrong_scores_not_divided(S, y, T):
-    return cross_entropy(S / T, y), softmax_loss(S, y)[1] / T
-
-
-def temperature_loss__wrong_loss_divided(S, y, T):
-    loss, dS = softmax_loss(S, y)
-    return loss / T, dS / T
-
-
-def margins(S, y):
-    """Arguments of the maximum (N, C), the rows' indices, and 1 where a term is above 0."""
-    rows = np.arange(len(y))
-    missing = S - S[rows, y][:, None] + 1
-    missing[rows, y] = 0
-    return np.maximum(0, missing), rows, (missing > 0).astype(float)
+temperature_loss = {
+    "wrong_without_the_chain_rule": lambda S, y, T: softmax_loss(S / T, y),
+    "wrong_multiplied": lambda S, y, T: (cross_entropy(S / T, y), softmax_loss(S / T, y)[1] * T),
+    "wrong_scores_not_divided": lambda S, y, T: (
+        cross_entropy(S / T, y),
+        softmax_loss(S, y)[1] / T,
+    ),
+    "wrong_loss_divided": lambda S, y, T: [value / T for value in softmax_loss(S, y)],
+}
 
 
 def hinge_loss__right_with_one_hot_labels(S, y):
@@ -100,39 +92,28 @@ def hinge_loss__right_by_loops(S, y):
     return loss / len(y), dS / len(y)
 
 
-def hinge_loss__wrong_minus_one_only(S, y):
-    missing, rows, dS = margins(S, y)
-    dS[rows, y] = -1
-    return missing.sum() / len(y), dS / len(y)
+def mean_of_sums(terms):
+    return terms.sum() / len(terms)
 
 
-def hinge_loss__wrong_correct_class_left_out(S, y):
-    missing, _, dS = margins(S, y)
-    return missing.sum() / len(y), dS / len(y)
+def hinge(S, y, *, loss=mean_of_sums, correct=lambda above: -above.sum(axis=1), mean=True):
+    """The hinge loss, with its sum, what the correct class gets and the mean of dS to choose."""
+    rows = np.arange(len(y))
+    terms = S - S[rows, y][:, None] + 1
+    terms[rows, y] = 0
+    dS = (terms > 0).astype(float)
+    dS[rows, y] = correct(dS)
+    return loss(np.maximum(0, terms)), dS / len(y) if mean else dS
 
 
-def hinge_loss__wrong_correct_class_counted(S, y):
-    missing, rows, dS = margins(S, y)
-    dS[rows, y] = -dS.sum(axis=1)
-    return missing.sum() / len(y) + 1, dS / len(y)
-
-
-def hinge_loss__wrong_without_mean(S, y):
-    missing, rows, dS = margins(S, y)
-    dS[rows, y] = -dS.sum(axis=1)
-    return missing.sum() / len(y), dS
-
-
-def hinge_loss__wrong_largest_term_only(S, y):
-    missing, rows, dS = margins(S, y)
-    dS[rows, y] = -dS.sum(axis=1)
-    return missing.max(axis=1).mean(), dS / len(y)
-
-
-def hinge_loss__wrong_loss_not_averaged(S, y):
-    missing, rows, dS = margins(S, y)
-    dS[rows, y] = -dS.sum(axis=1)
-    return missing.sum(axis=1), dS / len(y)
+hinge_loss = {
+    "wrong_minus_one_only": partial(hinge, correct=lambda above: -1),
+    "wrong_correct_class_left_out": partial(hinge, correct=lambda above: 0),
+    "wrong_correct_class_counted": partial(hinge, loss=lambda terms: mean_of_sums(terms) + 1),
+    "wrong_without_mean": partial(hinge, mean=False),
+    "wrong_largest_term_only": partial(hinge, loss=lambda terms: terms.max(axis=1).mean()),
+    "wrong_loss_not_averaged": partial(hinge, loss=lambda terms: terms.sum(axis=1)),
+}
 
 
 def repaired_loss__right_with_one_hot_labels(S, y):
@@ -146,19 +127,8 @@ def repaired_loss__right_one_row_at_a_time(S, y):
     return cross_entropy(S, y), dS / len(S)
 
 
-def repaired_loss__wrong_as_it_was(S, y):
-    P = softmax(S)
-    P[:, y] -= 1
-    return cross_entropy(S, y), P / S.shape[1]
-
-
-def repaired_loss__wrong_columns_left(S, y):
-    P = softmax(S)
-    P[:, y] -= 1
-    return cross_entropy(S, y), P / len(y)
-
-
-def repaired_loss__wrong_factor_left(S, y):
-    P = softmax(S)
-    P[np.arange(len(y)), y] -= 1
-    return cross_entropy(S, y), P / S.shape[1]
+repaired_loss = {
+    "wrong_as_it_was": lambda S, y: loss_and_difference(S, y, slice(None), S.shape[1]),
+    "wrong_columns_left": lambda S, y: loss_and_difference(S, y, slice(None), len(y)),
+    "wrong_factor_left": lambda S, y: loss_and_difference(S, y, np.arange(len(y)), S.shape[1]),
+}

@@ -33,11 +33,10 @@ def centre_backward__right_by_the_jacobian(dV):
     return (np.eye(N) - np.ones((N, N)) / N) @ dV
 
 
-def centre_backward__right_one_column_at_a_time(dV):
-    return np.stack([column - column.sum() / len(dV) for column in dV.T], axis=1)
-
-
 centre_backward = {
+    "right_one_column_at_a_time": lambda dV: np.transpose(
+        [column - column.mean() for column in dV.T]
+    ),
     "right_lists": lambda dV: [list(row - dV.mean(axis=0)) for row in dV],
     "wrong_fork_forgotten": lambda dV: dV.copy(),
     "wrong_axis": lambda dV: dV - dV.mean(axis=1, keepdims=True),

@@ -21,11 +21,8 @@ wrong_gradients = {
     "wrong_biases_penalised": lambda: RIGHT | {"penalty twice": {"W1", "b1", "W2", "b2"}},
     "wrong_bias_forgotten": lambda: RIGHT | {"no mask": {"W1"}},
     "wrong_last_layer_only": lambda: RIGHT | {"no mean": {"W2", "b2"}},
+    "wrong_one_fault_missing": lambda: {fault: RIGHT[fault] for fault in list(RIGHT)[:3]},
 }
-
-
-def wrong_gradients__wrong_one_fault_missing():
-    return {fault: RIGHT[fault] for fault in ("no mask", "no mean", "Z for A")}
 
 
 def leaky(params, X, y, reg, slope, *, forward=None, backward=None, decay=1.0):
@@ -44,27 +41,16 @@ def leaky(params, X, y, reg, slope, *, forward=None, backward=None, decay=1.0):
     }
 
 
-def relu_forward(Z, slope):
-    return relu(Z)
-
-
-def without_slope(dA, Z, slope):
-    return relu_backward(dA, Z)
-
-
-def leaky_loss__right_two_relus(params, X, y, reg, slope):
-    return leaky(
-        params, X, y, reg, slope,
-        forward=lambda Z, slope: relu(Z) - slope * relu(-Z),
-        backward=lambda dA, Z, slope: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
-    )  # fmt: skip
-
-
 leaky_loss = {
     "right_maximum": leaky,
-    "wrong_relu_backward": partial(leaky, backward=without_slope),
-    "wrong_relu_forward": partial(leaky, forward=relu_forward),
-    "wrong_relu_in_both": partial(leaky, forward=relu_forward, backward=without_slope),
+    "right_two_relus": partial(
+        leaky,
+        forward=lambda Z, slope: relu(Z) - slope * relu(-Z),
+        backward=lambda dA, Z, slope: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
+    ),
+    "wrong_relu_backward": partial(leaky, backward=lambda dA, Z, slope: relu_backward(dA, Z)),
+    "wrong_relu_forward": partial(leaky, forward=lambda Z, slope: relu(Z)),
+    "wrong_relu_in_both": lambda params, X, y, reg, slope: leaky(params, X, y, reg, 0.0),
     "wrong_no_penalty": lambda params, X, y, reg, slope: leaky(params, X, y, 0.0, slope),
     "wrong_penalty_without_half": lambda p, X, y, reg, slope: leaky(p, X, y, 2 * reg, slope),
     "wrong_no_decay": partial(leaky, decay=0.0),
@@ -76,34 +62,34 @@ def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
     return loss, *grads.values()
 
 
-def identity(Z):
-    return Z
+WEIGHTS = ("W1", "W2", "W3")
+ALL = (*WEIGHTS, "b1", "b2", "b3")
 
 
-def deep(params, X, y, reg, *, first=relu, second=relu):
-    """Three layers, with the functions between them to choose: relu, or none."""
+def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS, decayed=WEIGHTS):
+    """Three layers, with their ReLUs, the penalty and its gradient to choose."""
     Z1 = X @ params["W1"] + params["b1"]
-    A1 = first(Z1)
+    A1 = relu(Z1) if first else Z1
     Z2 = A1 @ params["W2"] + params["b2"]
-    A2 = second(Z2)
+    A2 = relu(Z2) if second else Z2
     loss, dS = softmax_loss(A2 @ params["W3"] + params["b3"], y)
     dA2, dW3, db3 = affine_backward(dS, A2, params["W3"])
-    dZ2 = relu_backward(dA2, Z2) if second is relu else dA2
+    dZ2 = relu_backward(dA2, Z2) if second else dA2
     dA1, dW2, db2 = affine_backward(dZ2, A1, params["W2"])
-    dZ1 = relu_backward(dA1, Z1) if first is relu else dA1
+    dZ1 = relu_backward(dA1, Z1) if first else dA1
     _, dW1, db1 = affine_backward(dZ1, X, params["W1"])
     grads = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
-    for name in ("W1", "W2", "W3"):
-        loss += 0.5 * reg * np.sum(params[name] ** 2)
-        grads[name] = grads[name] + reg * params[name]
-    return loss, grads
+    loss += 0.5 * reg * sum(np.sum(params[name] ** 2) for name in penalised)
+    return loss, grads | {name: grads[name] + reg * params[name] for name in decayed}
 
 
 three_layer_loss = {
     "right_affine_backward": deep,
-    "wrong_one_relu": partial(deep, second=identity),
-    "wrong_linear": partial(deep, first=identity, second=identity),
+    "wrong_one_relu": partial(deep, second=False),
+    "wrong_linear": partial(deep, first=False, second=False),
     "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
+    "wrong_last_layer_not_penalised": partial(deep, decayed=("W1", "W2")),
+    "wrong_biases_penalised": partial(deep, penalised=ALL, decayed=ALL),
     "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
 }
 
@@ -123,11 +109,6 @@ def three_layer_loss__right_masks_of_activations(params, X, y, reg):
     return loss, grads
 
 
-def three_layer_loss__wrong_last_layer_not_penalised(params, X, y, reg):
-    loss, grads = deep(params, X, y, reg)
-    return loss, grads | {"W3": grads["W3"] - reg * params["W3"]}
-
-
 def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
     loss, grads = deep(params, X, y, reg)
     return loss, grads | {"b1": grads["b1"] / len(X)}
@@ -136,11 +117,3 @@ def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
 def three_layer_loss__wrong_no_dictionary(params, X, y, reg):
     loss, grads = deep(params, X, y, reg)
     return loss, tuple(grads.values())
-
-
-def three_layer_loss__wrong_biases_penalised(params, X, y, reg):
-    loss, grads = deep(params, X, y, reg)
-    for name in ("b1", "b2", "b3"):
-        loss += 0.5 * reg * np.sum(params[name] ** 2)
-        grads[name] = grads[name] + reg * params[name]
-    return loss, grads

@@ -50,62 +50,56 @@ def flat_gradient(model, X, y):
     return np.concatenate([grads[name].ravel() for name in sorted(grads)])
 
 
-def noise(model, X, y, batches, measure):
+def squared_length(v):
+    return v @ v
+
+
+def noise(model, X, y, batches, measure=squared_length):
     """Mean over the batches of a measure of the gradient's error."""
     full = flat_gradient(model, X, y)
     return np.mean([measure(flat_gradient(model, X[b], y[b]) - full) for b in batches])
 
 
-def squared_length(v):
-    return v @ v
+def noise_of(draw, **measure):
+    """An answer whose batches are drawn by a function of N, the batch size and rng."""
+
+    def answer(model, X, y, batch_size, num_batches, rng):
+        batches = [draw(len(X), batch_size, rng) for _ in range(num_batches)]
+        return noise(model, X, y, batches, **measure)
+
+    return answer
 
 
-def gradient_noise__right_choice(model, X, y, batch_size, num_batches, rng):
-    batches = [rng.choice(len(X), batch_size, replace=False) for _ in range(num_batches)]
-    return noise(model, X, y, batches, squared_length)
+def choice(N, size, rng):
+    return rng.choice(N, size, replace=False)
 
 
-def gradient_noise__wrong_with_replacement(model, X, y, batch_size, num_batches, rng):
-    batches = rng.integers(0, len(X), (num_batches, batch_size))
-    return noise(model, X, y, batches, squared_length)
-
-
-def gradient_noise__wrong_length_not_squared(model, X, y, batch_size, num_batches, rng):
-    batches = [rng.permutation(len(X))[:batch_size] for _ in range(num_batches)]
-    return noise(model, X, y, batches, np.linalg.norm)
-
-
-def gradient_noise__wrong_mean_over_entries(model, X, y, batch_size, num_batches, rng):
-    batches = [rng.permutation(len(X))[:batch_size] for _ in range(num_batches)]
-    return noise(model, X, y, batches, lambda v: np.mean(v**2))
-
-
-def gradient_noise__wrong_first_rows(model, X, y, batch_size, num_batches, rng):
-    return noise(model, X, y, [np.arange(batch_size)], squared_length)
-
-
-def gradient_noise__right_first_of_an_epoch(model, X, y, batch_size, num_batches, rng):
-    batches = [next(minibatches(len(X), batch_size, rng)) for _ in range(num_batches)]
-    return noise(model, X, y, batches, squared_length)
+gradient_noise = {
+    "right_choice": noise_of(choice),
+    "right_first_of_an_epoch": noise_of(lambda N, size, rng: next(minibatches(N, size, rng))),
+    "wrong_first_rows": noise_of(lambda N, size, rng: np.arange(size)),
+    "wrong_with_replacement": noise_of(lambda N, size, rng: rng.integers(0, N, size)),
+    "wrong_length_not_squared": noise_of(choice, measure=np.linalg.norm),
+    "wrong_mean_over_entries": noise_of(choice, measure=lambda v: np.mean(v**2)),
+}
 
 
 def gradient_noise__wrong_short_batches(model, X, y, batch_size, num_batches, rng):
-    batches = islice(minibatches(len(X), batch_size, rng), num_batches)
-    return noise(model, X, y, batches, squared_length)
+    return noise(model, X, y, islice(minibatches(len(X), batch_size, rng), num_batches))
 
 
 def gradient_noise__wrong_own_generator(model, X, y, batch_size, num_batches, rng):
     rng = np.random.default_rng(0)
-    return gradient_noise__right_choice(model, X, y, batch_size, num_batches, rng)
+    return noise_of(choice)(model, X, y, batch_size, num_batches, rng)
 
 
 def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches, rng):
-    return gradient_noise__right_choice(model, X, y, batch_size, 100, rng)
+    return noise_of(choice)(model, X, y, batch_size, 100, rng)
 
 
 def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
     N, singles = len(X), np.arange(len(X))[:, None]
-    return noise(model, X, y, singles, squared_length) / batch_size * (N - batch_size) / (N - 1)
+    return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
 
 
 def should_stop__right_loop(val_acc_history, patience):

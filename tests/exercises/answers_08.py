@@ -33,9 +33,8 @@ class Whole(models.TwoLayerNet):
 
 class PenaltyLeftOut(Whole):
     def loss(self, X, y=None, reg=0.0):
-        if y is None:
-            return super().loss(X)
-        return super().loss(X, y, reg)[0], super().loss(X, y)[1]
+        result = super().loss(X, y, reg)
+        return result if y is None else (result[0], super().loss(X, y)[1])
 
 
 class Doubled(Whole):
@@ -70,50 +69,44 @@ repaired = {
 }
 
 
-def network_and_inputs(make):
-    return make(4, 6, 3), np.random.default_rng(3).standard_normal((5, 4))
+def asserts(holds):
+    """A check that asserts what holds of a network and its inputs."""
+
+    def check(make):
+        assert holds(make(4, 6, 3), np.random.default_rng(3).standard_normal((5, 4)))
+
+    return check
 
 
-def check_company__right_first_half(make):
-    net, X = network_and_inputs(make)
-    assert np.allclose(net.loss(X[:3]), net.loss(X)[:3])
-
-
-def check_company__right_other_companions(make):
-    net, X = network_and_inputs(make)
+def other_companions(net, X):
     other = np.concatenate([X[:1], X[1:] + 1])
-    assert np.allclose(net.loss(X)[0], net.loss(2 * other / 2)[0])
+    return np.allclose(net.loss(X)[0], net.loss(2 * other / 2)[0])
 
 
-def check_company__wrong_order_only(make):
-    net, X = network_and_inputs(make)
-    assert np.allclose(net.loss(X[::-1]), net.loss(X)[::-1])
+def label_by_label(net, X):
+    return all(net.predict(X[n : n + 1]) == net.predict(X)[n] for n in range(len(X)))
 
 
-def check_company__wrong_same_batch(make):
-    net, X = network_and_inputs(make)
-    assert np.allclose(net.loss(X), net.loss(X.copy()))
-
-
-def check_company__wrong_labels_only(make):
-    net, X = network_and_inputs(make)
-    assert all(net.predict(X[n : n + 1]) == net.predict(X)[n] for n in range(len(X)))
-
-
-def check_company__wrong_losses_only(make):
-    net, X = network_and_inputs(make)
+def loss_by_loss(net, X):
     y = np.array([0, 1, 2, 2, 0])
     one_by_one = [net.loss(X[[n]], y[[n]])[0] for n in range(len(X))]
-    assert np.isclose(np.mean(one_by_one), net.loss(X, y)[0])
+    return np.isclose(np.mean(one_by_one), net.loss(X, y)[0])
 
 
-def check_company__wrong_no_rounding(make):
-    net, X = network_and_inputs(make)
-    assert np.array_equal(np.concatenate([net.loss(x[None]) for x in X]), net.loss(X))
+def bit_by_bit(net, X):
+    return np.array_equal(np.concatenate([net.loss(x[None]) for x in X]), net.loss(X))
 
 
-def check_company__wrong_always_objects(make):
-    raise AssertionError
+check_company = {
+    "right_first_half": asserts(lambda net, X: np.allclose(net.loss(X[:3]), net.loss(X)[:3])),
+    "right_other_companions": asserts(other_companions),
+    "wrong_order_only": asserts(lambda net, X: np.allclose(net.loss(X[::-1]), net.loss(X)[::-1])),
+    "wrong_same_batch": asserts(lambda net, X: np.allclose(net.loss(X), net.loss(X.copy()))),
+    "wrong_labels_only": asserts(label_by_label),
+    "wrong_losses_only": asserts(loss_by_loss),
+    "wrong_no_rounding": asserts(bit_by_bit),
+    "wrong_always_objects": asserts(lambda net, X: False),
+}
 
 
 settings_for_the_sum = {

@@ -24,23 +24,19 @@ def log_uniform_integers__wrong_own_generator(low, high, size, rng):
     return log_uniform_integers__right_by_the_exponential(low, high, size, rng)
 
 
+def whole(rounded, low, end, size, rng):
+    """Integers that a function makes of numbers from low to end, uniform in their logarithm."""
+    return rounded(low * (end / low) ** rng.random(size)).astype(int)
+
+
 log_uniform_integers = {
     "wrong_uniform": lambda low, high, size, rng: rng.integers(low, high + 1, size),
     "wrong_not_whole": lambda low, high, size, rng: low * ((high + 1) / low) ** rng.random(size),
     "wrong_one_number": lambda low, high, size, rng: int(low * ((high + 1) / low) ** rng.random()),
+    "wrong_never_high": lambda low, high, size, rng: whole(np.floor, low, high, size, rng),
+    "wrong_rounded": lambda low, high, size, rng: whole(np.round, low, high, size, rng),
+    "wrong_above_high": lambda low, high, size, rng: whole(np.ceil, low, high + 1, size, rng),
 }
-
-
-def log_uniform_integers__wrong_never_high(low, high, size, rng):
-    return np.floor(low * (high / low) ** rng.random(size)).astype(int)
-
-
-def log_uniform_integers__wrong_rounded(low, high, size, rng):
-    return np.round(low * (high / low) ** rng.random(size)).astype(int)
-
-
-def log_uniform_integers__wrong_above_high(low, high, size, rng):
-    return np.ceil(low * ((high + 1) / low) ** rng.random(size)).astype(int)
 
 
 def continued_cost__right_sum_over_rounds(num_settings, num_iters):
@@ -52,12 +48,8 @@ def continued_cost__right_sum_over_rounds(num_settings, num_iters):
     return total
 
 
-def continued_cost__right_half_of_both(num_settings, num_iters):
-    from_new_weights = num_settings * num_iters * (math.log2(num_settings) + 1)
-    return (from_new_weights + num_settings * num_iters) / 2
-
-
 continued_cost = {
+    "right_half_of_both": lambda K, num_iters: K * num_iters * ((math.log2(K) + 1) + 1) / 2,
     "wrong_from_new_weights": lambda K, num_iters: K * num_iters * (np.log2(K) + 1),
     "wrong_half_of_all": lambda K, num_iters: K * num_iters * (np.log2(K) + 1) / 2,
     "wrong_first_round_forgotten": lambda K, num_iters: K * num_iters * np.log2(K) / 2,

@@ -29,9 +29,15 @@ def best_temperature__right_newton(S, y):
     return 1 / u
 
 
+def best_of(temperatures, S, y):
+    return min(temperatures, key=lambda T: loss_at(S, y, T))
+
+
 best_temperature = {
     "wrong_inverse": lambda S, y: 1 / best_temperature__right_golden_section(S, y),
     "wrong_always_one": lambda S, y: 1.0,
+    "wrong_coarse": lambda S, y: best_of([0.1, 0.2, 0.7, 2.0, 5.0, 10.0], S, y),
+    "wrong_narrow_range": lambda S, y: best_of(np.geomspace(0.4, 4, 200), S, y),
 }
 
 
@@ -40,27 +46,30 @@ def best_temperature__wrong_by_accuracy(S, y):
     return temperatures[np.argmax([np.mean((S / T).argmax(axis=1) == y) for T in temperatures])]
 
 
-def best_temperature__wrong_coarse(S, y):
-    temperatures = np.array([0.1, 0.2, 0.7, 2.0, 5.0, 10.0])
-    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
-
-
-def best_temperature__wrong_narrow_range(S, y):
-    temperatures = np.geomspace(0.4, 4, 200)
-    return temperatures[np.argmin([loss_at(S, y, T) for T in temperatures])]
-
-
 def probabilities(S):
     return np.exp(S - np.logaddexp.reduce(S, axis=1)[:, None])
 
 
-def mirror(X, image_shape):
-    return np.flip(X.reshape(-1, *image_shape), axis=2).reshape(len(X), -1)
+def mirror(X, image_shape, axis=2):
+    return np.flip(X.reshape(-1, *image_shape), axis).reshape(len(X), -1)
 
 
-def predict_twice__right_means(model, X, image_shape):
-    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
-    return np.mean(both, axis=0).argmax(axis=1)
+def classes(combine, model, X, turned):
+    """The classes that are most probable when the images and the turned ones are combined."""
+    both = [probabilities(model.loss(images)) for images in (X, turned)]
+    return combine(both, axis=0).argmax(axis=1)
+
+
+predict_twice = {
+    "right_means": lambda model, X, shape: classes(np.mean, model, X, mirror(X, shape)),
+    "wrong_more_confident_of_the_two": lambda model, X, shape: classes(
+        np.max, model, X, mirror(X, shape)
+    ),
+    "wrong_mean_image": lambda model, X, shape: model.predict((X + mirror(X, shape)) / 2),
+    "wrong_only_once": lambda model, X, shape: model.predict(X),
+    "wrong_upside_down": lambda model, X, shape: classes(np.sum, model, X, mirror(X, shape, 1)),
+    "wrong_colours_reversed": lambda model, X, shape: classes(np.sum, model, X, X[:, ::-1]),
+}
 
 
 def predict_twice__right_one_batch(model, X, image_shape):
@@ -70,35 +79,11 @@ def predict_twice__right_one_batch(model, X, image_shape):
 
 def predict_twice__right_four_axes(model, X, image_shape):
     mirrored = X.reshape(-1, *image_shape)[:, :, ::-1, :].reshape(len(X), -1)
-    both = probabilities(model.loss(X)) + probabilities(model.loss(mirrored))
-    return list(both.argmax(axis=1))
+    return list(classes(np.sum, model, X, mirrored))
 
 
 def predict_twice__wrong_scores(model, X, image_shape):
     return (model.loss(X) + model.loss(mirror(X, image_shape))).argmax(axis=1)
-
-
-def predict_twice__wrong_more_confident_of_the_two(model, X, image_shape):
-    both = [probabilities(model.loss(images)) for images in (X, mirror(X, image_shape))]
-    return np.max(both, axis=0).argmax(axis=1)
-
-
-def predict_twice__wrong_mean_image(model, X, image_shape):
-    return model.predict((X + mirror(X, image_shape)) / 2)
-
-
-def predict_twice__wrong_only_once(model, X, image_shape):
-    return model.predict(X)
-
-
-def predict_twice__wrong_upside_down(model, X, image_shape):
-    turned = X.reshape(-1, *image_shape)[:, ::-1].reshape(X.shape)
-    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
-
-
-def predict_twice__wrong_colours_reversed(model, X, image_shape):
-    turned = X[:, ::-1]
-    return (probabilities(model.loss(X)) + probabilities(model.loss(turned))).argmax(axis=1)
 
 
 def predict_twice__wrong_in_place(model, X, image_shape):
