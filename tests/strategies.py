@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from cs231n_utils import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils import TwoLayerNet
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # its cache: not in here
 
@@ -74,26 +74,14 @@ def is_refused(function, *arguments, **options):
     return False
 
 
-def problem(shape, seed, whole=False, dtype=np.float64):
-    """A network with biases, inputs and labels; with `whole`, small whole numbers throughout."""
-    N, D, H, C = shape
-    rng = np.random.default_rng(seed)
-    net = TwoLayerNet(D, H, C, dtype=dtype)
-
-    def draw(shape):
-        numbers = rng.integers(-4, 5, shape) if whole else 0.7 * rng.standard_normal(shape)
-        return numbers.astype(dtype)
-
-    net.params = {name: draw(value.shape) for name, value in net.params.items()}
-    return net, draw((N, D)), rng.integers(0, C, N)
-
-
-def classifier(shape, seed):
-    """A softmax classifier, inputs and labels."""
-    (N, D, _, C), rng = shape, np.random.default_rng(seed)
-    model = SoftmaxClassifier(D, C)
-    model.params = {"W": rng.standard_normal((D, C)), "b": rng.standard_normal(C)}
-    return model, rng.standard_normal((N, D)), rng.integers(0, C, N)
+def problem(shape, seed, kind=TwoLayerNet, dtype=np.float64):
+    """A model with random parameters, inputs and labels."""
+    (N, D, H, C), rng = shape, np.random.default_rng(seed)
+    sizes = (D, H, C) if kind is TwoLayerNet else (D, C)
+    model, X = kind(*sizes, dtype=dtype), rng.standard_normal((N, D)).astype(dtype)
+    for value in model.params.values():
+        value[...] = 0.7 * rng.standard_normal(value.shape)
+    return model, X, rng.integers(0, C, N)
 
 
 def bits(*arrays):
