@@ -1,21 +1,18 @@
-"""What properties are tried on: examples that hypothesis invents, and random models.
+"""What properties are tried on: examples that hypothesis invents.
 
 The examples are the same in every run: another seed must not decide whether a test passes.
 """
 
 import math
 import tempfile
-import warnings
-from functools import wraps
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-
-from cs231n_utils import TwoLayerNet
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # its cache: not in here
 
@@ -32,13 +29,8 @@ def for_all(max_examples=PROFILE.max_examples, **strategies):
     """Hypothesis's `given` with this profile; a warning fails the test."""
 
     def decorate(test):
-        @wraps(test)
-        def strict(**arguments):
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                test(**arguments)
-
-        return settings(PROFILE, max_examples=max_examples)(given(**strategies)(strict))
+        test = settings(PROFILE, max_examples=max_examples)(given(**strategies)(test))
+        return pytest.mark.filterwarnings("error")(test)
 
     return decorate
 
@@ -59,12 +51,6 @@ def matrices(elements, rows=SIZES, columns=SIZES):
     return hnp.arrays(np.float64, st.tuples(rows, columns), elements=elements)
 
 
-def one_wrong(**options):
-    """A dict with one of the options, or an empty one."""
-    wrong = [st.fixed_dictionaries({name: values}) for name, values in options.items()]
-    return st.just({}) | st.one_of(wrong)
-
-
 def is_refused(function, *arguments, **options):
     """True for ValueError and TypeError; any other exception fails the test."""
     try:
@@ -72,16 +58,6 @@ def is_refused(function, *arguments, **options):
     except (ValueError, TypeError):
         return True
     return False
-
-
-def problem(shape, seed, kind=TwoLayerNet, dtype=np.float64):
-    """A model with random parameters, inputs and labels."""
-    (N, D, H, C), rng = shape, np.random.default_rng(seed)
-    sizes = (D, H, C) if kind is TwoLayerNet else (D, C)
-    model, X = kind(*sizes, dtype=dtype), rng.standard_normal((N, D)).astype(dtype)
-    for value in model.params.values():
-        value[...] = 0.7 * rng.standard_normal(value.shape)
-    return model, X, rng.integers(0, C, N)
 
 
 def bits(*arrays):

@@ -22,13 +22,9 @@ SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
 def splits(shape, seed):
     """Training and validation inputs and labels; read-only, so that a write raises."""
     (N, D, num_val, C), rng = shape, np.random.default_rng(seed)
-    N, num_val = 4 * N, 3 * num_val
-    arrays = [
-        rng.standard_normal((N, D)),
-        rng.integers(0, C, N),
-        rng.standard_normal((num_val, D)),
-        rng.integers(0, C, num_val),
-    ]
+    arrays = []
+    for size in (4 * N, 3 * num_val):
+        arrays += [rng.standard_normal((size, D)), rng.integers(0, C, size)]
     for array in arrays:
         array.flags.writeable = False
     return arrays
@@ -216,8 +212,6 @@ def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"X_val": DATA.X_val[:, :1]}, r"X must have shape \(N, 2\)"),
         ({"X_train": np.where(DATA.X_train > 0.9, np.nan, DATA.X_train)}, "NaN"),
-        ({"X_train": DATA.X_train[:0], "y_train": DATA.y_train[:0]}, "no examples"),
-        ({"y_train": DATA.y_train[:-1]}, "one label for each"),
         ({"y_val": DATA.y_val + 1}, "labels must lie in"),
     ],
 )
