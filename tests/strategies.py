@@ -16,23 +16,18 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # its cache: not in here
 
-PROFILE = settings(
-    max_examples=75,
-    derandomize=True,  # the same examples in every run
-    database=None,
-    deadline=None,  # nothing is timed
-    suppress_health_check=[HealthCheck.too_slow],
-)
 
-
-def for_all(max_examples=PROFILE.max_examples, **strategies):
-    """Hypothesis's `given` with this profile; a warning fails the test."""
-
-    def decorate(test):
-        test = settings(PROFILE, max_examples=max_examples)(given(**strategies)(test))
-        return pytest.mark.filterwarnings("error")(test)
-
-    return decorate
+def for_all(max_examples=75, **strategies):
+    """Hypothesis's `given`; a warning fails the test."""
+    chosen = settings(
+        max_examples=max_examples,
+        derandomize=True,  # the same examples in every run
+        database=None,
+        deadline=None,  # nothing is timed
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    strict = pytest.mark.filterwarnings("error")
+    return lambda test: strict(chosen(given(**strategies)(test)))
 
 
 SEEDS = st.integers(0, 2**32 - 1)

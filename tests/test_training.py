@@ -86,9 +86,7 @@ def test_a_saved_and_reloaded_model_predicts_the_same(shape, seed, make, options
 
 
 @for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=40)
-def test_training_steps_down_each_minibatch_at_a_rate_that_decays_with_each_epoch(
-    shape, seed, options
-):
+def test_training_steps_at_a_rate_that_decays_after_each_epoch(shape, seed, options):
     X, y, X_val, y_val = splits(shape, seed)
     net, by_hand = (TwoLayerNet(shape[1], 4, shape[3], std=0.5, rng=seed) for _ in range(2))
     history = net.train(X, y, X_val, y_val, **options, rng=seed)
@@ -125,9 +123,7 @@ def test_every_epoch_uses_every_example_once_in_an_order_of_its_own(N, batch_siz
     rate=st.floats(0, 10),
     momentum=st.floats(0, 0.99),
 )
-def test_a_step_moves_every_parameter_down_its_gradient_or_velocity_in_place(
-    values, seed, rate, momentum
-):
+def test_a_step_goes_down_the_gradient_or_the_velocity_in_place(values, seed, rate, momentum):
     slopes, start = np.random.default_rng(seed).standard_normal((2, *values.shape))
     grads, velocity = ({"W": array.copy(), "b": array[0].copy()} for array in (slopes, start))
     faded = momentum * start + slopes
@@ -192,9 +188,7 @@ def test_verbose_prints_and_silent_does_not(capsys):
 def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     net = TwoLayerNet(2, 10, 3, std=1.0)
     with pytest.warns(RuntimeWarning, match="learning rate .* is the likely cause") as warnings:
-        history = net.train(
-            *SPLITS, learning_rate=learning_rate, num_iters=200, batch_size=batch_size
-        )
+        history = net.train(*SPLITS, learning_rate, num_iters=200, batch_size=batch_size)
     assert len(warnings) == 1, "one warning, and none of NumPy's"
     assert warnings[0].filename == __file__
     assert len(history["loss_history"]) < 200
