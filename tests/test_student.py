@@ -43,9 +43,6 @@ def by_id(notebook):
     return {cell.id: cell for cell in notebook.cells}
 
 
-# --- What is left to write, and what tests it ---------------------------------------------------
-
-
 def test_each_check_fails_until_its_cells_are_filled_and_then_passes(full, stubs):
     """The checks of core functions, and of notebook 10, which the data do not allow to run.
 
@@ -159,9 +156,6 @@ def test_text_and_checks_are_locked_and_the_rest_is_free(stubs):
             assert cell.metadata.get("nbgrader", {}).get("points", 0) == check, cell.id
 
 
-# --- The folder and the archive -----------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A folder like build/ with everything in it."""
@@ -178,10 +172,9 @@ def test_links_lead_somewhere_in_the_folder(built):
     for target in re.findall(r"\]\(([^)\s:#]+)[)#]", readme):
         assert (folder / target).exists(), target
     for notebook in SERIES:
-        assert f"(notebooks/{notebook.path.name})" in readme, "the series"
-        assert not list(
-            links_lead_somewhere(Notebook.read(folder / "notebooks" / notebook.path.name))
-        )
+        copy = folder / "notebooks" / notebook.path.name
+        assert f"(notebooks/{copy.name})" in readme, "the series"
+        assert not list(links_lead_somewhere(Notebook.read(copy)))
 
 
 def test_the_archive_holds_the_folder_and_is_the_same_every_time(built, tmp_path):
