@@ -529,8 +529,7 @@ REASONS = {"not the official archive": OTHER, "no file of": PAGE, "404": ABSENT,
 def test_when_no_address_helps_the_reasons_are_told(site, reason, monkeypatch):
     site.answers = 8 * [REASONS.get(reason)]
     if reason == "refused":  # nobody listens
-        closed = [f"http://127.0.0.1:1/{k}" for k in (1, 2)]
-        monkeypatch.setattr(datasets, "CIFAR10_URLS", closed)
+        monkeypatch.setattr(datasets, "CIFAR10_URLS", [f"http://127.0.0.1:1/{k}" for k in (1, 2)])
     with pytest.raises(ConnectionError, match=f"/1: .*{reason}.*\n.*/2: .*{reason}.*\nRun this"):
         download_cifar10(site.target)
     assert len(site.requests) == (8 if reason in REASONS else 0)
