@@ -1,46 +1,33 @@
-"""What properties are tried on: examples that hypothesis invents, and random models.
+"""What properties are tried on: examples that hypothesis invents.
 
 The examples are the same in every run: another seed must not decide whether a test passes.
 """
 
 import math
 import tempfile
-import warnings
-from functools import wraps
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from cs231n_utils import SoftmaxClassifier, TwoLayerNet
-
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # its cache: not in here
 
-PROFILE = settings(
-    max_examples=75,
-    derandomize=True,  # the same examples in every run
-    database=None,
-    deadline=None,  # nothing is timed
-    suppress_health_check=[HealthCheck.too_slow],
-)
 
-
-def for_all(max_examples=PROFILE.max_examples, **strategies):
-    """Hypothesis's `given` with this profile; a warning fails the test."""
-
-    def decorate(test):
-        @wraps(test)
-        def strict(**arguments):
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                test(**arguments)
-
-        return settings(PROFILE, max_examples=max_examples)(given(**strategies)(strict))
-
-    return decorate
+def for_all(max_examples=75, **strategies):
+    """Hypothesis's `given`; a warning fails the test."""
+    chosen = settings(
+        max_examples=max_examples,
+        derandomize=True,  # the same examples in every run
+        database=None,
+        deadline=None,  # nothing is timed
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    strict = pytest.mark.filterwarnings("error")
+    return lambda test: strict(chosen(given(**strategies)(test)))
 
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -59,12 +46,6 @@ def matrices(elements, rows=SIZES, columns=SIZES):
     return hnp.arrays(np.float64, st.tuples(rows, columns), elements=elements)
 
 
-def one_wrong(**options):
-    """A dict with one of the options, or an empty one."""
-    wrong = [st.fixed_dictionaries({name: values}) for name, values in options.items()]
-    return st.just({}) | st.one_of(wrong)
-
-
 def is_refused(function, *arguments, **options):
     """True for ValueError and TypeError; any other exception fails the test."""
     try:
@@ -72,28 +53,6 @@ def is_refused(function, *arguments, **options):
     except (ValueError, TypeError):
         return True
     return False
-
-
-def problem(shape, seed, whole=False, dtype=np.float64):
-    """A network with biases, inputs and labels; with `whole`, small whole numbers throughout."""
-    N, D, H, C = shape
-    rng = np.random.default_rng(seed)
-    net = TwoLayerNet(D, H, C, dtype=dtype)
-
-    def draw(shape):
-        numbers = rng.integers(-4, 5, shape) if whole else 0.7 * rng.standard_normal(shape)
-        return numbers.astype(dtype)
-
-    net.params = {name: draw(value.shape) for name, value in net.params.items()}
-    return net, draw((N, D)), rng.integers(0, C, N)
-
-
-def classifier(shape, seed):
-    """A softmax classifier, inputs and labels."""
-    (N, D, _, C), rng = shape, np.random.default_rng(seed)
-    model = SoftmaxClassifier(D, C)
-    model.params = {"W": rng.standard_normal((D, C)), "b": rng.standard_normal(C)}
-    return model, rng.standard_normal((N, D)), rng.integers(0, C, N)
 
 
 def bits(*arrays):

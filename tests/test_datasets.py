@@ -5,12 +5,9 @@ the format's own 10,000 in a test of their own. The server of the downloads is o
 """
 
 import contextlib
-import dataclasses
 import errno
-import gzip
 import hashlib
 import io
-import json
 import os
 import pickle
 import re
@@ -21,7 +18,6 @@ import sys
 import tarfile
 import threading
 import tracemalloc
-import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
@@ -49,12 +45,9 @@ def in_splits(data):
     return [(data.X_train, data.y_train), (data.X_val, data.y_val), (data.X_test, data.y_test)]
 
 
-# Digits, splits and spirals.
-
-
 def test_digits_are_the_1797_of_uci_upright(tmp_path):
     data, other = load_digits(), load_digits()
-    table = np.loadtxt(gzip.decompress(DIGITS).decode().splitlines(), delimiter=",", dtype=int)
+    table = np.loadtxt(datasets.PACKAGE / "digits.csv.gz", delimiter=",")
     rows = np.concatenate([np.column_stack([16 * X, y]) for X, y in in_splits(data)])
     assert sorted(rows.tolist()) == sorted(table.tolist())
     assert [len(X) for X, _ in in_splits(data)] == [1204, 297, 296]
@@ -92,15 +85,12 @@ def test_of_six_examples_of_a_class_four_train_one_validates_and_one_tests(y, nu
         assert np.array_equal(y_part, y[rows])
 
 
-SPIRALS = {
-    "num_classes": st.integers(2, 12),
-    "points_per_class": st.integers(6, 40),
-    "noise": st.just(0.0) | st.floats(0, 2 * np.pi),
-    "rng": SEEDS,
-}
-
-
-@for_all(**SPIRALS)
+@for_all(
+    num_classes=st.integers(2, 12),
+    points_per_class=st.integers(6, 40),
+    noise=st.just(0.0) | st.floats(0, 2 * np.pi),
+    rng=SEEDS,
+)
 def test_spirals_are_arms_that_repeat_with_their_seed(**options):
     state = bits(np.random.get_state()[1])
     data, C = make_spirals(**options), options["num_classes"]
@@ -120,12 +110,9 @@ def test_spirals_are_arms_that_repeat_with_their_seed(**options):
         f"Dataset: train {len(data.y_train):,}, validation {len(data.y_val):,}, test "
         f"{len(data.y_test):,} examples; 2 features, {C} classes, image shape None"
     )
-    for field in dataclasses.fields(data):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(data, field.name, None)
-
-
-# The files of CIFAR-10, written.
+    for name in vars(data):
+        with pytest.raises(AttributeError, match="cannot assign to field"):
+            setattr(data, name, None)
 
 
 def random_batches(rows):
@@ -163,24 +150,18 @@ def python_files(batches):
 def pickled(labels, pixels, rows=ROWS, columns=3072, kind=b"u1"):
     """A batch as Python 2 pickled it."""
     chunks = [labels[n : n + 1000] for n in range(0, len(labels), 1000)]
-    items = b"".join(b"(%be" % b"".join(map(number, chunk)) for chunk in chunks)
-    return b"".join(
-        [
-            b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x07a batchq\x03U\x06labelsq\x04]q\x05" + items,
-            b"U\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08",
-            b"K\0\x85q\tU\x01bq\n\x87q\x0bRq\x0c(K\x01" + number(rows) + number(columns) + b"\x86",
-            b"q\rcnumpy\ndtype\nq\x0eU\x02" + kind + b"q\x0fK\0K\x01\x87q\x10Rq\x11(K\x03U\x01|",
-            b"q\x12NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tq\x13b\x89T",
-            len(pixels).to_bytes(4, "little") + pixels,
-            b"q\x14tq\x15bU\tfilenamesq\x16]q\x17(U\x05a.pngq\x18eu.",
-        ]
-    )
-
-
-def number(value):
-    if 0 <= value < 256:
-        return b"K%c" % value
-    return b"\x8a\x09" + value.to_bytes(9, "little", signed=True)
+    items = b"".join(b"(%be" % b"".join(b"K%c" % label for label in chunk) for chunk in chunks)
+    shape = b"\x8a\x08%b\x8a\x08%b" % (rows.to_bytes(8, "little"), columns.to_bytes(8, "little"))
+    parts = [
+        b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x07a batchq\x03U\x06labelsq\x04]q\x05" + items,
+        b"U\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08",
+        b"K\0\x85q\tU\x01bq\n\x87q\x0bRq\x0c(K\x01" + shape + b"\x86",
+        b"q\rcnumpy\ndtype\nq\x0eU\x02" + kind + b"q\x0fK\0K\x01\x87q\x10Rq\x11(K\x03U\x01|",
+        b"q\x12NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tq\x13b\x89T",
+        len(pixels).to_bytes(4, "little") + pixels,
+        b"q\x14tq\x15bU\tfilenamesq\x16]q\x17(U\x05a.pngq\x18eu.",
+    ]
+    return b"".join(parts)
 
 
 def write(folder, files):
@@ -206,9 +187,6 @@ def stored(small, tmp_path):
     return tmp_path
 
 
-# What is loaded.
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layout", ["binary", "python"])
 def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype):
@@ -224,12 +202,11 @@ def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype
     assert np.array_equal(y, labels)
 
 
+@pytest.mark.filterwarnings("ignore:numpy.core is")  # it has another name now
 def test_the_pickles_of_these_tests_are_what_python_reads(stored, small):
     images, labels = small["test_batch"]
     path, pixels = stored / "python" / PYTHON / "test_batch", planes(images).tobytes()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # numpy.core has another name now
-        batch = pickle.loads(path.read_bytes(), encoding="bytes")
+    batch = pickle.loads(path.read_bytes(), encoding="bytes")
     assert np.array_equal(batch[b"labels"], labels)
     assert batch[b"data"].tobytes() == pixels
     plain = [re.sub(rb"q[\x01-\x18]", b"", part) for part in path.read_bytes().split(pixels)]
@@ -284,9 +261,8 @@ def test_bad_options_are_refused(function, options, message):
         function(**options)
 
 
-def test_the_data_are_looked_for_in_three_places_and_land_in_the_first(
-    small, tmp_path, monkeypatch
-):
+def test_the_data_are_looked_for_in_three_places(small, tmp_path, monkeypatch):
+    """A download goes into the first."""
     places = [tmp_path / "variable", tmp_path / "checkout" / "data", tmp_path / "cache"]
     write(places[1], {"README.md": b"Where the data come from."})
     (tmp_path / "checkout" / "notebooks").mkdir()
@@ -321,7 +297,7 @@ def test_class_names_may_be_missing_and_an_empty_folder_hides_nothing(stored, la
 
 PIXELS = bytes(ROWS * 3072)
 GOOD = pickled([3] * ROWS, PIXELS)
-MISSING = (FileNotFoundError, "is missing or damaged: .*directory")
+MISSING = (FileNotFoundError, "directory")
 LABELS = (ValueError, "it needs 20 labels from 0 to 9")
 SIZE = (ValueError, "cannot reshape|buffer is")
 CLASSES = (ValueError, r"the classes are not airplane\|automobile\|.*truck")
@@ -354,8 +330,8 @@ FAULTS = [
     ("data_batch_2", pickled([3] * (ROWS - 1), PIXELS), LABELS),
     ("data_batch_2", pickled([3] * (ROWS + 1), PIXELS), LABELS),
     ("data_batch_2", pickled([3] * 6 + [10] * 14, PIXELS), FORMAT),
-    ("data_batch_2", pickled([-1] * ROWS, PIXELS), FORMAT),
-    ("data_batch_2", pickled([2**64] * ROWS, PIXELS), FORMAT),
+    ("data_batch_2", GOOD.replace(b"K\3", b"J\xff\xff\xff\xff"), FORMAT),  # labels of -1
+    ("data_batch_2", GOOD.replace(b"K\3", b"\x8a\x09\0\0\0\0\0\0\0\0\1"), FORMAT),  # of 2**64
     ("data_batch_2", b"", FORMAT),
     ("data_batch_2", bytes(70_000), FORMAT),
     ("data_batch_2", b"<html>", FORMAT),
@@ -379,18 +355,16 @@ def test_a_damaged_file_is_named(stored, name, damage, refusal):
     elif content is not None:
         path.write_bytes(content)
     error, message = refusal
-    with pytest.raises(error, match=message) as caught:
+    advice = "Delete its folder and run `make data` or `python -m"
+    sentence = rf"^{path} is missing or damaged: .*({message}).*\. {advice}"
+    with pytest.raises(error, match=sentence):
         load_cifar10(**SMALL, folder=folder)
-    assert str(caught.value).startswith(f"{path} is missing or damaged: ")
-    assert "Delete its folder and run `make data` or `python -m" in str(caught.value)
     if "meta" not in name:
-        with pytest.raises(error, match=message):
+        with pytest.raises(error, match=sentence):
             download_cifar10(folder)  # the data are there, and are not taken for whole
 
 
-# Attacks: programs in pickles, and archives that would write elsewhere.
-
-PROGRAMS = {
+PROGRAMS = {  # pickles that make the folder %b when they are loaded
     "a call": b"cos\nmkdir\n(V%b\ntR.",
     "a call in protocol 4": b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93(V%b\ntR.",
     "a shell": b"cos\nsystem\n(Vmkdir %b\ntR.",
@@ -431,34 +405,31 @@ def archive(batches, extra=(), first=False):
     return packed.getvalue()
 
 
-# Downloads.
-
-RIGHT = {"status": 206, "change": bytes, "length": True, "stop": None, "wait": False}
-
-
 class Handler(BaseHTTPRequestHandler):
     """Answers a request with the file, but for what the next of the server's answers says."""
 
+    log_message = mock.Mock()  # print nothing
+
     def do_GET(self):  # noqa: D102
+        self.answer(**(self.server.answers.pop(0) if self.server.answers else {}))
+
+    def answer(self, status=206, change=bytes, length=True, stop=None, wait=False):
+        """Send the file from where it is asked for, up to `stop`; wait there, and send the rest."""
         site = self.server
-        answer = RIGHT | (site.answers.pop(0) if site.answers else {})
         start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
         site.requests.append((self.path, start))
-        content = answer["change"](site.content)[start if answer["status"] == 206 else 0 :]
-        if answer["wait"] and not answer["stop"]:
+        content = change(site.content)[start if status == 206 else 0 :]
+        if wait and not stop:
             site.go_on.wait(60)
-        self.send_response(answer["status"])
-        if answer["length"]:
+        self.send_response(status)
+        if length:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[: answer["stop"]])
-        if answer["wait"]:
+        self.wfile.write(content[:stop])
+        site.sent += len(content[:stop])
+        if wait and stop:
             site.go_on.wait(60)
-            self.wfile.write(content[answer["stop"] :])
-        site.sent += len(content[: answer["stop"]])
-
-    def log_message(self, *arguments):
-        """Print nothing."""
+            self.wfile.write(content[stop:])
 
 
 def offer(site, content, monkeypatch):
@@ -491,8 +462,9 @@ def site(small, tmp_path, monkeypatch):
         thread.join()
 
 
-def assert_whole(site):
-    """The data are there, and nothing else but the lock."""
+def assert_whole(site, *starts):
+    """The data are there, and nothing else but the lock; the requests started at these bytes."""
+    assert [start for _, start in site.requests] == [*starts]
     names = {path.name for path in site.target.iterdir()}
     assert names - {"cifar-10-download.lock"} == {FOLDER}
     loaded = load_cifar10(**SMALL, folder=site.target)
@@ -501,17 +473,16 @@ def assert_whole(site):
 
 def start(*arguments, **environment):
     """Run python with these arguments in a process of its own."""
-    command = [sys.executable, "-u", *map(str, arguments)]
+    command = [sys.executable, "-u", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
 
 
 def start_download(site):
     """The same download in another process."""
-    program = "import json, sys; from cs231n_utils import datasets as d; "
-    program += "[setattr(d, *item) for item in json.loads(sys.argv[1]).items()]; "
-    program += "print(d.download_cifar10(sys.argv[2]))"
-    return start("-c", program, json.dumps(site.settings), site.target)
+    settings = [f"datasets.{name} = {value!r}" for name, value in site.settings.items()]
+    call = f"print(datasets.download_cifar10({str(site.target)!r}))"
+    return start("-c", "\n".join(["from cs231n_utils import datasets", *settings, call]))
 
 
 CUT = {"stop": 150_000}
@@ -542,17 +513,13 @@ def test_a_download_survives_a_fault(site, fault, monkeypatch):
     if starts[0]:
         write(site.part.parent, {site.part.name: bytes(starts[0])})
     if fault == "silent":  # the first attempt alone is impatient
-        seconds = iter([0.5, 60])
-
-        def wait(_):
-            monkeypatch.setattr(datasets, "TIMEOUT", next(seconds))
-
-        monkeypatch.setattr(datasets.time, "sleep", wait)
+        seconds, change = iter([0.5, 60]), monkeypatch.setattr
+        change(datasets.time, "sleep", lambda _: change(datasets, "TIMEOUT", next(seconds)))
     for _ in range(2):  # the second finds the data
         assert download_cifar10(site.target) == site.target / FOLDER
         assert site.requests == [(f"/{k % 2 + 1}", start) for k, start in enumerate(starts)]
     assert site.sent <= 2 * len(site.content), "it does not listen to the end"
-    assert_whole(site)
+    assert_whole(site, *starts)
 
 
 REASONS = {"not the official archive": OTHER, "no file of": PAGE, "404": ABSENT, "503": BUSY}
@@ -562,8 +529,7 @@ REASONS = {"not the official archive": OTHER, "no file of": PAGE, "404": ABSENT,
 def test_when_no_address_helps_the_reasons_are_told(site, reason, monkeypatch):
     site.answers = 8 * [REASONS.get(reason)]
     if reason == "refused":  # nobody listens
-        closed = [f"http://127.0.0.1:1/{k}" for k in (1, 2)]
-        monkeypatch.setattr(datasets, "CIFAR10_URLS", closed)
+        monkeypatch.setattr(datasets, "CIFAR10_URLS", [f"http://127.0.0.1:1/{k}" for k in (1, 2)])
     with pytest.raises(ConnectionError, match=f"/1: .*{reason}.*\n.*/2: .*{reason}.*\nRun this"):
         download_cifar10(site.target)
     assert len(site.requests) == (8 if reason in REASONS else 0)
@@ -572,16 +538,12 @@ def test_when_no_address_helps_the_reasons_are_told(site, reason, monkeypatch):
         load_cifar10(**SMALL, folder=site.target)
 
 
-# What stops a download.
-
-
 def whole_after(site, *starts):
-    """Nothing loads. The next run goes on: all requests, by where they start."""
+    """Nothing loads. The next run goes on: then the data are whole, after these requests."""
     with pytest.raises(FileNotFoundError, match="CIFAR-10 is not in"):
         load_cifar10(**SMALL, folder=site.target)
     download_cifar10(site.target)
-    assert [start for _, start in site.requests] == [*starts]
-    assert_whole(site)
+    assert_whole(site, *starts)
 
 
 def test_a_killed_download_is_continued(site):
@@ -635,8 +597,7 @@ def test_two_processes_share_one_download(site):
             assert process.stdout.readline().endswith("downloads it there, this one waits.\n")
         site.go_on.set()
         assert first.stdout.read() == second.stdout.read() == f"{site.target / FOLDER}\n"
-    assert len(site.requests) == 1
-    assert_whole(site)
+    assert_whole(site, 0)
 
 
 IN_PLACE = f"{FOLDER}/data_batch_1.bin"
@@ -662,9 +623,7 @@ HOSTILE = {  # an entry's name, type, link and size
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("fault", HOSTILE)
-def test_a_hostile_archive_with_the_right_hash_writes_nothing_outside(
-    site, tmp_path, fault, first, monkeypatch
-):
+def test_a_hostile_archive_writes_nothing_outside(site, tmp_path, fault, first, monkeypatch):
     outside = tmp_path / "outside"
     outside.mkdir()
     name, kind, link, size = HOSTILE[fault]
@@ -681,10 +640,8 @@ def test_a_hostile_archive_with_the_right_hash_writes_nothing_outside(
 
 def test_ctrl_c_and_errors_are_sentences(tmp_path):
     command = ("-m", "cs231n_utils.datasets")
-    with (
-        filelock.FileLock(tmp_path / "cifar-10-download.lock"),
-        start(*command, CS231N_DATA=str(tmp_path)) as process,
-    ):
+    lock = filelock.FileLock(tmp_path / "cifar-10-download.lock")
+    with lock, start(*command, CS231N_DATA=str(tmp_path)) as process:
         assert process.stdout.readline().startswith(f"CIFAR-10 goes into {tmp_path}")
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "Stopped. The next run goes on from here.\n")

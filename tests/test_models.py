@@ -9,37 +9,38 @@ import numpy as np
 import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
-from strategies import (
-    NOT_FINITE,
-    REGS,
-    SEEDS,
-    SHAPES,
-    SIZES,
-    bits,
-    classifier,
-    close,
-    for_all,
-    is_refused,
-    one_wrong,
-    problem,
-)
+from strategies import NOT_FINITE, REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, is_refused
 
-from cs231n_utils import TwoLayerNet
-from cs231n_utils.gradient_check import numerical_gradient
-from cs231n_utils.taught.losses import l2_penalty
+from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.taught.models import forward
 
 
+def problem(shape, seed, kind=TwoLayerNet, dtype=np.float64):
+    """A model with random parameters, inputs and labels."""
+    (N, D, H, C), rng = shape, np.random.default_rng(seed)
+    sizes = (D, H, C) if kind is TwoLayerNet else (D, C)
+    model, X = kind(*sizes, dtype=dtype), rng.standard_normal((N, D)).astype(dtype)
+    for value in model.params.values():
+        value[...] = 0.7 * rng.standard_normal(value.shape)
+    return model, X, rng.integers(0, C, N)
+
+
+def reference_scores(params, X):
+    """Scores of either model; params may be complex."""
+    *hidden, W, b = params.values()
+    if hidden:
+        Z = X @ params["W1"] + params["b1"]
+        X = np.where(Z.real > 0, Z, 0)  # the mask stands on the pre-activation
+    return X @ W + b
+
+
 def reference_loss(params, X, y, reg):
-    """Half-L2 loss of the network, one example at a time; params may be complex."""
+    """Half-L2 loss of either model, one example at a time; params may be complex."""
     total = 0
-    for x, label in zip(X, y, strict=True):
-        z = x @ params["W1"] + params["b1"]
-        a = np.where(z.real > 0, z, 0)  # the mask stands on the pre-activation
-        s = a @ params["W2"] + params["b2"]
+    for s, label in zip(reference_scores(params, X), y, strict=True):
         top = s.real.max()
         total += top + np.log(np.exp(s - top).sum()) - s[label]
-    squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
+    squares = sum(np.sum(value**2) for name, value in params.items() if name.startswith("W"))
     return total / len(y) + 0.5 * reg * squares
 
 
@@ -52,45 +53,20 @@ def complex_step_gradient(params, name, X, y, reg, h=1e-100):
     return gradient
 
 
-@pytest.fixture
-def toy():
-    """The toy network of Stanford CS231n's assignment 1, in its notebook two_layer_net."""
-    net = TwoLayerNet(4, 10, 3)
-    weights = np.random.RandomState(0)
-    net.params["W1"] = 1e-1 * weights.randn(4, 10)
-    net.params["W2"] = 1e-1 * weights.randn(10, 3)
-    X = 10 * np.random.RandomState(1).randn(5, 4)
-    return net, X, np.array([0, 1, 2, 2, 1])
+MODELS = st.sampled_from([TwoLayerNet, SoftmaxClassifier])
 
 
-def test_scores_equal_the_published_ones(toy):
-    net, X, _ = toy
-    published = [
-        [-0.81233741, -1.27654624, -0.70335995],
-        [-0.17129677, -1.18803311, -0.47310444],
-        [-0.51590475, -1.01354314, -0.8504215],
-        [-0.15419291, -0.48629638, -0.52901952],
-        [-0.00618733, -0.12435261, -0.15226949],
-    ]
-    np.testing.assert_allclose(net.loss(X), published, rtol=0, atol=5e-9)
-
-
-def test_loss_equals_the_published_one(toy):
-    net, X, y = toy
-    loss, _ = net.loss(X, y, reg=0.1)  # half-L2; without the half the course's reg is 0.05
-    assert abs(loss - 1.30378789133) < 1e-10
-
-
-@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, max_examples=60)
-def test_network_loss_and_gradients_equal_the_reference(shape, seed, reg):
-    net, X, y = problem(shape, seed)
-    before = bits(X, y, *net.params.values())
-    loss, grads = net.loss(X, y, reg)
-    assert bits(X, y, *net.params.values()) == before
-    close(loss, reference_loss(net.params, X, y, reg))
-    assert grads.keys() == net.params.keys()
+@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, kind=MODELS, max_examples=120)
+def test_scores_loss_and_gradients_equal_the_reference(shape, seed, reg, kind):
+    model, X, y = problem(shape, seed, kind)
+    before = bits(X, y, *model.params.values())
+    loss, grads = model.loss(X, y, reg)
+    assert bits(X, y, *model.params.values()) == before
+    close(model.loss(X), reference_scores(model.params, X))
+    close(loss, reference_loss(model.params, X, y, reg))
+    assert grads.keys() == model.params.keys()
     for name, gradient in grads.items():
-        close(gradient, complex_step_gradient(net.params, name, X, y, reg), 1e-11)
+        close(gradient, complex_step_gradient(model.params, name, X, y, reg))
 
 
 @for_all(shape=SHAPES, seed=SEEDS, reg=REGS)
@@ -109,38 +85,9 @@ def test_network_in_float32_is_close_to_float64(shape, seed, reg):
         close(gradient, twin_grads[name], 1e-4)
 
 
-@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, max_examples=30)
-def test_classifier_gradients_equal_central_differences(shape, seed, reg):
-    model, X, y = classifier(shape, seed)
-    _, grads = model.loss(X, y, reg)
-    for name, gradient in grads.items():
-        slopes = numerical_gradient(lambda _: model.loss(X, y, reg)[0], model.params[name])
-        close(gradient, slopes, 1e-8)
-
-
-@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, make=st.sampled_from([problem, classifier]))
-def test_regularization_adds_its_penalty_and_spares_the_biases(shape, seed, reg, make):
-    model, X, y = make(shape, seed)
-    weights = {name: value for name, value in model.params.items() if name.startswith("W")}
-    (loss, grads), (plain_loss, plain_grads) = model.loss(X, y, reg), model.loss(X, y)
-    close(loss - plain_loss, l2_penalty(reg, *weights.values()))
-    for name in grads:
-        close(grads[name] - plain_grads[name], reg * weights.get(name, 0 * grads[name]))
-
-
-@for_all(shape=SHAPES, seed=SEEDS, reg=REGS, make=st.sampled_from([problem, classifier]))
-def test_loss_and_gradients_of_a_batch_are_means_over_its_examples(shape, seed, reg, make):
-    model, X, y = make(shape, seed)
-    loss, grads = model.loss(X, y, reg)
-    alone = [model.loss(X[n : n + 1], y[n : n + 1], reg) for n in range(len(y))]
-    close(loss, np.mean([loss for loss, _ in alone]))
-    for name in grads:
-        close(grads[name], np.mean([grads[name] for _, grads in alone], axis=0))
-
-
 @for_all(shape=SHAPES, seed=SEEDS)
 def test_predictions_are_the_largest_scores_whatever_the_batch(shape, seed):
-    net, X, _ = problem(shape, seed, whole=True)
+    net, X, _ = problem(shape, seed)
     scores, labels = net.loss(X), net.predict(X)
     assert [scores[n, label] for n, label in enumerate(labels)] == scores.max(axis=1).tolist()
     alone = [net.predict(X[n : n + 1])[0] for n in range(len(X))]
@@ -151,8 +98,14 @@ def test_initial_weights_have_the_asked_spread_and_seeds_differ():
     net, other = (TwoLayerNet(200, 300, 10, std=0.02, rng=seed) for seed in (5, 6))
     assert net.params["W1"].std() == pytest.approx(0.02, rel=0.02)
     assert not np.array_equal(net.params["W1"], other.params["W1"])
-    assert not net.params["b1"].any()
-    assert not net.params["b2"].any()
+    assert not np.concatenate([net.params["b1"], net.params["b2"]]).any()
+
+
+NAMES = ["input_size", "hidden_size", "output_size"]
+WRONG = {name: st.sampled_from([0, -1]) for name in NAMES} | {
+    "std": NOT_FINITE | st.floats(max_value=-1e-300),
+    "dtype": st.sampled_from([np.float16, int, bool, complex]),
+}
 
 
 @for_all(
@@ -161,17 +114,11 @@ def test_initial_weights_have_the_asked_spread_and_seeds_differ():
         {"std": st.floats(0, 5), "dtype": st.sampled_from([np.float64, np.float32])}
     ),
     seed=SEEDS,
-    wrong=one_wrong(
-        input_size=st.sampled_from([0, 0, -1]),
-        hidden_size=st.sampled_from([0, 0, -1]),
-        output_size=st.sampled_from([0, 0, -1]),
-        std=NOT_FINITE | st.floats(max_value=-1e-300),
-        dtype=st.sampled_from([np.float16, int, bool, complex]),
-    ),
+    wrong=st.just({}) | st.one_of([st.fixed_dictionaries({name: WRONG[name]}) for name in WRONG]),
     max_examples=200,
 )
 def test_networks_are_made_exactly_when_their_options_are_valid(sizes, options, seed, wrong):
-    named = dict(zip(["input_size", "hidden_size", "output_size"], sizes, strict=True))
+    named = dict(zip(NAMES, sizes, strict=True))
     assert is_refused(TwoLayerNet, **(named | options | wrong)) == bool(wrong)
     D, H, C = sizes
     params = TwoLayerNet(*sizes, **options, rng=seed).params

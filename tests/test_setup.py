@@ -141,7 +141,6 @@ def make(tmp_path):
             capture_output=True,
             text=True,
             timeout=60,
-            check=False,
             start_new_session=True,  # Ctrl-C reaches all of it, and nothing else
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )

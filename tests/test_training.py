@@ -2,7 +2,6 @@
 
 import io
 from itertools import islice
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, matrice
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import make_spirals
-from cs231n_utils.taught import training
 from cs231n_utils.taught.augmentation import random_flips, random_shifts
 from cs231n_utils.taught.linear import accuracy
 from cs231n_utils.taught.optimizers import momentum_step, sgd_step
@@ -24,37 +22,30 @@ SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
 def splits(shape, seed):
     """Training and validation inputs and labels; read-only, so that a write raises."""
     (N, D, num_val, C), rng = shape, np.random.default_rng(seed)
-    N, num_val = 4 * N, 3 * num_val
-    arrays = [
-        rng.standard_normal((N, D)),
-        rng.integers(0, C, N),
-        rng.standard_normal((num_val, D)),
-        rng.integers(0, C, num_val),
-    ]
+    arrays = []
+    for size in (4 * N, 3 * num_val):
+        arrays += [rng.standard_normal((size, D)), rng.integers(0, C, size)]
     for array in arrays:
         array.flags.writeable = False
     return arrays
 
 
-MODELS = st.sampled_from(
-    [
-        lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed),
-        lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed, dtype=np.float32),
-        lambda D, C, seed: SoftmaxClassifier(D, C),
-    ]
-)
-OPTIONS = st.fixed_dictionaries(
-    {
-        "learning_rate": st.floats(1e-3, 0.5),
-        "learning_rate_decay": st.floats(0.5, 1),
-        "reg": REGS,
-        "num_iters": st.integers(1, 12),
-        "batch_size": st.integers(1, 30),
-    }
-)
+MODELS = [
+    lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed),
+    lambda D, C, seed: TwoLayerNet(D, 6, C, std=0.5, rng=seed, dtype=np.float32),
+    lambda D, C, seed: SoftmaxClassifier(D, C),
+]
+OPTIONS = {
+    "learning_rate": st.floats(1e-3, 0.5),
+    "learning_rate_decay": st.floats(0.5, 1),
+    "reg": REGS,
+    "num_iters": st.integers(1, 12),
+    "batch_size": st.integers(1, 30),
+}
+RUNS = {"shape": SHAPES, "seed": SEEDS, "options": st.fixed_dictionaries(OPTIONS)}
 
 
-@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, max_examples=40)
+@for_all(**RUNS, make=st.sampled_from(MODELS), max_examples=40)
 def test_training_repeats_bit_for_bit_and_changes_the_parameters_alone(shape, seed, make, options):
     D, C = shape[1], shape[3]
     arrays = splits(shape, seed)
@@ -75,82 +66,50 @@ def test_training_repeats_bit_for_bit_and_changes_the_parameters_alone(shape, se
     assert history["val_acc_history"][-1] == accuracy(first.predict(arrays[2]), arrays[3])
 
 
-@for_all(shape=SHAPES, seed=SEEDS, make=MODELS, options=OPTIONS, max_examples=25)
+@for_all(**RUNS, make=st.sampled_from(MODELS), max_examples=25)
 def test_a_saved_and_reloaded_model_predicts_the_same(shape, seed, make, options):
     D, C = shape[1], shape[3]
     X, y, X_val, y_val = splits(shape, seed)
     model, reloaded = make(D, C, seed), make(D, C, seed + 1)
     train(model, X, y, X_val, y_val, **options)
-    file = io.BytesIO()
-    np.savez(file, **model.params)
+    np.savez(file := io.BytesIO(), **model.params)
     file.seek(0)
-    with np.load(file) as params:
-        reloaded.params = dict(params)
+    reloaded.params = dict(np.load(file))
     assert bits(*reloaded.params.values()) == bits(*model.params.values())
     assert bits(reloaded.loss(X_val)) == bits(model.loss(X_val))
     assert bits(reloaded.predict(X_val)) == bits(model.predict(X_val))
 
 
-@for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=30)
-def test_training_is_gradient_descent_with_a_decaying_rate(shape, seed, options):
-    """By hand, on the whole set: then every step is an epoch, and the rate decays at each."""
-    D, C = shape[1], shape[3]
-    arrays = splits(shape, seed)
-    net, by_hand = (TwoLayerNet(D, 4, C, std=0.5, rng=seed) for _ in range(2))
-    options = options | {"batch_size": len(arrays[1])}
-    history = net.train(*arrays, **options)
-    for step, recorded in enumerate(history["loss_history"]):
-        loss, grads = by_hand.loss(arrays[0], arrays[1], options["reg"])
+@for_all(**RUNS, max_examples=40)
+def test_training_steps_at_a_rate_that_decays_after_each_epoch(shape, seed, options):
+    X, y, X_val, y_val = splits(shape, seed)
+    net, by_hand = (TwoLayerNet(shape[1], 4, shape[3], std=0.5, rng=seed) for _ in range(2))
+    history = net.train(X, y, X_val, y_val, **options, rng=seed)
+    rng, batch_size = np.random.default_rng(seed), options["batch_size"]
+    rng.permutation(len(y))  # for the training accuracy
+    batches = minibatches(len(y), batch_size, rng)
+    for step, (recorded, batch) in enumerate(zip(history["loss_history"], batches, strict=False)):
+        loss, grads = by_hand.loss(X[batch], y[batch], options["reg"])
         close(recorded, loss, 1e-9)
-        rate = options["learning_rate"] * options["learning_rate_decay"] ** step
+        decays = step // -(-len(y) // batch_size)
+        rate = options["learning_rate"] * options["learning_rate_decay"] ** decays
         for name in grads:
             by_hand.params[name] = by_hand.params[name] - rate * grads[name]
     for name in by_hand.params:
         close(net.params[name], by_hand.params[name], 1e-9)
 
 
-@for_all(shape=SHAPES, seed=SEEDS, options=OPTIONS, max_examples=40)
-def test_learning_rate_decays_after_each_epoch_and_only_then(shape, seed, options):
-    arrays = splits(shape, seed)
-    steps_per_epoch = -(-len(arrays[1]) // options["batch_size"])
-    with mock.patch.object(training, "sgd_step", wraps=sgd_step) as steps:
-        train(SoftmaxClassifier(shape[1], shape[3]), *arrays, **options)
-    assert steps.call_count == options["num_iters"]
-    for step, call in enumerate(steps.call_args_list):
-        decays = step // steps_per_epoch
-        rate = options["learning_rate"] * options["learning_rate_decay"] ** decays
-        close(call.args[2], rate)
-
-
 @for_all(N=st.integers(1, 60), batch_size=st.integers(1, 80), seed=SEEDS)
-def test_minibatches_use_every_example_once_an_epoch(N, batch_size, seed):
+def test_every_epoch_uses_every_example_once_in_an_order_of_its_own(N, batch_size, seed):
     batches = minibatches(N, batch_size, np.random.default_rng(seed))
+    orders = [list(range(N))]
     for _ in range(3):
         epoch = list(islice(batches, -(-N // batch_size)))
         assert all(len(batch) == batch_size for batch in epoch[:-1])
         assert 1 <= len(epoch[-1]) <= batch_size
-        assert sorted(np.concatenate(epoch).tolist()) == list(range(N))
-
-
-@for_all(N=st.integers(20, 60), batch_size=st.integers(1, 80), seed=SEEDS)
-def test_every_epoch_has_an_order_of_its_own(N, batch_size, seed):
-    batches = minibatches(N, batch_size, np.random.default_rng(seed))
-    orders = [np.concatenate(list(islice(batches, -(-N // batch_size)))).tolist() for _ in "ab"]
-    assert orders[0] != orders[1]
-    assert list(range(N)) not in orders
-
-
-@for_all(values=matrices(st.floats(-1e3, 1e3)), seed=SEEDS, rate=st.floats(0, 10))
-def test_a_step_moves_every_parameter_down_its_gradient_in_place(values, seed, rate):
-    slopes = np.random.default_rng(seed).standard_normal(values.shape)
-    params = {"W": values, "b": values[0].copy()}
-    grads = {"W": slopes, "b": slopes[0].copy()}
-    arrays, expected = list(params.values()), [values - rate * slopes, values[0] - rate * slopes[0]]
-    before = bits(*grads.values())
-    sgd_step(params, grads, rate)
-    assert bits(*arrays) == bits(*expected)
-    assert bits(*grads.values()) == before
-    assert list(map(id, params.values())) == list(map(id, arrays))
+        orders.append(np.concatenate(epoch).tolist())
+        assert sorted(orders[-1]) == orders[0]
+    assert N < 20 or len(set(map(tuple, orders))) == 4
 
 
 @for_all(
@@ -159,17 +118,23 @@ def test_a_step_moves_every_parameter_down_its_gradient_in_place(values, seed, r
     rate=st.floats(0, 10),
     momentum=st.floats(0, 0.99),
 )
-def test_a_momentum_step_fades_the_velocity_adds_the_gradient_and_moves(
-    values, seed, rate, momentum
-):
-    rng = np.random.default_rng(seed)
-    slopes, start = rng.standard_normal((2, *values.shape))
-    velocity, params = {"W": start.copy()}, {"W": values.copy()}
-    array = params["W"]
-    momentum_step(params, {"W": slopes}, velocity, rate, momentum)
-    expected = momentum * start + slopes
-    assert bits(velocity["W"], array) == bits(expected, values - rate * expected)
-    assert array is params["W"]
+def test_a_step_goes_down_the_gradient_or_the_velocity_in_place(values, seed, rate, momentum):
+    slopes, start = np.random.default_rng(seed).standard_normal((2, *values.shape))
+    grads, velocity = ({"W": array.copy(), "b": array[0].copy()} for array in (slopes, start))
+    faded = momentum * start + slopes
+    for step, arguments, direction in [
+        (sgd_step, (grads, rate), slopes),
+        (momentum_step, (grads, velocity, rate, momentum), faded),
+    ]:
+        params = {"W": values.copy(), "b": values[0].copy()}
+        W, b = params.values()
+        step(params, *arguments)
+        moved = values - rate * direction
+        assert bits(W, b) == bits(moved, moved[0])
+        assert params["W"] is W
+        assert params["b"] is b
+        assert bits(*grads.values()) == bits(slopes, slopes[0])
+    assert bits(*velocity.values()) == bits(faded, faded[0])
 
 
 IMAGES = st.tuples(SIZES, SIZES, SIZES) | st.tuples(SIZES, SIZES)  # rows, columns, colours
@@ -206,14 +171,6 @@ def moved_by(image, down, right):
     return result
 
 
-def test_another_seed_gives_other_minibatches():
-    losses = [
-        TwoLayerNet(2, 10, 3, std=0.5).train(*SPLITS, num_iters=3, rng=seed)["loss_history"]
-        for seed in (0, 1)
-    ]
-    assert losses[0] != losses[1]
-
-
 def test_verbose_prints_and_silent_does_not(capsys):
     TwoLayerNet(2, 5, 3).train(*SPLITS, num_iters=1)
     assert capsys.readouterr().out == ""
@@ -226,9 +183,7 @@ def test_verbose_prints_and_silent_does_not(capsys):
 def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     net = TwoLayerNet(2, 10, 3, std=1.0)
     with pytest.warns(RuntimeWarning, match="learning rate .* is the likely cause") as warnings:
-        history = net.train(
-            *SPLITS, learning_rate=learning_rate, num_iters=200, batch_size=batch_size
-        )
+        history = net.train(*SPLITS, learning_rate, num_iters=200, batch_size=batch_size)
     assert len(warnings) == 1, "one warning, and none of NumPy's"
     assert warnings[0].filename == __file__
     assert len(history["loss_history"]) < 200
@@ -238,16 +193,12 @@ def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     ("options", "message"),
     [
         ({"learning_rate": -1.0}, "learning_rate must be a finite number above 0"),
-        ({"learning_rate": np.nan}, "learning_rate must be"),
         ({"learning_rate_decay": 0.0}, "learning_rate_decay must be"),
         ({"reg": -1.0}, "reg must be a finite number, at least 0"),
         ({"num_iters": 0}, "num_iters must be a whole number, at least 1"),
-        ({"num_iters": 2.5}, "num_iters must be a whole number"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"X_val": DATA.X_val[:, :1]}, r"X must have shape \(N, 2\)"),
         ({"X_train": np.where(DATA.X_train > 0.9, np.nan, DATA.X_train)}, "NaN"),
-        ({"X_train": DATA.X_train[:0], "y_train": DATA.y_train[:0]}, "no examples"),
-        ({"y_train": DATA.y_train[:-1]}, "one label for each"),
         ({"y_val": DATA.y_val + 1}, "labels must lie in"),
     ],
 )

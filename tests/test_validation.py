@@ -161,9 +161,7 @@ def test_inputs_known_to_be_finite_are_not_looked_at_again():
     spoilt=st.just(0.0) | NOT_FINITE,
     rate=st.floats(1e-5, 1e3),
 )
-def test_divergence_is_a_hundredfold_loss_or_a_number_that_is_not_finite(
-    first, times, values, spoilt, rate
-):
+def test_divergence_is_a_hundredfold_loss_or_no_finite_number(first, times, values, spoilt, rate):
     losses = [first, 0.0, times * max(first, 1)]
     values[-1, -1] += spoilt
     expected = not (math.isfinite(times) and math.isfinite(spoilt)) or times > 100
