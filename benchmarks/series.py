@@ -69,7 +69,7 @@ def main() -> None:
             two = np.median([run(notebook.name, 2) for _ in range(ROUNDS)])
         print(
             f"{notebook.name:28}{quiet:>7.1f} s{busy:>7.1f} s{busy / quiet:>7.2f}"
-            f"{two:>9.1f} s{two / quiet:>7.2f}{notebook.seconds:>6} s",
+            f"{two:>9.1f} s{two / quiet:>7.2f}{notebook.times.seconds:>6} s",
             flush=True,
         )
 

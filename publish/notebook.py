@@ -1,9 +1,13 @@
 """What a notebook of the series says and holds: the one place that reads its marks."""
 
+import ast
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -12,10 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the type of an output that is a control
-TIMES = re.compile(r"about (\d+) minutes to read, at most (\d+) seconds to run")
+TIMES = re.compile(
+    r"about (\d+) minutes without the exercises, (\d+) with them; at most (\d+) seconds to run"
+)
 NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?:\n\n|$)", re.DOTALL)
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 MARKER = re.compile(rf"^ *(?:{BEGIN}|{END})\n", re.M)
+WORDS_A_MINUTE, EQUATIONS_A_MINUTE, LINES_A_MINUTE = 130, 1, 10  # that a student reads
+MINUTES = {"warm-up": 5, "find the bug": 10, "": 20}  # for an exercise of each kind
+PLUMBING = {"print", "display", "explore", "plots", "fig", "ax", "axes", "left", "middle", "right"}
 LINTER = re.compile(r"  # noqa: \w+(?:, \w+)*(?:  (.*))?$", re.M)  # a remark may follow
 
 
@@ -28,6 +37,11 @@ def exported_to(cell: NotebookNode) -> str:
     """The module that a cell is exported to, or "": its tag is for example `export:layers`."""
     names = [tag.removeprefix("export:") for tag in tags(cell) if tag.startswith("export:")]
     return names[0] if names else ""
+
+
+def is_collapsed(cell: NotebookNode) -> bool:
+    """Whether the code of a cell is folded away: it is plumbing, or the check of an exercise."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
 def has_solution(cell: NotebookNode) -> bool:
@@ -52,6 +66,35 @@ def computed(source: str) -> list[str]:
     return [f"{a}.{b}" for a, b in sorted((int(a), int(b)) for a, b in numbers)]
 
 
+def code_lines(source: str) -> tuple[int, int]:
+    """How many lines of code compute or verify something, and how many there are.
+
+    Imports, prints and drawing do neither. Comments, docstrings and empty lines do not count.
+    """
+    computing = everything = 0
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.stmt) or is_docstring(node):
+            continue
+        lines = 1 if hasattr(node, "body") else (node.end_lineno or 0) - node.lineno + 1
+        everything += lines
+        computing += lines * (not is_plumbing(node))
+    return computing, everything
+
+
+def is_docstring(node: ast.stmt) -> bool:
+    """Whether a statement is a text on its own."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def is_plumbing(node: ast.stmt) -> bool:
+    """Whether a statement imports, prints or draws."""
+    called = getattr(node, "value", None)
+    while isinstance(called, ast.Call | ast.Attribute | ast.Subscript):
+        called = called.func if isinstance(called, ast.Call) else called.value
+    named = isinstance(called, ast.Name) and called.id in PLUMBING
+    return named or isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def printed(cell: NotebookNode) -> str:
     """What a code cell printed."""
     return "".join(out.text for out in cell.outputs if out.output_type == "stream")
@@ -62,11 +105,20 @@ def alt_text(output: NotebookNode) -> str:
     return str(output.get("metadata", {}).get("image/png", {}).get("alt", ""))
 
 
+class Times(NamedTuple):
+    """Minutes of a reader without and with the exercises, and seconds to run."""
+
+    minutes: int
+    with_exercises: int
+    seconds: int
+
+
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise's title, for example "Exercise 1", and the cells of its solution and check."""
+    """An exercise: "Exercise 1", its kind (a key of MINUTES), cells of its solution and check."""
 
     title: str
+    kind: str
     solution: NotebookNode
     check: NotebookNode
 
@@ -131,36 +183,33 @@ class Notebook:
         """The cells with that tag."""
         return [cell for cell in self.cells if tag in tags(cell)]
 
-    # --- What the opening cell states -----------------------------------------------------------
+    @property
+    def open_code(self) -> list[NotebookNode]:
+        """The code cells that are not collapsed."""
+        return [cell for cell in self.code if not is_collapsed(cell)]
+
+    # --- What it states -------------------------------------------------------------------------
 
     @property
-    def times(self) -> tuple[int, int] | None:
-        """The minutes to read and the seconds to run that it states, or None."""
-        match = TIMES.search(self.opening)
-        return (int(match[1]), int(match[2])) if match else None
+    def contract(self) -> str:
+        """The source of the cell that says what a reader needs and how long it takes."""
+        return next((text for text in self.text if NEEDS.search(text)), self.opening)
 
     @property
-    def minutes(self) -> int:
-        """The minutes to read; ValueError if it does not state them."""
-        return self._stated()[0]
-
-    @property
-    def seconds(self) -> int:
-        """The seconds that its cells may take; ValueError if it does not state them."""
-        return self._stated()[1]
-
-    def _stated(self) -> tuple[int, int]:
-        if self.times is None:
+    def times(self) -> Times:
+        """The times that it states; ValueError if it does not."""
+        match = TIMES.search(self.contract)
+        if not match:
             raise ValueError(
-                f"{self.name}: the opening cell must say "
-                "'about N minutes to read, at most M seconds to run'"
+                f"{self.name}: the contract must say 'about N minutes without the exercises, "
+                "M with them; at most S seconds to run'"
             )
-        return self.times
+        return Times(*map(int, match.groups()))
 
     @property
     def needs(self) -> str:
         """What a reader needs, on one line of Markdown."""
-        match = NEEDS.search(self.opening)
+        match = NEEDS.search(self.contract)
         return " ".join(match[1].split()) if match else ""
 
     # --- What it holds --------------------------------------------------------------------------
@@ -169,6 +218,34 @@ class Notebook:
     def equations(self) -> list[str]:
         """The numbers of its equations, in order, for example "4.3"."""
         return re.findall(r"\\tag\{([^}]*)\}", "\n".join(self.text))
+
+    @property
+    def words(self) -> int:
+        """The words of its text."""
+        return sum(len(text.split()) for text in self.text)
+
+    @property
+    def your_turn(self) -> list[NotebookNode]:
+        """The cells of the section of the exercises."""
+        starts = [cell.source.startswith("## Your turn") for cell in self.cells]
+        if not any(starts):
+            return []
+        first, *rest = self.cells[starts.index(True) :]
+        return [first, *takewhile(lambda cell: not cell.source.startswith("## "), rest)]
+
+    @property
+    def computed_minutes(self) -> tuple[int, int]:
+        """The minutes of a reader without and with the exercises, each rounded up to 5."""
+        own = self.your_turn
+        reading = _minutes([cell for cell in self.cells if cell not in own])
+        working = _minutes(own) + sum(MINUTES.get(each.kind, 20) for each in self.exercises)
+        return _up_to_5(reading), _up_to_5(reading + working)
+
+    @property
+    def computing(self) -> float:
+        """The share of the lines of open code that compute or verify something."""
+        counts = [code_lines(cell.source) for cell in self.open_code]
+        return sum(few for few, _ in counts) / sum(every for _, every in counts)
 
     @property
     def compared(self) -> float:
@@ -185,9 +262,9 @@ class Notebook:
         """Its exercises: a heading, the cell with the solution, the cell that checks it."""
         found = []
         for heading, *cells in zip(self.cells, self.cells[1:], self.cells[2:], strict=False):
-            title = re.match(r"### (Exercise \d+)", heading.source)
+            title = re.match(r"### (Exercise \d+)(?:, (.*?))?: ", heading.source)
             if title and has_solution(cells[0]):
-                found.append(Exercise(title[1], *cells))
+                found.append(Exercise(title[1], title[2] or "", *cells))
         return found
 
     @property
@@ -230,3 +307,17 @@ class Notebook:
             if "check" in tags(cell):
                 found += 1
                 yield cell
+
+
+def _minutes(cells: list[NotebookNode]) -> float:
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = [cell for cell in cells if cell.cell_type == "code" and not is_collapsed(cell)]
+    lines = sum(code_lines(cell.source)[1] for cell in code)
+    equations = text.count(r"\tag{")
+    return (
+        len(text.split()) / WORDS_A_MINUTE + equations / EQUATIONS_A_MINUTE + lines / LINES_A_MINUTE
+    )
+
+
+def _up_to_5(minutes: float) -> int:
+    return 5 * math.ceil(minutes / 5)

@@ -12,7 +12,7 @@ from pathlib import Path
 import contract
 import nbformat
 import pytest
-from contract import ROOT, RULES, Notebook, references_lead_somewhere
+from contract import ROOT, RULES, Notebook, references_lead_somewhere, rules_for
 from contract_run import Observer, execute
 from mutants import faults
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -33,6 +33,8 @@ class Draft:
             self.cells[name].update(source=source, id=name.replace(" ", "-"))
         self.cells["witnesses"].metadata.tags = ["witnesses", "headline"]
         self.cells["widget"].metadata.tags = ["widget"]
+        for name in ("imports", "widget", "check 1", "check 2", "check 3"):
+            self.cells[name].metadata.jupyter = {"source_hidden": True}
         alt = "A grid of three rows and two columns."
         image = new_output("display_data", {"image/png": ""}, metadata={"image/png": {"alt": alt}})
         self.cells["figure"].outputs = [image]
@@ -40,6 +42,7 @@ class Draft:
         self.answers = {
             "twice": {"right_sum": lambda v: v + v, "wrong_square": lambda v: v**2},
             "half": {"right_product": lambda v: 0.5 * v, "wrong_floor": lambda v: v // 2},
+            "squared": {"right_power": lambda v: v**2, "wrong_double": lambda v: v + v},
         }
 
     def replace(self, name, old, new):
@@ -56,7 +59,7 @@ class Draft:
     def broken_rules(self, *, widget=True):
         """The rules that the notebook breaks, and how. Its widget need not run: that is slow."""
         notebook, names = self.notebook(), {"__name__": "__main__"}
-        found = {rule.__name__: list(rule(notebook)) for rule in RULES}
+        found = {rule.__name__: list(rule(notebook)) for rule in rules_for(notebook)}
         found["references_lead_somewhere"] = list(references_lead_somewhere([notebook]))
         observer = Observer(notebook, self.answers, names)
         left_out = [exercise.check for exercise in notebook.exercises]  # tried with their exercise
@@ -80,6 +83,14 @@ def small_series(monkeypatch):
     monkeypatch.setitem(contract.WITNESSED, "99", ["dW"])
 
 
+def test_a_notebook_of_too_many_words_or_cells_is_not_light(monkeypatch):
+    monkeypatch.setattr(contract, "MAX_WORDS", 50)
+    assert Draft().broken_rules().keys() == {"is_light"}
+    monkeypatch.setattr(contract, "MAX_WORDS", 4500)
+    monkeypatch.setattr(contract, "MAX_OPEN_CELLS", 5)
+    assert Draft().broken_rules().keys() == {"is_light"}
+
+
 def test_the_small_notebook_keeps_every_rule():
     assert Draft().broken_rules() == {}
 
@@ -94,6 +105,11 @@ def metadata(name, **changes):
 
 def both(*damages):
     return lambda draft: [damage(draft) for damage in damages]
+
+
+def skills_first(draft):
+    opening = draft.cells.pop("opening")
+    draft.cells = {"opening": opening, "skills": new_markdown_cell("Skills."), **draft.cells}
 
 
 WARNING = [new_output("stream", name="stderr", text="UserWarning")]
@@ -130,6 +146,18 @@ DAMAGE = {
     "a warning": (FORM, lambda draft: draft.cells["loops"].update(outputs=WARNING)),
     "a cell that the tests skip": (FORM, metadata("loops", tags=["nbval-skip"])),
     "too many outputs ignored": (FORM, both(*IGNORED)),
+    "open imports": ("opens_with_a_puzzle", metadata("imports", jupyter={})),
+    "a collapsed puzzle": (
+        "opens_with_a_puzzle",
+        metadata("puzzle", jupyter={"source_hidden": True}),
+    ),
+    "skills before the puzzle": ("opens_with_a_puzzle", skills_first),
+    "an open widget": ("plumbing_is_collapsed_and_nothing_else", metadata("widget", jupyter={})),
+    "an open check": ("plumbing_is_collapsed_and_nothing_else", metadata("check 1", jupyter={})),
+    "a collapsed equation": (
+        "plumbing_is_collapsed_and_nothing_else",
+        metadata("vectorized", jupyter={"source_hidden": True}),
+    ),
     "no headline": ("opens_and_closes", metadata("witnesses", tags=["witnesses"])),
     "no prose before code": (
         "prose_stands_before_every_code_cell",
@@ -142,7 +170,8 @@ DAMAGE = {
 def test_damage_is_seen_by_its_rule_alone(rule, damage):
     draft = Draft()
     damage(draft)
-    assert draft.broken_rules(widget=rule == "widgets").keys() == {rule}
+    broken = draft.broken_rules(widget=rule == "widgets").keys()
+    assert broken - ({"times_follow_from_the_content"} - {rule}) == {rule}  # more text, more time
 
 
 def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):

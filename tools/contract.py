@@ -12,9 +12,13 @@ from itertools import pairwise
 
 import nbformat
 
-from publish.notebook import ROOT, Notebook, alt_text, tags
+from publish.notebook import ROOT, Notebook, alt_text, has_solution, is_collapsed, tags
 
 MAX_STATEMENTS = 18  # of a code cell
+MAX_WORDS, MAX_OPEN_CELLS = 4500, 40  # of a notebook
+LEAST_COMPUTING = 2 / 3  # of its lines of open code
+MAX_PUZZLE = 8  # lines of code of the puzzle
+HEAVY = {f"{number:02d}" for number in range(1, 13)}  # notebooks not yet made light
 MAX_SECONDS = {"09": 40, "10": 300}  # that a notebook may run; the others 20
 
 # The gradients that each notebook derives; a notebook that is not named here derives none.
@@ -130,19 +134,65 @@ def stored_as_a_whole_run(notebook):
 
 
 def opens_and_closes(notebook):
-    for part in ["**You will**", "**Afterwards you can**", "**You need**", "**Time.**"]:
-        if part not in notebook.opening:
-            yield f"the first cell lacks {part}"
     for part in ["## What you can now do", "**Next:**", "## Sources"]:
         if part not in "\n".join(notebook.text[-3:]):
             yield f"the last cells lack {part}"
     if not re.match(rf"# {notebook.number} \S", notebook.opening):
         yield "the first cell must start with '# NN Title'"
     most = MAX_SECONDS.get(notebook.number, 20)
-    if notebook.times is None or notebook.seconds > most:
-        yield f"the first cell must state the minutes to read and at most {most} seconds"
+    if notebook.times.seconds > most:
+        yield f"it may run for at most {most} seconds"
     if len(notebook.tagged("headline")) != 1:
         yield "exactly one cell must carry the tag headline"
+
+
+def times_follow_from_the_content(notebook):
+    if notebook.times[:2] != notebook.computed_minutes:
+        yield f"it takes {notebook.computed_minutes} minutes, not {notebook.times[:2]}"
+
+
+def opens_with_a_puzzle(notebook):
+    """The puzzle's setting, imports, its code, its question with the contract; the answer later."""
+    first = notebook.cells[:4]
+    if [cell.cell_type for cell in first] != ["markdown", "code", "code", "markdown"]:
+        yield "it opens with the setting of a puzzle, imports, the puzzle's code, the contract"
+        return
+    if not is_collapsed(first[1]) or "import" not in first[1].source:
+        yield "the imports must be the second cell, collapsed"
+    lines = first[2].source.count("\n") + 1
+    if is_collapsed(first[2]) or lines > MAX_PUZZLE:
+        yield f"the puzzle's code must be open and have at most {MAX_PUZZLE} lines, not {lines}"
+    for part in ["?", "**You will be able to**", "**You need**", "**Time**", "**The puzzle** is"]:
+        if part not in first[3].source:
+            yield f"the contract lacks {part}"
+    if "**The puzzle.**" not in prose(notebook):
+        yield "the puzzle is never answered"
+
+
+def is_light(notebook):
+    if notebook.words > MAX_WORDS:
+        yield f"{notebook.words} words, at most {MAX_WORDS}"
+    if len(notebook.open_code) > MAX_OPEN_CELLS:
+        yield f"{len(notebook.open_code)} open code cells, at most {MAX_OPEN_CELLS}"
+    if notebook.computing < LEAST_COMPUTING:
+        yield f"only {notebook.computing:.0%} of the lines of open code compute or verify"
+
+
+def plumbing_is_collapsed_and_nothing_else(notebook):
+    for cell in [*notebook.tagged("widget"), *(each.check for each in notebook.exercises)]:
+        if not is_collapsed(cell):
+            yield f"a widget or the check of an exercise is open: {first_line(cell)}"
+    for cell in notebook.code:
+        equation = re.search(r"#\s*\(\d+\.\d+\)", cell.source) and "check" not in tags(cell)
+        taught = has_solution(cell) or "witnesses" in tags(cell) or equation
+        if is_collapsed(cell) and taught:
+            yield f"a solution, a witness or an equation is collapsed: {first_line(cell)}"
+
+
+def widgets_have_answers(notebook):
+    for cell, following in pairwise(notebook.cells):
+        if "widget" in tags(cell) and "<details>" not in following.source:
+            yield f"no folded answer after the widget: {first_line(cell)}"
 
 
 def headings_skip_no_level(notebook):
@@ -176,10 +226,10 @@ def count_statements(source):
 
 
 def prose_stands_before_every_code_cell(notebook):
-    """Only an exercise's check may follow another code cell at once."""
-    solutions = [exercise.solution for exercise in notebook.exercises]
+    """Only an exercise's check and the puzzle may follow another code cell at once."""
+    free = [exercise.solution for exercise in notebook.exercises] + notebook.code[:1]
     for before, cell in pairwise(notebook.cells):
-        if cell.cell_type == before.cell_type == "code" and before not in solutions:
+        if cell.cell_type == before.cell_type == "code" and before not in free:
             yield f"no prose before: {first_line(cell)}"
 
 
@@ -292,6 +342,12 @@ def exercises_have_solutions_and_checks(notebook):
             yield f"no check: {exercise.title}"
 
 
+def exercises_are_of_every_kind(notebook):
+    kinds = [exercise.kind for exercise in notebook.exercises]
+    if kinds not in (["warm-up", "find the bug", ""], ["warm-up", "find the bug", "", ""]):
+        yield f"a warm-up, find the bug, then one or two to derive and code, not {kinds}"
+
+
 def gradients_are_derived(notebook):
     r"""The first witness: a numbered equation for each gradient that the notebook derives.
 
@@ -376,3 +432,15 @@ RULES = [
     for function in list(globals().values())
     if inspect.isgeneratorfunction(function) and function is not references_lead_somewhere
 ]
+FOR_LIGHT = [
+    opens_with_a_puzzle,
+    is_light,
+    plumbing_is_collapsed_and_nothing_else,
+    widgets_have_answers,
+    exercises_are_of_every_kind,
+]
+
+
+def rules_for(notebook):
+    """The rules that a notebook must keep."""
+    return [rule for rule in RULES if rule not in FOR_LIGHT or notebook.number not in HEAVY]

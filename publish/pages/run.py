@@ -59,7 +59,7 @@ def run(notebooks: list[Notebook]) -> Iterator[Notebook]:
                 progress.write(f"{notebook.name:28}not executed: {error.evalue.splitlines()[0]}")
                 continue
             progress.write(
-                f"{notebook.name:28}{len(notebook.code):>6}{seconds:>9.1f}{notebook.seconds:>8}"
+                f"{notebook.name:28}{len(notebook.code):>6}{seconds:>9.1f}{notebook.times.seconds:>8}"
                 f"  {notebook.headline}"
             )
             yield notebook

@@ -115,11 +115,12 @@ def counts() -> str:
 
 def needs() -> str:
     """What each notebook says in its opening cell that it needs and takes."""
-    head = ["notebook", "needs", "to read", "to run, at most"]
-    rows: list[list[object]] = [
-        [link(n), n.needs.replace("](", "](notebooks/"), f"{n.minutes} min", f"{n.seconds} s"]
-        for n in Notebook.series()
-    ]
+    head = ["notebook", "needs", "to read", "with exercises", "to run, at most"]
+    rows: list[list[object]] = []
+    for n in Notebook.series():
+        minutes, with_exercises, seconds = n.times
+        times = [f"{minutes} min", f"{with_exercises} min", f"{seconds} s"]
+        rows.append([link(n), n.needs.replace("](", "](notebooks/"), *times])
     return table(head, rows)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
-from publish.notebook import WIDGET, Notebook, alt_text, has_solution, tags
+from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, tags
 
 LAUNCH = os.environ.get("CS231N_LAUNCH", "")
 if LAUNCH and "{path}" not in LAUNCH:
@@ -79,6 +79,9 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
         if has_solution(cell):  # that of an exercise
             cell.metadata["tags"] = [*tags(cell), "hide-input"]
             myst |= {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide it"}
+        elif is_collapsed(cell):
+            cell.metadata["tags"] = [*tags(cell), "hide-input"]
+            myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
                 myst["image"] = {"alt": alt}
