@@ -1,6 +1,6 @@
 """Test accuracy of the two-layer network on CIFAR-10, and the seconds that training takes.
 
-    python -m benchmarks.cifar10            the recipe of notebook 10 and its longer form
+    python -m benchmarks.cifar10            the recipe of notebook 12 and its longer form
     python -m benchmarks.cifar10 recipe     one of them
 
 Each is trained with three seeds on 49,000 images. The test images are used once for each network.

@@ -1,4 +1,4 @@
-"""A class on one machine: students execute notebooks 01 to 09 at once.
+"""A class on one machine: students execute notebooks 01 to 11 at once.
 
     python -m benchmarks.classroom         a class of 20
     python -m benchmarks.classroom 40      a class of 40

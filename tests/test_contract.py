@@ -182,16 +182,16 @@ def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):
     draft.replace("widget", "[0, size]", "[0, 9 / size]")
     draft.replace("check 1", ', "twice 1 is 2"', "")
     content = draft.notebook().content
-    nbformat.write(content, tmp_path / "06_small.ipynb")  # as number 06 it lacks its witnesses
+    nbformat.write(content, tmp_path / "07_small.ipynb")  # as number 07 it lacks its witnesses
     draft.replace("imports", "", "load_cifar10()")
-    nbformat.write(draft.notebook().content, tmp_path / "10_small.ipynb")
+    nbformat.write(draft.notebook().content, tmp_path / "12_small.ipynb")
     command = [sys.executable, "-m", "pytest", "-n0", "-rs", "-p", "conftest"]
     command += ["-c", "pyproject.toml", f"--rootdir={ROOT}", str(tmp_path)]
     environment = os.environ | {"CS231N_DATA": str(tmp_path)}
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    _, _, seen = result.stdout.partition("06_small.ipynb: contract")
+    _, _, seen = result.stdout.partition("07_small.ipynb: contract")
     for kind in Observer(draft.notebook(), {}, {}).violations():
         assert f"{kind}: " in seen, result.stdout
     assert "`make data`" in seen

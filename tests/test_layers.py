@@ -1,4 +1,4 @@
-"""Layers and what surrounds them: scores, labels, centring, accuracy, from notebooks 01 and 05.
+"""Layers and what surrounds them: scores, labels, centring, accuracy, from notebooks 01 and 06.
 
 Whole numbers, so that every product and difference is exact.
 """

@@ -1,4 +1,4 @@
-"""Minibatches, steps, augmentation and the training loop of notebook 07."""
+"""Minibatches, steps, augmentation and the training loop of notebook 08."""
 
 import io
 from itertools import islice

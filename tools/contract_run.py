@@ -37,7 +37,7 @@ UNSOLVED = ["raise NotImplementedError", "return None", "pass"]
 # Where a symbol of the table stands for something else, as README.md says below the table.
 DECLARED = {
     "03": {"x": "any array that f is a function of", "i": "an entry's index, a tuple"},
-    "05": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
+    "06": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
 }
 
 observers = []  # in a kernel: the one that looks on

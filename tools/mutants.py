@@ -40,7 +40,7 @@ from cs231n_utils import gradient_check
 from publish.notebook import Notebook
 
 FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
-COMPARE_WITH_THE_COPY = ["cell-85"]  # of notebook 07: its train against TwoLayerNet.train
+COMPARE_WITH_THE_COPY = ["cell-85"]  # of notebook 08: its train against TwoLayerNet.train
 
 
 @dataclass(frozen=True)

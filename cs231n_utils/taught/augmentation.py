@@ -1,7 +1,7 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/07_training.ipynb
-- notebooks/10_cifar10.ipynb
+- notebooks/08_training.ipynb
+- notebooks/12_cifar10.ipynb
 """
 
 import numpy as np

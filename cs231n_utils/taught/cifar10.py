@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/10_cifar10.ipynb
+- notebooks/12_cifar10.ipynb
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Exported from notebooks: edit them, then `make export`.
 
 - notebooks/04_softmax_gradient.ipynb
-- notebooks/06_two_layer_net.ipynb
+- notebooks/07_two_layer_net.ipynb
 """
 
 from typing import Any
@@ -48,9 +48,9 @@ class SoftmaxClassifier:
 
 def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pre-activations Z (N, H), activations A (N, H) and scores S (N, C) of inputs X (N, D)."""
-    Z = X @ params["W1"] + params["b1"]  # (6.5)
-    A = relu(Z)  # (6.6)
-    S = A @ params["W2"] + params["b2"]  # (6.7)
+    Z = X @ params["W1"] + params["b1"]  # (7.5)
+    A = relu(Z)  # (7.6)
+    S = A @ params["W2"] + params["b2"]  # (7.7)
     return Z, A, S
 
 
@@ -62,7 +62,7 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
     check_network(sizes, std, dtype)
     D, H, C = sizes
     rng = np.random.default_rng(rng)
-    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))  # (6.9)
+    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))  # (7.9)
     params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
     return {name: value.astype(dtype) for name, value in params.items()}
 
@@ -72,12 +72,12 @@ def backward(
 ) -> Params:
     """Gradient of the loss for every parameter, from dS (N, C) and the arrays of `forward`."""
     W1, W2 = params["W1"], params["W2"]
-    dA = dS @ W2.T  # (6.18) shape (N, H)
-    dZ = dA * (Z > 0)  # (6.19) shape (N, H)
-    dW1 = X.T @ dZ + reg * W1  # (6.20) shape (D, H)
-    db1 = dZ.sum(axis=0)  # (6.21) shape (H,)
-    dW2 = A.T @ dS + reg * W2  # (6.22) shape (H, C)
-    db2 = dS.sum(axis=0)  # (6.23) shape (C,)
+    dA = dS @ W2.T  # (7.18) shape (N, H)
+    dZ = dA * (Z > 0)  # (7.19) shape (N, H)
+    dW1 = X.T @ dZ + reg * W1  # (7.20) shape (D, H)
+    db1 = dZ.sum(axis=0)  # (7.21) shape (H,)
+    dW2 = A.T @ dS + reg * W2  # (7.22) shape (H, C)
+    db2 = dS.sum(axis=0)  # (7.23) shape (C,)
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
@@ -111,12 +111,12 @@ class TwoLayerNet:
         Z, A, S = forward(self.params, X)
         if y is None:
             return S
-        loss, dS = softmax_loss(S, y)  # (6.17)
-        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (6.10)
+        loss, dS = softmax_loss(S, y)  # (7.17)
+        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (7.10)
         return loss, backward(self.params, X, Z, A, dS, float(reg))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (N,) of inputs X (N, D): the class with the largest score."""
         return predict_labels(self.loss(X))
 
-    train = training.train  # the loop of 07_training, as a method
+    train = training.train  # the loop of 08_training, as a method

@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/07_training.ipynb
+- notebooks/08_training.ipynb
 """
 
 from cs231n_utils.types import Params
@@ -9,17 +9,17 @@ from cs231n_utils.types import Params
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
     """Move every parameter one step down its gradient, in place."""
     for name in params:
-        params[name] -= learning_rate * grads[name]  # (7.2)
+        params[name] -= learning_rate * grads[name]  # (8.2)
 
 
 def momentum_step(params: Params, grads: Params, velocity: Params,
                   learning_rate: float, momentum: float) -> None:
     """Renew every velocity, then move the parameters against it, in place."""
     for name in params:
-        velocity[name] = momentum * velocity[name] + grads[name]  # (7.14)
-        params[name] -= learning_rate * velocity[name]  # (7.15)
+        velocity[name] = momentum * velocity[name] + grads[name]  # (8.14)
+        params[name] -= learning_rate * velocity[name]  # (8.15)
 
 
 def linear_decay(progress: float) -> float:
     """Share of the learning rate that is left when a share `progress` of the run is done."""
-    return 1 - progress  # (7.18)
+    return 1 - progress  # (8.18)

@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/09_hyperparameter_search.ipynb
+- notebooks/11_hyperparameter_search.ipynb
 """
 
 import sys
@@ -85,7 +85,7 @@ def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) ->
     """
     check_log_range(low, high)
     u = rng.random(size)
-    return low * (high / low) ** u  # (9.3)
+    return low * (high / low) ** u  # (11.3)
 
 
 def sample_settings(ranges: Ranges, num_settings: int, rng: np.random.Generator) -> list[Setting]:

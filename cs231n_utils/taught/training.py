@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/07_training.ipynb
+- notebooks/08_training.ipynb
 """
 
 import sys
@@ -83,7 +83,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     history: History = {"loss_history": [], "train_acc_history": [], "val_acc_history": []}
     velocity = {name: np.zeros_like(value) for name, value in model.params.items()}
     best: Params = {}
-    steps_per_epoch = -(-N // batch_size)  # (7.10)
+    steps_per_epoch = -(-N // batch_size)  # (8.10)
     batches = islice(minibatches(N, batch_size, rng), num_iters)
     bar = tqdm(batches, total=num_iters, disable=not verbose, unit="step", file=sys.stdout)
     for step, batch in enumerate(bar, start=1):
@@ -92,7 +92,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
             X_batch = augment(X_batch, rng)
         with known_finite():  # all of X was looked at before the first step
             loss, grads = model.loss(X_batch, y[batch], reg)
-        rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (7.17)
+        rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (8.17)
         if momentum:
             momentum_step(model.params, grads, velocity, rate, momentum)
         else:
@@ -105,7 +105,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
             history["train_acc_history"].append(accuracy(model.predict(X[sample]), y[sample]))
             history["val_acc_history"].append(accuracy(model.predict(X_val), y_val))
             bar.set_postfix(loss=loss, val_acc=history["val_acc_history"][-1])
-            learning_rate *= learning_rate_decay  # (7.12)
+            learning_rate *= learning_rate_decay  # (8.12)
             *earlier, latest = history["val_acc_history"]
             if keep_best and latest > max(earlier, default=-1):  # higher than ever
                 best = {name: value.copy() for name, value in model.params.items()}

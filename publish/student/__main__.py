@@ -17,7 +17,7 @@ BUILD = ROOT / "build"
 def main() -> int:
     """Build everything, and prove it if asked to; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--prove", action="store_true", help="grade 01 to 09 with nbgrader, too")
+    parser.add_argument("--prove", action="store_true", help="grade 01 to 11 with nbgrader, too")
     prove = parser.parse_args().prove
     build(BUILD)
     for path in ("student", "student.zip", "nbgrader"):

@@ -92,7 +92,7 @@ def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.Functi
 
 
 def equations(lines: list[str]) -> str:
-    """What lines compute: "equations (2.4) and (2.5)", or "equations (6.18) to (6.23)"."""
+    """What lines compute: "equations (2.4) and (2.5)", or "equations (7.18) to (7.23)"."""
     numbers = computed("\n".join(lines))
     texts = [f"({number})" for number in numbers]
     if len(texts) == 1:

@@ -13,10 +13,10 @@ IMAGES = ROOT / "publish" / "screenshots"
 
 def test_pictures_are_taken(new_page, lab):
     page = new_page(1280, 800)
-    run_all(page, lab.format("07_training"))
+    run_all(page, lab.format("08_training"))
     next(widgets_of(page)).screenshot(path=IMAGES / "widget.png")
     for name, place, mark in [
-        ("slide", "slides/05_backpropagation.html", "#/8"),
+        ("slide", "slides/06_backpropagation.html", "#/8"),
         ("site", "site/notebooks/04_softmax_gradient.html", "#both-cases-in-one-line"),
     ]:
         page = new_page()

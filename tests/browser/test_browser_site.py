@@ -51,7 +51,7 @@ def test_every_page_reads_well(site, new_page, size, colours):
 
 def test_figures_lie_on_white_in_the_dark(site, new_page):
     page = new_page(color_scheme="dark")
-    visit(page, site / "notebooks" / "07_training.html")
+    visit(page, site / "notebooks" / "08_training.html")
     style = page.locator("main img").first.evaluate(
         "image => [getComputedStyle(image).backgroundColor, getComputedStyle(image).filter]"
     )
@@ -69,7 +69,7 @@ def test_search_finds_softmax(site, page):
 
 def test_a_hint_opens_and_code_is_copied(site, new_page):
     page = new_page(permissions=["clipboard-read", "clipboard-write"])
-    visit(page, site / "notebooks" / "08_debugging.html")
+    visit(page, site / "notebooks" / "10_debugging.html")
     hint = page.locator("main details:not(.hide)").first  # the others hide solutions
     assert not hint.locator("p").first.is_visible()
     hint.locator("summary").press("Enter")

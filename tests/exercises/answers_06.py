@@ -1,119 +1,83 @@
-"""Answers to the exercises of 06_two_layer_net, right and wrong."""
-
-from functools import partial
+"""Answers to the exercises of 06_backpropagation, right and wrong."""
 
 import numpy as np
 
-from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
-from cs231n_utils.taught.losses import softmax_loss
+from cs231n_utils.taught.layers import affine_backward
 
-RIGHT = {
-    "no mask": {"W1", "b1"},
-    "no mean": {"W1", "b1", "W2", "b2"},
-    "Z for A": {"W2"},
-    "penalty twice": {"W1", "W2"},
+
+def leaky_relu_backward__right_on_a_copy(dA, Z, slope):
+    dZ = np.array(dA, dtype=float)
+    dZ[Z <= 0] *= slope
+    return dZ
+
+
+leaky_relu_backward = {
+    "right_two_masks": lambda dA, Z, slope: dA * (Z > 0) + slope * dA * (Z <= 0),
+    "wrong_relu": lambda dA, Z, slope: dA * (Z > 0),
+    "wrong_mask_on_the_gradient": lambda dA, Z, slope: np.where(dA > 0, dA, slope * dA),
+    "wrong_exchanged": lambda dA, Z, slope: np.where(Z > 0, slope * dA, dA),
+    "wrong_fixed_slope": lambda dA, Z, slope: dA * np.where(Z > 0, 1, 0.1),
+    "wrong_at_the_kink": lambda dA, Z, slope: dA * np.where(Z >= 0, 1, slope),
+    "wrong_like_the_maximum": lambda dA, Z, slope: np.maximum(slope * dA, dA * (Z > 0)),
+    "wrong_mask_on_the_product": lambda dA, Z, slope: np.where(dA * Z > 0, dA, slope * dA),
 }
 
 
-wrong_gradients = {
-    "right_lists": lambda: {fault: sorted(names) for fault, names in RIGHT.items()},
-    "wrong_reaches_back": lambda: RIGHT | {"Z for A": {"W1", "W2"}},
-    "wrong_biases_penalised": lambda: RIGHT | {"penalty twice": {"W1", "b1", "W2", "b2"}},
-    "wrong_bias_forgotten": lambda: RIGHT | {"no mask": {"W1"}},
-    "wrong_last_layer_only": lambda: RIGHT | {"no mean": {"W2", "b2"}},
-    "wrong_one_fault_missing": lambda: {fault: RIGHT[fault] for fault in list(RIGHT)[:3]},
-}
+def leaky_relu_backward__wrong_in_place(dA, Z, slope):
+    dA[Z <= 0] *= slope
+    return dA
 
 
-def leaky(params, X, y, reg, slope, *, forward=None, backward=None, decay=1.0):
-    """The leaky network with its parts to choose: A from Z, dZ from dA and Z, weight decay."""
-    Z = X @ params["W1"] + params["b1"]
-    A = forward(Z, slope) if forward else np.maximum(Z, slope * Z)
-    loss, dS = softmax_loss(A @ params["W2"] + params["b2"], y)
-    dA = dS @ params["W2"].T
-    dZ = backward(dA, Z, slope) if backward else np.where(Z > 0, dA, slope * dA)
-    squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
-    return loss + 0.5 * reg * squares, {
-        "b2": dS.sum(axis=0),
-        "W2": A.T @ dS + decay * reg * params["W2"],
-        "b1": dZ.sum(axis=0),
-        "W1": X.T @ dZ + decay * reg * params["W1"],
-    }
+def centre_backward__right_by_the_jacobian(dV):
+    N = len(dV)
+    return (np.eye(N) - np.ones((N, N)) / N) @ dV
 
 
-leaky_loss = {
-    "right_maximum": leaky,
-    "right_two_relus": partial(
-        leaky,
-        forward=lambda Z, slope: relu(Z) - slope * relu(-Z),
-        backward=lambda dA, Z, slope: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
+centre_backward = {
+    "right_one_column_at_a_time": lambda dV: np.transpose(
+        [column - column.mean() for column in dV.T]
     ),
-    "wrong_relu_backward": partial(leaky, backward=lambda dA, Z, slope: relu_backward(dA, Z)),
-    "wrong_relu_forward": partial(leaky, forward=lambda Z, slope: relu(Z)),
-    "wrong_relu_in_both": lambda params, X, y, reg, slope: leaky(params, X, y, reg, 0.0),
-    "wrong_no_penalty": lambda params, X, y, reg, slope: leaky(params, X, y, 0.0, slope),
-    "wrong_penalty_without_half": lambda p, X, y, reg, slope: leaky(p, X, y, 2 * reg, slope),
-    "wrong_no_decay": partial(leaky, decay=0.0),
+    "right_lists": lambda dV: [list(row - dV.mean(axis=0)) for row in dV],
+    "wrong_fork_forgotten": lambda dV: dV.copy(),
+    "wrong_axis": lambda dV: dV - dV.mean(axis=1, keepdims=True),
+    "wrong_mean_of_all": lambda dV: dV - dV.mean(),
+    "wrong_sum": lambda dV: dV - dV.sum(axis=0),
 }
 
 
-def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
-    loss, grads = leaky(params, X, y, reg, slope)
-    return loss, *grads.values()
+def centre_backward__wrong_in_place(dV):
+    dV -= dV.mean(axis=0)
+    return dV
 
 
-WEIGHTS = ("W1", "W2", "W3")
-ALL = (*WEIGHTS, "b1", "b2", "b3")
-
-
-def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS, decayed=WEIGHTS):
-    """Three layers, with their ReLUs, the penalty and its gradient to choose."""
-    Z1 = X @ params["W1"] + params["b1"]
-    A1 = relu(Z1) if first else Z1
-    Z2 = A1 @ params["W2"] + params["b2"]
-    A2 = relu(Z2) if second else Z2
-    loss, dS = softmax_loss(A2 @ params["W3"] + params["b3"], y)
-    dA2, dW3, db3 = affine_backward(dS, A2, params["W3"])
-    dZ2 = relu_backward(dA2, Z2) if second else dA2
-    dA1, dW2, db2 = affine_backward(dZ2, A1, params["W2"])
-    dZ1 = relu_backward(dA1, Z1) if first else dA1
-    _, dW1, db1 = affine_backward(dZ1, X, params["W1"])
-    grads = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
-    loss += 0.5 * reg * sum(np.sum(params[name] ** 2) for name in penalised)
-    return loss, grads | {name: grads[name] + reg * params[name] for name in decayed}
-
-
-three_layer_loss = {
-    "right_affine_backward": deep,
-    "wrong_one_relu": partial(deep, second=False),
-    "wrong_linear": partial(deep, first=False, second=False),
-    "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
-    "wrong_last_layer_not_penalised": partial(deep, decayed=("W1", "W2")),
-    "wrong_biases_penalised": partial(deep, penalised=ALL, decayed=ALL),
-    "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
+scale_backward = {
+    "right_einsum": lambda dV, X, g: [g * dV, np.einsum("nd,nd->d", dV, X)],
+    "right_diagonals": lambda dV, X, g: (dV @ np.diag(g), np.diag(X.T @ dV)),
+    "wrong_axis": lambda dV, X, g: (dV * g, (dV * X).sum(axis=1)),
+    "wrong_not_summed": lambda dV, X, g: (dV * g, dV * X),
+    "wrong_input_forgotten": lambda dV, X, g: (dV * g, dV.sum(axis=0)),
+    "wrong_mean": lambda dV, X, g: (dV * g, (dV * X).mean(axis=0)),
+    "wrong_one_gradient": lambda dV, X, g: dV * g,
+    "wrong_order": lambda dV, X, g: ((dV * X).sum(axis=0), dV * g),
 }
 
 
-def three_layer_loss__right_masks_of_activations(params, X, y, reg):
-    A = [X]
-    for layer in "12":
-        A.append(np.maximum(A[-1] @ params["W" + layer] + params["b" + layer], 0))
-    loss, upstream = softmax_loss(A[2] @ params["W3"] + params["b3"], y)
-    grads = {}
-    for layer, inputs in zip("321", reversed(A), strict=True):
-        W = params["W" + layer]
-        grads["W" + layer] = inputs.T @ upstream + reg * W
-        grads["b" + layer] = upstream.sum(axis=0)
-        upstream = upstream @ W.T * (inputs > 0)
-        loss += reg / 2 * (W**2).sum()
-    return loss, grads
+def columns_backward__right_through_rows(dZ_cols, X_cols, W_cols):
+    dX, dW, db = affine_backward(dZ_cols.T, X_cols.T, W_cols.T)
+    return dX.T, dW.T, db
 
 
-def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
-    loss, grads = deep(params, X, y, reg)
-    return loss, grads | {"b1": grads["b1"] / len(X)}
+def columns_backward__right_einsum(dZ_cols, X_cols, W_cols):
+    return (
+        np.einsum("md,mn->dn", W_cols, dZ_cols),
+        np.einsum("mn,dn->md", dZ_cols, X_cols),
+        np.einsum("mn->m", dZ_cols),
+    )
 
 
-def three_layer_loss__wrong_no_dictionary(params, X, y, reg):
-    loss, grads = deep(params, X, y, reg)
-    return loss, tuple(grads.values())
+columns_backward = {
+    "wrong_without_transpose": lambda dZ, X, W: (W @ dZ, dZ @ X.T, dZ.sum(axis=1)),
+    "wrong_axis": lambda dZ, X, W: (W.T @ dZ, dZ @ X.T, dZ.sum(axis=0)),
+    "wrong_transposed": lambda dZ, X, W: (W.T @ dZ, X @ dZ.T, dZ.sum(axis=1)),
+    "wrong_two_gradients": lambda dZ, X, W: (W.T @ dZ, dZ @ X.T),
+}

@@ -1,151 +1,119 @@
-"""Answers to the exercises of 07_training, right and wrong."""
+"""Answers to the exercises of 07_two_layer_net, right and wrong."""
 
-from itertools import islice
+from functools import partial
 
 import numpy as np
 
-from cs231n_utils.taught.training import minibatches
+from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
+from cs231n_utils.taught.losses import softmax_loss
 
-
-def parabola_path__right_recursion(w0, eta, c, beta, num_steps):
-    path = [w0, (1 - eta * c) * w0]
-    while len(path) <= num_steps:
-        path.append((1 + beta - eta * c) * path[-1] - beta * path[-2])
-    return path
-
-
-def parabola_path__right_matrix_powers(w0, eta, c, beta, num_steps):
-    step = np.array([[1 - eta * c, -eta * beta], [c, beta]])  # of (w, v)
-    return [np.linalg.matrix_power(step, t)[0, 0] * w0 for t in range(num_steps + 1)]
-
-
-def parabola_path__wrong_without_momentum(w0, eta, c, beta, num_steps):
-    return w0 * (1 - eta * c) ** np.arange(num_steps + 1)
-
-
-def parabola_path__wrong_average(w0, eta, c, beta, num_steps):
-    path, w, v = [w0], w0, 0.0
-    for _ in range(num_steps):
-        v = beta * v + (1 - beta) * c * w
-        w = w - eta * v
-        path.append(w)
-    return path
-
-
-def parabola_path__wrong_nesterov(w0, eta, c, beta, num_steps):
-    path, w, v = [w0], w0, 0.0
-    for _ in range(num_steps):
-        v = beta * v + c * w
-        w = w - eta * (beta * v + c * w)
-        path.append(w)
-    return path
-
-
-def parabola_path__wrong_length(w0, eta, c, beta, num_steps):
-    return parabola_path__right_recursion(w0, eta, c, beta, num_steps)[1:]
-
-
-def flat_gradient(model, X, y):
-    grads = model.loss(X, y)[1]
-    return np.concatenate([grads[name].ravel() for name in sorted(grads)])
-
-
-def squared_length(v):
-    return v @ v
-
-
-def noise(model, X, y, batches, measure=squared_length):
-    """Mean over the batches of a measure of the gradient's error."""
-    full = flat_gradient(model, X, y)
-    return np.mean([measure(flat_gradient(model, X[b], y[b]) - full) for b in batches])
-
-
-def noise_of(draw, **measure):
-    """An answer whose batches are drawn by a function of N, the batch size and rng."""
-
-    def answer(model, X, y, batch_size, num_batches, rng):
-        batches = [draw(len(X), batch_size, rng) for _ in range(num_batches)]
-        return noise(model, X, y, batches, **measure)
-
-    return answer
-
-
-def choice(N, size, rng):
-    return rng.choice(N, size, replace=False)
-
-
-gradient_noise = {
-    "right_choice": noise_of(choice),
-    "right_first_of_an_epoch": noise_of(lambda N, size, rng: next(minibatches(N, size, rng))),
-    "wrong_first_rows": noise_of(lambda N, size, rng: np.arange(size)),
-    "wrong_with_replacement": noise_of(lambda N, size, rng: rng.integers(0, N, size)),
-    "wrong_length_not_squared": noise_of(choice, measure=np.linalg.norm),
-    "wrong_mean_over_entries": noise_of(choice, measure=lambda v: np.mean(v**2)),
+RIGHT = {
+    "no mask": {"W1", "b1"},
+    "no mean": {"W1", "b1", "W2", "b2"},
+    "Z for A": {"W2"},
+    "penalty twice": {"W1", "W2"},
 }
 
 
-def gradient_noise__wrong_short_batches(model, X, y, batch_size, num_batches, rng):
-    return noise(model, X, y, islice(minibatches(len(X), batch_size, rng), num_batches))
-
-
-def gradient_noise__wrong_own_generator(model, X, y, batch_size, num_batches, rng):
-    rng = np.random.default_rng(0)
-    return noise_of(choice)(model, X, y, batch_size, num_batches, rng)
-
-
-def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches, rng):
-    return noise_of(choice)(model, X, y, batch_size, 100, rng)
-
-
-def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
-    N, singles = len(X), np.arange(len(X))[:, None]
-    return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
-
-
-def should_stop__right_loop(val_acc_history, patience):
-    best, waited = -1.0, 0
-    for value in val_acc_history:
-        best, waited = (value, 0) if value > best else (best, waited + 1)
-    return waited >= patience
-
-
-def should_stop__right_maxima(val_acc_history, patience):
-    earlier = val_acc_history[: len(val_acc_history) - patience]
-    return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
-
-
-def should_stop__wrong_in_place(val_acc_history, patience):
-    stop = should_stop__right_loop(val_acc_history, patience)
-    val_acc_history.sort()
-    return stop
-
-
-should_stop = {
-    "wrong_at_one_record_only": lambda accs, patience: len(accs) - 1 - np.argmax(accs) == patience,
-    "wrong_any_fall": lambda accs, patience: len(accs) > 1 and accs[-1] < accs[-2],
-    "wrong_later_at_a_tie": lambda accs, patience: accs[::-1].index(max(accs)) >= patience,
-    "wrong_one_too_patient": lambda accs, patience: len(accs) - 1 - np.argmax(accs) > patience,
-    "wrong_never": lambda accs, patience: False,
+wrong_gradients = {
+    "right_lists": lambda: {fault: sorted(names) for fault, names in RIGHT.items()},
+    "wrong_reaches_back": lambda: RIGHT | {"Z for A": {"W1", "W2"}},
+    "wrong_biases_penalised": lambda: RIGHT | {"penalty twice": {"W1", "b1", "W2", "b2"}},
+    "wrong_bias_forgotten": lambda: RIGHT | {"no mask": {"W1"}},
+    "wrong_last_layer_only": lambda: RIGHT | {"no mean": {"W2", "b2"}},
+    "wrong_one_fault_missing": lambda: {fault: RIGHT[fault] for fault in list(RIGHT)[:3]},
 }
 
 
-def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
-    last = val_acc_history[-patience - 1 :]
-    return len(last) > patience and max(last) == last[0]
+def leaky(params, X, y, reg, slope, *, forward=None, backward=None, decay=1.0):
+    """The leaky network with its parts to choose: A from Z, dZ from dA and Z, weight decay."""
+    Z = X @ params["W1"] + params["b1"]
+    A = forward(Z, slope) if forward else np.maximum(Z, slope * Z)
+    loss, dS = softmax_loss(A @ params["W2"] + params["b2"], y)
+    dA = dS @ params["W2"].T
+    dZ = backward(dA, Z, slope) if backward else np.where(Z > 0, dA, slope * dA)
+    squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
+    return loss + 0.5 * reg * squares, {
+        "b2": dS.sum(axis=0),
+        "W2": A.T @ dS + decay * reg * params["W2"],
+        "b1": dZ.sum(axis=0),
+        "W1": X.T @ dZ + decay * reg * params["W1"],
+    }
 
 
-def should_stop__wrong_falls_in_a_row(val_acc_history, patience):
-    falls = np.diff(val_acc_history)[-patience:] <= 0
-    return len(val_acc_history) > patience and bool(falls.all())
-
-
-cosine_rate = {
-    "right_squared_cosine": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)) ** 2,
-    "right_from_the_end": lambda t, T, eta: eta * (1 - np.cos(np.pi * (T - t) / T)) / 2,
-    "wrong_a_hundred_steps": lambda t, T, eta: eta / 2 * (1 + np.cos(np.pi * t / 100)),
-    "wrong_rate_of_the_example": lambda t, T, eta: 0.2 * (1 + np.cos(np.pi * t / T)),
-    "wrong_linear": lambda t, T, eta: eta * (1 - t / T),
-    "wrong_without_half": lambda t, T, eta: eta * (1 + np.cos(np.pi * t / T)),
-    "wrong_whole_wave": lambda t, T, eta: eta / 2 * (1 + np.cos(2 * np.pi * t / T)),
-    "wrong_quarter_wave": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)),
+leaky_loss = {
+    "right_maximum": leaky,
+    "right_two_relus": partial(
+        leaky,
+        forward=lambda Z, slope: relu(Z) - slope * relu(-Z),
+        backward=lambda dA, Z, slope: relu_backward(dA, Z) + slope * relu_backward(dA, -Z),
+    ),
+    "wrong_relu_backward": partial(leaky, backward=lambda dA, Z, slope: relu_backward(dA, Z)),
+    "wrong_relu_forward": partial(leaky, forward=lambda Z, slope: relu(Z)),
+    "wrong_relu_in_both": lambda params, X, y, reg, slope: leaky(params, X, y, reg, 0.0),
+    "wrong_no_penalty": lambda params, X, y, reg, slope: leaky(params, X, y, 0.0, slope),
+    "wrong_penalty_without_half": lambda p, X, y, reg, slope: leaky(p, X, y, 2 * reg, slope),
+    "wrong_no_decay": partial(leaky, decay=0.0),
 }
+
+
+def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
+    loss, grads = leaky(params, X, y, reg, slope)
+    return loss, *grads.values()
+
+
+WEIGHTS = ("W1", "W2", "W3")
+ALL = (*WEIGHTS, "b1", "b2", "b3")
+
+
+def deep(params, X, y, reg, *, first=True, second=True, penalised=WEIGHTS, decayed=WEIGHTS):
+    """Three layers, with their ReLUs, the penalty and its gradient to choose."""
+    Z1 = X @ params["W1"] + params["b1"]
+    A1 = relu(Z1) if first else Z1
+    Z2 = A1 @ params["W2"] + params["b2"]
+    A2 = relu(Z2) if second else Z2
+    loss, dS = softmax_loss(A2 @ params["W3"] + params["b3"], y)
+    dA2, dW3, db3 = affine_backward(dS, A2, params["W3"])
+    dZ2 = relu_backward(dA2, Z2) if second else dA2
+    dA1, dW2, db2 = affine_backward(dZ2, A1, params["W2"])
+    dZ1 = relu_backward(dA1, Z1) if first else dA1
+    _, dW1, db1 = affine_backward(dZ1, X, params["W1"])
+    grads = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
+    loss += 0.5 * reg * sum(np.sum(params[name] ** 2) for name in penalised)
+    return loss, grads | {name: grads[name] + reg * params[name] for name in decayed}
+
+
+three_layer_loss = {
+    "right_affine_backward": deep,
+    "wrong_one_relu": partial(deep, second=False),
+    "wrong_linear": partial(deep, first=False, second=False),
+    "wrong_no_penalty": lambda params, X, y, reg: deep(params, X, y, 0.0),
+    "wrong_last_layer_not_penalised": partial(deep, decayed=("W1", "W2")),
+    "wrong_biases_penalised": partial(deep, penalised=ALL, decayed=ALL),
+    "wrong_penalty_without_half": lambda params, X, y, reg: deep(params, X, y, 2 * reg),
+}
+
+
+def three_layer_loss__right_masks_of_activations(params, X, y, reg):
+    A = [X]
+    for layer in "12":
+        A.append(np.maximum(A[-1] @ params["W" + layer] + params["b" + layer], 0))
+    loss, upstream = softmax_loss(A[2] @ params["W3"] + params["b3"], y)
+    grads = {}
+    for layer, inputs in zip("321", reversed(A), strict=True):
+        W = params["W" + layer]
+        grads["W" + layer] = inputs.T @ upstream + reg * W
+        grads["b" + layer] = upstream.sum(axis=0)
+        upstream = upstream @ W.T * (inputs > 0)
+        loss += reg / 2 * (W**2).sum()
+    return loss, grads
+
+
+def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
+    loss, grads = deep(params, X, y, reg)
+    return loss, grads | {"b1": grads["b1"] / len(X)}
+
+
+def three_layer_loss__wrong_no_dictionary(params, X, y, reg):
+    loss, grads = deep(params, X, y, reg)
+    return loss, tuple(grads.values())

@@ -1,118 +1,151 @@
-"""Answers to the exercises of 08_debugging, right and wrong."""
+"""Answers to the exercises of 08_training, right and wrong."""
 
-# ruff: noqa: D101, D102
+from itertools import islice
 
 import numpy as np
 
-from cs231n_utils.taught import models, training
-from cs231n_utils.taught.linear import centre
-from cs231n_utils.taught.losses import softmax
+from cs231n_utils.taught.training import minibatches
 
 
-class Whole(models.TwoLayerNet):
-    """Another way to write the network, with the interface of the notebook's."""
-
-    def __init__(self, D, H, C):
-        super().__init__(D, H, C, std=0.1)
-
-    def forward(self, X):
-        return models.forward(self.params, X)
-
-    def loss(self, X, y=None, reg=0.0):
-        if y is not None:
-            self.P = softmax(self.forward(X)[2])
-        return super().loss(X, y, reg)
-
-    def prepare(self, data):
-        X_train, X_val = centre(data.X_train, data.X_val)
-        return X_train, data.y_train, X_val, data.y_val
-
-    def train(self, X, y, X_val, y_val, num_iters):
-        training.train(self, X, y, X_val, y_val, 1.0, 1.0, 1e-3, num_iters, 43)
+def parabola_path__right_recursion(w0, eta, c, beta, num_steps):
+    path = [w0, (1 - eta * c) * w0]
+    while len(path) <= num_steps:
+        path.append((1 + beta - eta * c) * path[-1] - beta * path[-2])
+    return path
 
 
-class PenaltyLeftOut(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        result = super().loss(X, y, reg)
-        return result if y is None else (result[0], super().loss(X, y)[1])
+def parabola_path__right_matrix_powers(w0, eta, c, beta, num_steps):
+    step = np.array([[1 - eta * c, -eta * beta], [c, beta]])  # of (w, v)
+    return [np.linalg.matrix_power(step, t)[0, 0] * w0 for t in range(num_steps + 1)]
 
 
-class Doubled(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        if y is None:
-            return super().loss(X)
-        loss, grads = super().loss(X, y, reg)
-        return loss, {name: len(X) * V for name, V in grads.items()}
+def parabola_path__wrong_without_momentum(w0, eta, c, beta, num_steps):
+    return w0 * (1 - eta * c) ** np.arange(num_steps + 1)
 
 
-class AliasLeft(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        result = super().loss(X, y, reg)
-        if y is not None:
-            self.P[np.arange(len(y)), y] -= 1
-        return result
+def parabola_path__wrong_average(w0, eta, c, beta, num_steps):
+    path, w, v = [w0], w0, 0.0
+    for _ in range(num_steps):
+        v = beta * v + (1 - beta) * c * w
+        w = w - eta * v
+        path.append(w)
+    return path
 
 
-class ReluLeft(Whole):
-    def forward(self, X):
-        W1, b1, W2, b2 = self.params.values()
-        Z = X @ W1 + b1
-        return Z, Z, Z @ W2 + b2
+def parabola_path__wrong_nesterov(w0, eta, c, beta, num_steps):
+    path, w, v = [w0], w0, 0.0
+    for _ in range(num_steps):
+        v = beta * v + c * w
+        w = w - eta * (beta * v + c * w)
+        path.append(w)
+    return path
 
 
-repaired = {
-    "right_other_class": lambda D, H, C: Whole(D, H, C),
-    "wrong_penalty": lambda D, H, C: PenaltyLeftOut(D, H, C),
-    "wrong_no_mean": lambda D, H, C: Doubled(D, H, C),
-    "wrong_alias": lambda D, H, C: AliasLeft(D, H, C),
-    "wrong_relu": lambda D, H, C: ReluLeft(D, H, C),
+def parabola_path__wrong_length(w0, eta, c, beta, num_steps):
+    return parabola_path__right_recursion(w0, eta, c, beta, num_steps)[1:]
+
+
+def flat_gradient(model, X, y):
+    grads = model.loss(X, y)[1]
+    return np.concatenate([grads[name].ravel() for name in sorted(grads)])
+
+
+def squared_length(v):
+    return v @ v
+
+
+def noise(model, X, y, batches, measure=squared_length):
+    """Mean over the batches of a measure of the gradient's error."""
+    full = flat_gradient(model, X, y)
+    return np.mean([measure(flat_gradient(model, X[b], y[b]) - full) for b in batches])
+
+
+def noise_of(draw, **measure):
+    """An answer whose batches are drawn by a function of N, the batch size and rng."""
+
+    def answer(model, X, y, batch_size, num_batches, rng):
+        batches = [draw(len(X), batch_size, rng) for _ in range(num_batches)]
+        return noise(model, X, y, batches, **measure)
+
+    return answer
+
+
+def choice(N, size, rng):
+    return rng.choice(N, size, replace=False)
+
+
+gradient_noise = {
+    "right_choice": noise_of(choice),
+    "right_first_of_an_epoch": noise_of(lambda N, size, rng: next(minibatches(N, size, rng))),
+    "wrong_first_rows": noise_of(lambda N, size, rng: np.arange(size)),
+    "wrong_with_replacement": noise_of(lambda N, size, rng: rng.integers(0, N, size)),
+    "wrong_length_not_squared": noise_of(choice, measure=np.linalg.norm),
+    "wrong_mean_over_entries": noise_of(choice, measure=lambda v: np.mean(v**2)),
 }
 
 
-def asserts(holds):
-    """A check that asserts what holds of a network and its inputs."""
-
-    def check(make):
-        assert holds(make(4, 6, 3), np.random.default_rng(3).standard_normal((5, 4)))
-
-    return check
+def gradient_noise__wrong_short_batches(model, X, y, batch_size, num_batches, rng):
+    return noise(model, X, y, islice(minibatches(len(X), batch_size, rng), num_batches))
 
 
-def other_companions(net, X):
-    other = np.concatenate([X[:1], X[1:] + 1])
-    return np.allclose(net.loss(X)[0], net.loss(2 * other / 2)[0])
+def gradient_noise__wrong_own_generator(model, X, y, batch_size, num_batches, rng):
+    rng = np.random.default_rng(0)
+    return noise_of(choice)(model, X, y, batch_size, num_batches, rng)
 
 
-def label_by_label(net, X):
-    return all(net.predict(X[n : n + 1]) == net.predict(X)[n] for n in range(len(X)))
+def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches, rng):
+    return noise_of(choice)(model, X, y, batch_size, 100, rng)
 
 
-def loss_by_loss(net, X):
-    y = np.array([0, 1, 2, 2, 0])
-    one_by_one = [net.loss(X[[n]], y[[n]])[0] for n in range(len(X))]
-    return np.isclose(np.mean(one_by_one), net.loss(X, y)[0])
+def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
+    N, singles = len(X), np.arange(len(X))[:, None]
+    return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
 
 
-def bit_by_bit(net, X):
-    return np.array_equal(np.concatenate([net.loss(x[None]) for x in X]), net.loss(X))
+def should_stop__right_loop(val_acc_history, patience):
+    best, waited = -1.0, 0
+    for value in val_acc_history:
+        best, waited = (value, 0) if value > best else (best, waited + 1)
+    return waited >= patience
 
 
-check_company = {
-    "right_first_half": asserts(lambda net, X: np.allclose(net.loss(X[:3]), net.loss(X)[:3])),
-    "right_other_companions": asserts(other_companions),
-    "wrong_order_only": asserts(lambda net, X: np.allclose(net.loss(X[::-1]), net.loss(X)[::-1])),
-    "wrong_same_batch": asserts(lambda net, X: np.allclose(net.loss(X), net.loss(X.copy()))),
-    "wrong_labels_only": asserts(label_by_label),
-    "wrong_losses_only": asserts(loss_by_loss),
-    "wrong_no_rounding": asserts(bit_by_bit),
-    "wrong_always_objects": asserts(lambda net, X: False),
+def should_stop__right_maxima(val_acc_history, patience):
+    earlier = val_acc_history[: len(val_acc_history) - patience]
+    return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
+
+
+def should_stop__wrong_in_place(val_acc_history, patience):
+    stop = should_stop__right_loop(val_acc_history, patience)
+    val_acc_history.sort()
+    return stop
+
+
+should_stop = {
+    "wrong_at_one_record_only": lambda accs, patience: len(accs) - 1 - np.argmax(accs) == patience,
+    "wrong_any_fall": lambda accs, patience: len(accs) > 1 and accs[-1] < accs[-2],
+    "wrong_later_at_a_tie": lambda accs, patience: accs[::-1].index(max(accs)) >= patience,
+    "wrong_one_too_patient": lambda accs, patience: len(accs) - 1 - np.argmax(accs) > patience,
+    "wrong_never": lambda accs, patience: False,
 }
 
 
-settings_for_the_sum = {
-    "right_array": lambda learning_rate, reg, N: np.array([learning_rate, N * N * reg]) / N,
-    "wrong_unchanged": lambda learning_rate, reg, N: (learning_rate, reg),
-    "wrong_rate_alone": lambda learning_rate, reg, N: (learning_rate / N, reg),
-    "wrong_both_divided": lambda learning_rate, reg, N: (learning_rate / N, reg / N),
-    "wrong_inverted": lambda learning_rate, reg, N: (learning_rate * N, reg / N),
+def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
+    last = val_acc_history[-patience - 1 :]
+    return len(last) > patience and max(last) == last[0]
+
+
+def should_stop__wrong_falls_in_a_row(val_acc_history, patience):
+    falls = np.diff(val_acc_history)[-patience:] <= 0
+    return len(val_acc_history) > patience and bool(falls.all())
+
+
+cosine_rate = {
+    "right_squared_cosine": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)) ** 2,
+    "right_from_the_end": lambda t, T, eta: eta * (1 - np.cos(np.pi * (T - t) / T)) / 2,
+    "wrong_a_hundred_steps": lambda t, T, eta: eta / 2 * (1 + np.cos(np.pi * t / 100)),
+    "wrong_rate_of_the_example": lambda t, T, eta: 0.2 * (1 + np.cos(np.pi * t / T)),
+    "wrong_linear": lambda t, T, eta: eta * (1 - t / T),
+    "wrong_without_half": lambda t, T, eta: eta * (1 + np.cos(np.pi * t / T)),
+    "wrong_whole_wave": lambda t, T, eta: eta / 2 * (1 + np.cos(2 * np.pi * t / T)),
+    "wrong_quarter_wave": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)),
 }

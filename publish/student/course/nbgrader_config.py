@@ -5,7 +5,7 @@
     nbgrader generate_feedback series
 
 Activate the environment first in which the course's package and nbgrader are installed. Students'
-notebooks belong in submitted/NAME/series/. With --force a step is done again. Notebook 10 needs
+notebooks belong in submitted/NAME/series/. With --force a step is done again. Notebook 12 needs
 CIFAR-10: set CS231N_DATA to the folder that holds it, or leave the notebook out with
 --notebook='0*'.
 """
@@ -23,7 +23,7 @@ c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.Execute.kernel_manager_class = PollingKernelManager
-c.Execute.timeout = 300  # seconds, of a cell; notebook 10 trains for more than one minute in one
+c.Execute.timeout = 300  # seconds, of a cell; notebook 12 trains for more than one minute in one
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,
     NamedStubs,

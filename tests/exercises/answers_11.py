@@ -1,4 +1,4 @@
-"""Answers to the exercises of 09_hyperparameter_search, right and wrong."""
+"""Answers to the exercises of 11_hyperparameter_search, right and wrong."""
 
 import math
 
