@@ -4,7 +4,6 @@ import numpy as np
 
 from cs231n_utils.taught.layers import affine_backward
 
-
 twice_used_gradients = {
     "right_list": lambda x, w: [w, x + 2 * w],
     "right_array": lambda x, w: np.array([w, w + (x + w)]),
