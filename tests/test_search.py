@@ -2,7 +2,10 @@
 
 import logging
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -24,6 +27,7 @@ from cs231n_utils.taught.search import (
     successive_halving,
     try_setting,
 )
+from publish.notebook import ROOT
 
 DATA = make_spirals()
 SPLITS = (DATA.X_train, DATA.y_train, DATA.X_val, DATA.y_val)
@@ -49,7 +53,8 @@ def evaluate(setting, seed, folder=None):
 def serial():
     """A table worth comparing: results differ, and some runs diverge."""
     table = list(search(SETTINGS, evaluate))
-    assert {"loss": np.inf, "val_accuracy": 0.0} in table
+    failed = [False] * len(DATA.y_val)
+    assert {"loss": np.inf, "val_accuracy": 0.0, "right": failed} in table
     assert len({result["loss"] for result in table}) > 6
     return table
 
@@ -77,6 +82,16 @@ def test_a_cluster_gives_the_same_table_when_a_worker_is_killed_at_work(serial, 
         assert victim not in client.run(os.getpid).values(), "the worker is alive"
     processes = {int(path.name) for path in tmp_path.iterdir()}
     assert len(processes) == 2, "setting 3 ran in the killed process and once more in another"
+
+
+def test_the_sites_page_on_clusters_runs():
+    """Its own asserts compare the tables, the last one after a worker's death."""
+    page = ROOT / "publish" / "site" / "pages" / "cluster.md"
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert "SIGKILL" in "".join(blocks)
+    code = "\n".join(blocks) + "\nprint(client.status)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, "closed\n"), ran.stderr
 
 
 def states(settings, seed):
@@ -119,8 +134,9 @@ def test_a_try_is_a_training_run_in_the_dtype_of_the_data(dtype):
     net = TwoLayerNet(2, 10, 3, std=0.5, rng=rng, dtype=dtype)
     options = {name: setting[name] for name in setting.keys() - {"hidden_size", "std"}}
     history = net.train(*splits, **options, learning_rate_decay=1.0, rng=rng)
-    loss, share = history["loss_history"][-1], np.mean(net.predict(splits[2]) == DATA.y_val)
-    assert try_setting(setting, 3, splits) == {"loss": loss, "val_accuracy": share}
+    right = (net.predict(splits[2]) == DATA.y_val).tolist()
+    expected = {"loss": history["loss_history"][-1], "val_accuracy": np.mean(right), "right": right}
+    assert try_setting(setting, 3, splits) == expected
 
 
 def test_a_try_refuses_an_unknown_option():

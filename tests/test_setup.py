@@ -46,7 +46,7 @@ def test_what_is_installed_is_what_the_notebooks_import():
         for plain, parts in re.findall(r'^[ "]*(?:import (\w+)|from (\w+)\S* import)', text, re.M):
             imported.add(plain or parts)
     foreign = imported - sys.stdlib_module_names - {"cs231n_utils"}
-    assert foreign == requirements(PROJECT["dependencies"] + EXTRAS["cluster"]).keys()
+    assert foreign == requirements(PROJECT["dependencies"]).keys()
 
 
 def test_installing_replaces_nothing_in_a_hosted_notebook():

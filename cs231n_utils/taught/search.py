@@ -22,19 +22,17 @@ from cs231n_utils.validation import check_counts, check_log_range
 
 
 Setting = dict[str, Any]
-Result = dict[str, float]
-Evaluate = Callable[[Setting, SeedSequence], Result]
-Ranges = dict[str, tuple[float, float]]
-
+Result = dict[str, Any]
 
 DEFAULTS: Setting = {"hidden_size": 100, "std": 0.1, "num_iters": 100, "batch_size": 50,
                      "learning_rate_decay": 1.0, "momentum": 0.9, "schedule": linear_decay}
 
 
 def try_setting(setting: Setting, seed: Any, splits: Sequence[np.ndarray]) -> Result:
-    """Train a TwoLayerNet; return the loss of its last minibatch and its validation accuracy.
+    """Train a TwoLayerNet; return its last minibatch's loss, its validation accuracy, and "right".
 
-    A run that diverges gets the loss infinity and the accuracy 0.
+    "right" is a list: is the network right on validation image n? A run that diverges gets the
+    loss infinity and the accuracy 0.
 
     Parameters
     ----------
@@ -45,17 +43,24 @@ def try_setting(setting: Setting, seed: Any, splits: Sequence[np.ndarray]) -> Re
     splits
         X_train, y_train, X_val, y_val.
     """
-    options, (X_train, y_train, X_val, y_val) = DEFAULTS | setting, splits
-    rng, num_classes = np.random.default_rng(seed), int(np.max(y_train)) + 1
-    net = TwoLayerNet(X_train.shape[1], options.pop("hidden_size"), num_classes,
-                      options.pop("std"), rng=rng, dtype=X_train.dtype)
+    X_train, y_train, X_val, y_val = splits
+    options = DEFAULTS | setting
+    rng = np.random.default_rng(seed)
+    net = TwoLayerNet(input_size=X_train.shape[1], hidden_size=options.pop("hidden_size"),
+                      output_size=int(np.max(y_train)) + 1, std=options.pop("std"),
+                      rng=rng, dtype=X_train.dtype)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # the warning of a run that diverges
             losses = net.train(X_train, y_train, X_val, y_val, **options, rng=rng)["loss_history"]
     except RuntimeWarning:
-        return {"loss": np.inf, "val_accuracy": 0.0}
-    return {"loss": float(losses[-1]), "val_accuracy": accuracy(net.predict(X_val), y_val)}
+        return {"loss": np.inf, "val_accuracy": 0.0, "right": [False] * len(y_val)}
+    y_pred = net.predict(X_val)
+    return {"loss": float(losses[-1]), "val_accuracy": accuracy(y_pred, y_val),
+            "right": (y_pred == y_val).tolist()}
+
+
+Evaluate = Callable[[Setting, SeedSequence], Result]
 
 
 def on_one_thread(evaluate: Evaluate, setting: Setting, seed: SeedSequence) -> Result:
@@ -88,6 +93,9 @@ def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) ->
     return low * (high / low) ** u  # (11.3)
 
 
+Ranges = dict[str, tuple[float, float]]
+
+
 def sample_settings(ranges: Ranges, num_settings: int, rng: np.random.Generator) -> list[Setting]:
     """Draw settings: a log-uniform value for each name in ranges, name -> (low, high)."""
     columns = [log_uniform(low, high, num_settings, rng) for low, high in ranges.values()]
@@ -106,7 +114,8 @@ def halving_plan(num_settings: int, num_iters: int) -> list[tuple[int, int]]:
     plan = []
     while num_settings > 0:
         plan.append((num_settings, num_iters))
-        num_settings, num_iters = num_settings // 2, 2 * num_iters
+        num_settings //= 2
+        num_iters *= 2
     return plan
 
 

@@ -61,7 +61,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-ALONE = ["index", "notation", "instructors", "correctness", "CONTRIBUTING", "data/README"]
+ALONE = ["index", "notation", "cluster", "instructors", "correctness"]
+ALONE += ["CONTRIBUTING", "data/README"]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
 
