@@ -65,7 +65,7 @@ bench: .venv/.benchmarks  ### measure speed side by side
 # interrupted. Without .whole, or without a python that runs, none of them counts.
 $(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm -f .venv/.[a-z]*)
 
-.venv/.student: EXTRAS := lab,cluster
+.venv/.student: EXTRAS := lab
 .venv/.developer: EXTRAS := test,publish
 .venv/.browser: EXTRAS := browser
 .venv/.benchmarks: EXTRAS := bench

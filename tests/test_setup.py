@@ -60,7 +60,7 @@ def test_environment_yml_says_what_pyproject_says():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == "cs231n"
     assert environment["dependencies"][-2:] == ["pip", {"pip": ["--editable ."]}]
-    students = requirements(PROJECT["dependencies"] + EXTRAS["lab"] + EXTRAS["cluster"])
+    students = requirements(PROJECT["dependencies"] + EXTRAS["lab"])
     expected = {CONDA_NAMES.get(name, name): specifier for name, specifier in students.items()}
     python, *packages = environment["dependencies"][:-2]
     version = re.fullmatch(r"python=(3\.\d+)", python)[1]  # the form that Binder reads

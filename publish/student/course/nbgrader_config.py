@@ -7,7 +7,7 @@
 Activate the environment first in which the course's package and nbgrader are installed. Students'
 notebooks belong in submitted/NAME/series/. With --force a step is done again. Notebook 12 needs
 CIFAR-10: set CS231N_DATA to the folder that holds it, or leave the notebook out with
---notebook='0*'.
+--notebook='??_[!c]*'.
 """
 
 import sys
