@@ -2,6 +2,8 @@
 
 # ruff: noqa: D101, D102
 
+import copy
+
 import numpy as np
 
 from cs231n_utils.taught import models, training
@@ -28,7 +30,8 @@ class Whole(models.TwoLayerNet):
         return X_train, data.y_train, X_val, data.y_val
 
     def train(self, X, y, X_val, y_val, num_iters):
-        training.train(self, X, y, X_val, y_val, 1.0, 1.0, 1e-3, num_iters, 43)
+        settings = {"learning_rate": 1.0, "learning_rate_decay": 1.0, "reg": 1e-3}
+        training.train(self, X, y, X_val, y_val, num_iters=num_iters, batch_size=43, **settings)
 
 
 class PenaltyLeftOut(Whole):
@@ -60,12 +63,24 @@ class ReluLeft(Whole):
         return Z, Z, Z @ W2 + b2
 
 
+class ShiftLeft(Whole):
+    """The maximum of the whole matrix is subtracted before softmax."""
+
+    def loss(self, X, y=None, reg=0.0):
+        result = super().loss(X, y, reg)
+        S = super().loss(X)
+        with np.errstate(divide="ignore"):
+            wrong = np.log(np.exp(S - S.max()).sum(axis=1)).mean()
+        return result if y is None or np.isfinite(wrong) else (np.inf, result[1])
+
+
 repaired = {
     "right_other_class": lambda D, H, C: Whole(D, H, C),
     "wrong_penalty": lambda D, H, C: PenaltyLeftOut(D, H, C),
     "wrong_no_mean": lambda D, H, C: Doubled(D, H, C),
     "wrong_alias": lambda D, H, C: AliasLeft(D, H, C),
     "wrong_relu": lambda D, H, C: ReluLeft(D, H, C),
+    "wrong_shift": lambda D, H, C: ShiftLeft(D, H, C),
 }
 
 
@@ -105,6 +120,65 @@ check_company = {
     "wrong_labels_only": asserts(label_by_label),
     "wrong_losses_only": asserts(loss_by_loss),
     "wrong_no_rounding": asserts(bit_by_bit),
+    "wrong_always_objects": asserts(lambda net, X: False),
+}
+
+
+def keeps(copied, wanted=("W1", "b1", "W2", "b2")):
+    """A check that compares parameters with what `copied` made of them before."""
+
+    def check(make):
+        net = make(4, 6, 3)
+        for V in net.params.values():
+            V[...] = 1.5
+        X, y = np.random.default_rng(3).standard_normal((5, 4)), np.array([0, 1, 2, 2, 0])
+        before = copied(net.params)
+        net.loss(X, y, 0.7)
+        assert all(np.array_equal(net.params[name], before[name]) for name in wanted)
+
+    return check
+
+
+def kept_fresh_network(make):
+    net, fresh = make(4, 6, 3), make(4, 6, 3)
+    for each in (net, fresh):
+        for V in each.params.values():
+            V += 1
+    net.loss(np.ones((2, 4)), np.array([0, 1]))
+    assert all(np.array_equal(net.params[name], V) for name, V in fresh.params.items())
+
+
+def kept_in_sum(make):
+    net = make(4, 6, 3)
+    for V in net.params.values():
+        V[...] = np.arange(V.size).reshape(V.shape) - (V.size - 1) / 2  # of sum 0
+    sums = {name: V.sum() for name, V in net.params.items()}
+    net.loss(np.ones((2, 4)), np.array([0, 1]))
+    assert all(np.isclose(V.sum(), sums[name]) for name, V in net.params.items())
+
+
+def kept_in_bytes(make):
+    net = make(4, 6, 3)
+    for V in net.params.values():
+        V += 1
+    before = {name: V.tobytes() for name, V in net.params.items()}
+    net.loss(np.ones((2, 4)), np.array([0, 1]))
+    assert all(V.tobytes() == before[name] for name, V in net.params.items())
+
+
+check_kept_repaired = {
+    "right_deep_copy": keeps(copy.deepcopy),
+    "right_by_arithmetic": keeps(lambda params: {name: V + 0 for name, V in params.items()}),
+    "right_fresh_network": kept_fresh_network,
+    "right_bytes": kept_in_bytes,
+    "wrong_dict": keeps(dict),
+    "wrong_shallow_copy": keeps(copy.copy),
+    "wrong_dictionary_of_names": keeps(lambda params: {name: V for name, V in params.items()}),  # noqa: C416
+    "wrong_views": keeps(lambda params: {name: V[:] for name, V in params.items()}),
+    "wrong_asarray": keeps(lambda params: {name: np.asarray(V) for name, V in params.items()}),
+    "wrong_weights_alone": keeps(copy.deepcopy, wanted=("W1", "W2")),
+    "wrong_first_layer_alone": keeps(copy.deepcopy, wanted=("W1", "b1")),
+    "wrong_sums": kept_in_sum,
     "wrong_always_objects": asserts(lambda net, X: False),
 }
 
