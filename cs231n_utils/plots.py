@@ -330,8 +330,8 @@ def draw_valley(
     ax.contour(w1, w2, losses, levels, colors="0.8", linewidths=1)
     for place, (name, path) in enumerate(paths.items(), start=style):
         inside = np.where(np.abs(path) < 1e3, path, np.nan)
-        look = {"color": COLORS[place], "marker": MARKERS[place], "markersize": 4}
-        ax.plot(*inside.T, linewidth=1, label=name, **look)
+        color, marker = COLORS[place], MARKERS[place]
+        ax.plot(*inside.T, linewidth=1, label=name, color=color, marker=marker, markersize=4)
     ax.set(xlim=(-6, 11), ylim=(-1.7, 1.7), xlabel="$w_1$", ylabel="$w_2$")
 
 

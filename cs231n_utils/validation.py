@@ -247,7 +247,9 @@ def check_optimizer(optimizer: Any, momentum: float) -> None:
     if optimizer is None:
         return
     if not callable(getattr(optimizer, "step", None)) or not hasattr(optimizer, "learning_rate"):
-        given = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else repr(optimizer)
+        given = (
+            f"the class {optimizer.__name__}" if isinstance(optimizer, type) else repr(optimizer)
+        )
         raise TypeError(
             "optimizer must have a method step(params, grads) and an attribute learning_rate, "
             f"as SGD(0.1) has, but {given} was given"

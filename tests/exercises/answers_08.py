@@ -118,5 +118,3 @@ def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches,
 def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
     N, singles = len(X), np.arange(len(X))[:, None]
     return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
-
-
