@@ -78,9 +78,9 @@ class Adam:
             self.means[name] = self.beta1 * self.means[name] + (1 - self.beta1) * gradient  # (9.13)
             self.squares[name] = (self.beta2 * self.squares[name]
                                   + (1 - self.beta2) * gradient**2)  # (9.14)
-            mean = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.15)
-            square = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.16)
+            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.15)
+            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.16)
             params[name] -= (
                 self.learning_rate * self.weight_decay * params[name]  # (9.18)
-                + self.learning_rate * mean / (np.sqrt(square) + self.eps)  # (9.17)
+                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.17)
             )
