@@ -282,6 +282,59 @@ def draw_regions(
     ax.grid(False)
 
 
+def draw_losses(
+    ax: Axes, losses: Sequence[float], diverged: bool, *, most: float = 1e3, steps: int = 300
+) -> None:
+    """Draw losses on a log scale; a large cross ends those of a run that diverged.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    losses
+        One number a step.
+    diverged
+        Whether the run stopped early.
+    most
+        Losses above it, and NaN, are drawn there.
+    steps
+        The right end of the axis.
+    """
+    capped = np.fmin(losses, most)  # NaN becomes most
+    ax.semilogy(np.arange(1, len(capped) + 1), capped, linewidth=1)
+    if diverged:
+        ax.plot(len(capped), capped[-1], "X", markersize=16, color=COLORS[3], clip_on=False)
+    ax.set(xlim=(0, steps), ylim=(1e-2, most), xlabel="step", ylabel="minibatch loss")
+    ax.minorticks_off()
+
+
+def draw_valley(
+    ax: Axes, paths: Mapping[str, np.ndarray], curvatures: np.ndarray, *, style: int = 0
+) -> None:
+    """Draw paths down a valley, the half sum of curvature times square, over its contours.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    paths
+        Name -> positions (steps, 2). What leaves the picture is not drawn.
+    curvatures
+        Of the two axes.
+    style
+        Place of the first path's colour and marker.
+    """
+    w1, w2 = np.meshgrid(np.linspace(-6, 11, 100), np.linspace(-1.7, 1.7, 100))
+    levels = curvatures[0] * np.arange(1, 11) ** 2 / 2
+    losses = (curvatures[0] * w1**2 + curvatures[1] * w2**2) / 2
+    ax.contour(w1, w2, losses, levels, colors="0.8", linewidths=1)
+    for place, (name, path) in enumerate(paths.items(), start=style):
+        inside = np.where(np.abs(path) < 1e3, path, np.nan)
+        color, marker = COLORS[place], MARKERS[place]
+        ax.plot(*inside.T, linewidth=1, label=name, color=color, marker=marker, markersize=4)
+    ax.set(xlim=(-6, 11), ylim=(-1.7, 1.7), xlabel="$w_1$", ylabel="$w_2$")
+
+
 def weight_templates(
     W: np.ndarray,
     image_shape: Sequence[int],

@@ -182,6 +182,19 @@ def check_split(model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
     return X, check_labels(y, len(X), num_classes)
 
 
+def check_positive(name: str, value: float) -> float:
+    """Return a learning rate, a decay or a step that can be used.
+
+    Raises
+    ------
+    ValueError
+        Unless it is finite and above 0.
+    """
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a finite number above 0, not {value}")
+    return value
+
+
 def check_rates(**rates: float) -> None:
     """Refuse learning rates, decays and steps, passed by name, that cannot be used.
 
@@ -191,8 +204,7 @@ def check_rates(**rates: float) -> None:
         Unless each is finite and above 0.
     """
     for name, value in rates.items():
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be a finite number above 0, not {value}")
+        check_positive(name, value)
 
 
 def check_counts(**counts: int) -> None:
@@ -208,16 +220,42 @@ def check_counts(**counts: int) -> None:
             raise ValueError(f"{name} must be a whole number, at least 1, not {count}")
 
 
-def check_momentum(momentum: float) -> None:
-    """Refuse a momentum with which the velocity would grow without end.
+def check_share(name: str, value: float) -> float:
+    """Return the share that a running sum or average keeps at each step.
 
     Raises
     ------
     ValueError
-        Unless it is at least 0 and below 1.
+        Unless it is at least 0 and below 1: with 1 the sum would grow without end.
     """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
+    return value
+
+
+def check_optimizer(optimizer: Any, momentum: float) -> None:
+    """Refuse what cannot make the steps of a training loop.
+
+    Raises
+    ------
+    TypeError
+        When an optimizer is given that lacks step(params, grads) or a learning_rate.
+    ValueError
+        When the momentum is not from 0 to below 1, or comes beside an optimizer.
+    """
+    check_share("momentum", momentum)
+    if optimizer is None:
+        return
+    if not callable(getattr(optimizer, "step", None)) or not hasattr(optimizer, "learning_rate"):
+        given = (
+            f"the class {optimizer.__name__}" if isinstance(optimizer, type) else repr(optimizer)
+        )
+        raise TypeError(
+            "optimizer must have a method step(params, grads) and an attribute learning_rate, "
+            f"as SGD(0.1) has, but {given} was given"
+        )
+    if momentum:
+        raise ValueError("momentum is a part of the optimizer: pass SGD(learning_rate, momentum)")
 
 
 def check_log_range(low: float, high: float) -> None:

@@ -1,4 +1,4 @@
-"""Minibatches, steps, augmentation and the training loop of notebook 08."""
+"""Minibatches, steps, augmentation and the training loop of notebooks 08 and 09."""
 
 import io
 from itertools import islice
@@ -12,7 +12,7 @@ from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import make_spirals
 from cs231n_utils.taught.augmentation import random_flips, random_shifts
 from cs231n_utils.taught.linear import accuracy
-from cs231n_utils.taught.optimizers import momentum_step, sgd_step
+from cs231n_utils.taught.optimizers import SGD, Adam, linear_decay, sgd_step
 from cs231n_utils.taught.training import minibatches, train
 
 DATA = make_spirals()
@@ -120,21 +120,42 @@ def test_every_epoch_uses_every_example_once_in_an_order_of_its_own(N, batch_siz
 )
 def test_a_step_goes_down_the_gradient_or_the_velocity_in_place(values, seed, rate, momentum):
     slopes, start = np.random.default_rng(seed).standard_normal((2, *values.shape))
-    grads, velocity = ({"W": array.copy(), "b": array[0].copy()} for array in (slopes, start))
-    faded = momentum * start + slopes
-    for step, arguments, direction in [
-        (sgd_step, (grads, rate), slopes),
-        (momentum_step, (grads, velocity, rate, momentum), faded),
+    grads = {"W": slopes.copy(), "b": slopes[0].copy()}
+    heavy = SGD(rate or 1.0, momentum)
+    heavy.learning_rate = rate
+    heavy.velocity |= {"W": start.copy(), "b": start[0].copy()}
+    for step, direction in [
+        (lambda params: sgd_step(params, grads, rate), slopes),
+        (lambda params: heavy.step(params, grads), momentum * start + slopes),
     ]:
         params = {"W": values.copy(), "b": values[0].copy()}
         W, b = params.values()
-        step(params, *arguments)
+        step(params)
         moved = values - rate * direction
         assert bits(W, b) == bits(moved, moved[0])
         assert params["W"] is W
         assert params["b"] is b
         assert bits(*grads.values()) == bits(slopes, slopes[0])
-    assert bits(*velocity.values()) == bits(faded, faded[0])
+
+
+def test_the_loop_sets_the_rate_of_an_optimizer_and_puts_it_back():
+    def trained(**options):
+        net = TwoLayerNet(2, 5, 3, std=1.0)
+        net.train(*SPLITS, num_iters=30, batch_size=100, **options)
+        return bits(*net.params.values())
+
+    plain = {"learning_rate": 0.2, "learning_rate_decay": 0.5, "schedule": linear_decay}
+    expected = trained(**plain)
+    for rate in (0.2, 7.0):  # the argument replaces the optimizer's own
+        optimizer = SGD(rate)
+        assert trained(**plain, optimizer=optimizer) == expected
+        assert optimizer.learning_rate == 0.2
+    assert trained(**(plain | {"learning_rate": 1e-4}), optimizer=SGD(0.2)) == expected
+    adam = Adam(0.2)
+    adam_alone = trained(learning_rate_decay=0.5, schedule=linear_decay, optimizer=adam)
+    assert adam_alone not in (expected, trained(optimizer=Adam(0.2)))
+    assert adam.learning_rate == 0.2
+    assert trained(**plain, momentum=0.9) == trained(**plain, optimizer=SGD(0.2, 0.9)) != expected
 
 
 IMAGES = st.tuples(SIZES, SIZES, SIZES) | st.tuples(SIZES, SIZES)  # rows, columns, colours
@@ -197,6 +218,8 @@ def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
         ({"reg": -1.0}, "reg must be a finite number, at least 0"),
         ({"num_iters": 0}, "num_iters must be a whole number, at least 1"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1"),
+        ({"momentum": 0.9, "optimizer": SGD(0.1)}, "momentum is a part of the optimizer"),
         ({"X_val": DATA.X_val[:, :1]}, r"X must have shape \(N, 2\)"),
         ({"X_train": np.where(DATA.X_train > 0.9, np.nan, DATA.X_train)}, "NaN"),
         ({"y_val": DATA.y_val + 1}, "labels must lie in"),
@@ -209,6 +232,12 @@ def test_bad_input_is_refused_before_the_first_step(options, message):
     with pytest.raises(ValueError, match=message):
         net.train(**(named | options))
     assert np.array_equal(net.params["W1"], before)
+
+
+@pytest.mark.parametrize("optimizer", [SGD, 0.1, "adam"])
+def test_what_is_no_optimizer_is_refused(optimizer):
+    with pytest.raises(TypeError, match=r"optimizer must have a method step.* was given"):
+        TwoLayerNet(2, 5, 3).train(*SPLITS, optimizer=optimizer)
 
 
 def test_spirals_need_the_hidden_layer():

@@ -1,25 +1,86 @@
 """Exported from notebooks: edit them, then `make export`.
 
 - notebooks/08_training.ipynb
+- notebooks/09_optimizers.ipynb
 """
 
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
 from cs231n_utils.types import Params
+from cs231n_utils.validation import check_positive, check_reg, check_share
 
 
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
     """Move every parameter one step down its gradient, in place."""
     for name in params:
-        params[name] -= learning_rate * grads[name]  # (8.2)
+        params[name] -= learning_rate * grads[name]
 
 
-def momentum_step(params: Params, grads: Params, velocity: Params,
-                  learning_rate: float, momentum: float) -> None:
-    """Renew every velocity, then move the parameters against it, in place."""
-    for name in params:
-        velocity[name] = momentum * velocity[name] + grads[name]  # (8.14)
-        params[name] -= learning_rate * velocity[name]  # (8.15)
+class SGD:
+    """Steps along a fading sum of the gradients; without momentum, plain steps."""
+
+    def __init__(self, learning_rate: float, momentum: float = 0.0) -> None:
+        self.learning_rate = check_positive("learning_rate", learning_rate)
+        self.momentum = check_share("momentum", momentum)
+        self.velocity: dict[str, Any] = defaultdict(float)  # 0.0 before the first step
+
+    def step(self, params: Params, grads: Params) -> None:
+        """Renew every velocity, then move the parameters against it, in place."""
+        for name in params:
+            self.velocity[name] = self.momentum * self.velocity[name] + grads[name]  # (9.2)
+            params[name] -= self.learning_rate * self.velocity[name]  # (9.3)
 
 
 def linear_decay(progress: float) -> float:
     """Share of the learning rate that is left when a share `progress` of the run is done."""
-    return 1 - progress  # (8.18)
+    return 1 - progress  # (9.10)
+
+
+class RMSprop:
+    """Steps along each gradient divided by its running root mean square."""
+
+    def __init__(self, learning_rate: float, decay: float = 0.99, eps: float = 1e-8) -> None:
+        self.learning_rate = check_positive("learning_rate", learning_rate)
+        self.decay = check_share("decay", decay)
+        self.eps = check_positive("eps", eps)
+        self.squares: dict[str, Any] = defaultdict(float)
+
+    def step(self, params: Params, grads: Params) -> None:
+        """Renew the mean squares, then move the parameters, in place."""
+        for name, gradient in grads.items():
+            kept = self.decay * self.squares[name]
+            self.squares[name] = kept + (1 - self.decay) * gradient**2  # (9.11)
+            root = np.sqrt(self.squares[name])
+            params[name] -= self.learning_rate * gradient / (root + self.eps)  # (9.12)
+
+
+class Adam:
+    """Steps along the mean gradient divided by its root mean square, with weight decay apart."""
+
+    def __init__(self, learning_rate: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999,
+                 eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        self.learning_rate = check_positive("learning_rate", learning_rate)
+        self.beta1 = check_share("beta1", beta1)
+        self.beta2 = check_share("beta2", beta2)
+        self.eps = check_positive("eps", eps)
+        self.weight_decay = check_reg(weight_decay)
+        self.num_steps = 0
+        self.means: dict[str, Any] = defaultdict(float)
+        self.squares: dict[str, Any] = defaultdict(float)
+
+    def step(self, params: Params, grads: Params) -> None:
+        """Renew both averages, then shrink and move the parameters, in place."""
+        self.num_steps += 1
+        for name, gradient in grads.items():
+            self.means[name] = self.beta1 * self.means[name] + (1 - self.beta1) * gradient  # (9.13)
+            self.squares[name] = (self.beta2 * self.squares[name]
+                                  + (1 - self.beta2) * gradient**2)  # (9.14)
+            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.15)
+            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.16)
+            params[name] -= (
+                self.learning_rate * self.weight_decay * params[name]  # (9.18)
+                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.17)
+            )

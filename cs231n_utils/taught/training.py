@@ -12,11 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from cs231n_utils.taught.linear import accuracy
-from cs231n_utils.taught.optimizers import momentum_step, sgd_step
-from cs231n_utils.types import Augment, History, Params
+from cs231n_utils.taught.optimizers import SGD, sgd_step
+from cs231n_utils.types import Augment, History, Optimizer, Params
 from cs231n_utils.validation import (
     check_counts,
-    check_momentum,
+    check_optimizer,
     check_rates,
     check_split,
     has_diverged,
@@ -40,10 +40,11 @@ def minibatches(N: int, batch_size: int, rng: np.random.Generator) -> Iterator[n
 def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray,
           y_val: np.ndarray, learning_rate: float = 1e-4, learning_rate_decay: float = 0.95,
           reg: float = 5e-6, num_iters: int = 10000, batch_size: int = 200,
-          verbose: bool = False, *, rng: np.random.Generator | int = 0, momentum: float = 0.0,
+          verbose: bool = False, *, rng: np.random.Generator | int = 0,
+          optimizer: Optimizer | None = None, momentum: float = 0.0,
           schedule: Callable[[float], float] | None = None, augment: Augment | None = None,
           keep_best: bool = False) -> History:
-    """Minimise model.loss by minibatch SGD, in place; return losses and accuracies on the way.
+    """Minimise model.loss by minibatch steps, in place; return losses and accuracies on the way.
 
     Every epoch, and at the end, accuracies are recorded and the learning rate is multiplied by
     learning_rate_decay. Divergence stops the run with a warning.
@@ -52,14 +53,19 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     ----------
     X_train, y_train, X_val, y_val
         Inputs (N, D) and labels (N,).
+    learning_rate
+        Of the first step. With an optimizer, a value other than 1e-4 replaces the optimizer's own.
     batch_size
         Examples of a step; it may exceed N.
     verbose
         Show a progress bar with the last loss and validation accuracy.
     rng
         A Generator, or a seed for one.
+    optimizer
+        Makes the steps: it has step(params, grads) and an attribute learning_rate, which is set
+        before each step and put back at the end. By default steps are plain.
     momentum
-        Share of the velocity that a step keeps, from 0 to below 1.
+        Short for optimizer=SGD(learning_rate, momentum).
     schedule
         Function of the share of the run that is done, from 0 to below 1; each step's rate is
         multiplied by its value. For example linear_decay.
@@ -75,15 +81,20 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     """
     check_rates(learning_rate=learning_rate, learning_rate_decay=learning_rate_decay)
     check_counts(num_iters=num_iters, batch_size=batch_size)
-    check_momentum(momentum)
+    check_optimizer(optimizer, momentum)
     X, y = check_split(model, X_train, y_train)
     X_val, y_val = check_split(model, X_val, y_val)
-    rng, N = np.random.default_rng(rng), len(X)
+    rng = np.random.default_rng(rng)
+    N = len(X)
     sample = rng.permutation(N)[: len(y_val)]  # for the training accuracy
     history: History = {"loss_history": [], "train_acc_history": [], "val_acc_history": []}
-    velocity = {name: np.zeros_like(value) for name, value in model.params.items()}
     best: Params = {}
-    steps_per_epoch = -(-N // batch_size)  # (8.10)
+    if momentum:
+        optimizer = SGD(learning_rate, momentum)
+    if optimizer is not None and learning_rate == 1e-4:
+        learning_rate = optimizer.learning_rate
+    first_rate = learning_rate
+    steps_per_epoch = -(-N // batch_size)  # (8.4), as // rounds down
     batches = islice(minibatches(N, batch_size, rng), num_iters)
     bar = tqdm(batches, total=num_iters, disable=not verbose, unit="step", file=sys.stdout)
     for step, batch in enumerate(bar, start=1):
@@ -92,11 +103,12 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
             X_batch = augment(X_batch, rng)
         with known_finite():  # all of X was looked at before the first step
             loss, grads = model.loss(X_batch, y[batch], reg)
-        rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (8.17)
-        if momentum:
-            momentum_step(model.params, grads, velocity, rate, momentum)
-        else:
+        rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (8.9)
+        if optimizer is None:
             sgd_step(model.params, grads, rate)
+        else:
+            optimizer.learning_rate = rate
+            optimizer.step(model.params, grads)
         history["loss_history"].append(loss)
         epoch_ends = step % steps_per_epoch == 0 or step == num_iters
         if has_diverged(history["loss_history"], model.params if epoch_ends else {}, rate):
@@ -105,10 +117,12 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
             history["train_acc_history"].append(accuracy(model.predict(X[sample]), y[sample]))
             history["val_acc_history"].append(accuracy(model.predict(X_val), y_val))
             bar.set_postfix(loss=loss, val_acc=history["val_acc_history"][-1])
-            learning_rate *= learning_rate_decay  # (8.12)
+            learning_rate *= learning_rate_decay  # (8.6)
             *earlier, latest = history["val_acc_history"]
             if keep_best and latest > max(earlier, default=-1):  # higher than ever
                 best = {name: value.copy() for name, value in model.params.items()}
     for name in best:
         model.params[name][...] = best[name]
+    if optimizer is not None:
+        optimizer.learning_rate = first_rate
     return history

@@ -1,5 +1,6 @@
 """Answers to the exercises of 08_training, right and wrong."""
 
+import copy
 from itertools import islice
 
 import numpy as np
@@ -7,42 +8,59 @@ import numpy as np
 from cs231n_utils.taught.training import minibatches
 
 
-def parabola_path__right_recursion(w0, eta, c, beta, num_steps):
-    path = [w0, (1 - eta * c) * w0]
-    while len(path) <= num_steps:
-        path.append((1 + beta - eta * c) * path[-1] - beta * path[-2])
-    return path
+def steps_of_epochs__right_loop(num_epochs, N, batch_size):
+    return sum(1 for _ in range(num_epochs) for _ in range(0, N, batch_size))
 
 
-def parabola_path__right_matrix_powers(w0, eta, c, beta, num_steps):
-    step = np.array([[1 - eta * c, -eta * beta], [c, beta]])  # of (w, v)
-    return [np.linalg.matrix_power(step, t)[0, 0] * w0 for t in range(num_steps + 1)]
+steps_of_epochs = {
+    "right_plus_batch_minus_one": lambda E, N, size: E * ((N + size - 1) // size),
+    "right_ceil": lambda E, N, size: E * int(np.ceil(N / size)),
+    "wrong_floor": lambda E, N, size: E * (N // size),
+    "wrong_rounded_at_the_end": lambda E, N, size: -(-E * N // size),
+    "wrong_one_epoch": lambda E, N, size: -(-N // size),
+    "wrong_one_more": lambda E, N, size: E * (N // size + 1),
+    "wrong_not_whole": lambda E, N, size: E * N / size,
+}
 
 
-def parabola_path__wrong_without_momentum(w0, eta, c, beta, num_steps):
-    return w0 * (1 - eta * c) ** np.arange(num_steps + 1)
+def kept_by(copied, *, better=lambda latest, best: latest > best, put_back=True):
+    """An answer that keeps a copy of the parameters, made by a function."""
+
+    def answer(model, one_epoch, score, num_epochs):
+        best, best_params = -np.inf, {}
+        for _ in range(num_epochs):
+            one_epoch(model)
+            latest = score(model)
+            if better(latest, best):
+                best, best_params = latest, copied(model.params)
+        if put_back:
+            model.params = best_params
+        return best
+
+    return answer
 
 
-def parabola_path__wrong_average(w0, eta, c, beta, num_steps):
-    path, w, v = [w0], w0, 0.0
-    for _ in range(num_steps):
-        v = beta * v + (1 - beta) * c * w
-        w = w - eta * v
-        path.append(w)
-    return path
+keep_best = {
+    "right_deepcopy": kept_by(copy.deepcopy),
+    "right_arrays": kept_by(lambda params: {k: np.array(v) for k, v in params.items()}),
+    "wrong_dict": kept_by(dict),
+    "wrong_shallow_copy": kept_by(copy.copy),
+    "wrong_the_same_dict": kept_by(lambda params: params),
+    "wrong_views": kept_by(lambda params: {k: v[:] for k, v in params.items()}),
+    "wrong_not_put_back": kept_by(copy.deepcopy, put_back=False),
+    "wrong_later_at_a_tie": kept_by(copy.deepcopy, better=lambda latest, best: latest >= best),
+}
 
 
-def parabola_path__wrong_nesterov(w0, eta, c, beta, num_steps):
-    path, w, v = [w0], w0, 0.0
-    for _ in range(num_steps):
-        v = beta * v + c * w
-        w = w - eta * (beta * v + c * w)
-        path.append(w)
-    return path
-
-
-def parabola_path__wrong_length(w0, eta, c, beta, num_steps):
-    return parabola_path__right_recursion(w0, eta, c, beta, num_steps)[1:]
+def keep_best__right_in_place(model, one_epoch, score, num_epochs):
+    scores, states = [], []
+    for _ in range(num_epochs):
+        one_epoch(model)
+        scores.append(score(model))
+        states.append({name: value.copy() for name, value in model.params.items()})
+    for name, value in states[int(np.argmax(scores))].items():
+        model.params[name][...] = value
+    return max(scores)
 
 
 def flat_gradient(model, X, y):
@@ -100,52 +118,3 @@ def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches,
 def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
     N, singles = len(X), np.arange(len(X))[:, None]
     return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
-
-
-def should_stop__right_loop(val_acc_history, patience):
-    best, waited = -1.0, 0
-    for value in val_acc_history:
-        best, waited = (value, 0) if value > best else (best, waited + 1)
-    return waited >= patience
-
-
-def should_stop__right_maxima(val_acc_history, patience):
-    earlier = val_acc_history[: len(val_acc_history) - patience]
-    return len(earlier) > 0 and max(val_acc_history[-patience:]) <= max(earlier)
-
-
-def should_stop__wrong_in_place(val_acc_history, patience):
-    stop = should_stop__right_loop(val_acc_history, patience)
-    val_acc_history.sort()
-    return stop
-
-
-should_stop = {
-    "wrong_at_one_record_only": lambda accs, patience: len(accs) - 1 - np.argmax(accs) == patience,
-    "wrong_any_fall": lambda accs, patience: len(accs) > 1 and accs[-1] < accs[-2],
-    "wrong_later_at_a_tie": lambda accs, patience: accs[::-1].index(max(accs)) >= patience,
-    "wrong_one_too_patient": lambda accs, patience: len(accs) - 1 - np.argmax(accs) > patience,
-    "wrong_never": lambda accs, patience: False,
-}
-
-
-def should_stop__wrong_best_is_the_record_before(val_acc_history, patience):
-    last = val_acc_history[-patience - 1 :]
-    return len(last) > patience and max(last) == last[0]
-
-
-def should_stop__wrong_falls_in_a_row(val_acc_history, patience):
-    falls = np.diff(val_acc_history)[-patience:] <= 0
-    return len(val_acc_history) > patience and bool(falls.all())
-
-
-cosine_rate = {
-    "right_squared_cosine": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)) ** 2,
-    "right_from_the_end": lambda t, T, eta: eta * (1 - np.cos(np.pi * (T - t) / T)) / 2,
-    "wrong_a_hundred_steps": lambda t, T, eta: eta / 2 * (1 + np.cos(np.pi * t / 100)),
-    "wrong_rate_of_the_example": lambda t, T, eta: 0.2 * (1 + np.cos(np.pi * t / T)),
-    "wrong_linear": lambda t, T, eta: eta * (1 - t / T),
-    "wrong_without_half": lambda t, T, eta: eta * (1 + np.cos(np.pi * t / T)),
-    "wrong_whole_wave": lambda t, T, eta: eta / 2 * (1 + np.cos(2 * np.pi * t / T)),
-    "wrong_quarter_wave": lambda t, T, eta: eta * np.cos(np.pi * t / (2 * T)),
-}
