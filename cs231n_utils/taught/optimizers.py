@@ -1,9 +1,16 @@
 """Exported from notebooks: edit them, then `make export`.
 
+- notebooks/05_gradient_descent.ipynb
 - notebooks/08_training.ipynb
 """
 
 from cs231n_utils.types import Params
+
+
+def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
+    """Move every parameter one step down its gradient, in place."""
+    for name in params:
+        params[name] -= learning_rate * grads[name]  # (5.5)
 
 
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
