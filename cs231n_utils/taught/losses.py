@@ -2,6 +2,7 @@
 
 - notebooks/02_softmax_cross_entropy.ipynb
 - notebooks/04_softmax_gradient.ipynb
+- notebooks/05_gradient_descent.ipynb
 """
 
 import numpy as np
@@ -36,4 +37,4 @@ def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """Half of reg times the sum of all squared weights; its gradient is reg * W for each W."""
     reg = check_reg(reg)
-    return 0.5 * reg * sum(float(np.sum(W**2)) for W in weights)  # (4.10)
+    return 0.5 * reg * sum(float(np.sum(W**2)) for W in weights)  # (5.1)

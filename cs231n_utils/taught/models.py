@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/04_softmax_gradient.ipynb
+- notebooks/05_gradient_descent.ipynb
 - notebooks/07_two_layer_net.ipynb
 """
 
@@ -37,8 +37,8 @@ class SoftmaxClassifier:
         if y is None:
             return S
         loss, dS = softmax_loss(S, y)
-        loss += l2_penalty(reg, self.params["W"])  # (4.11)
-        dW = X.T @ dS + float(reg) * self.params["W"]  # (4.12)
+        loss += l2_penalty(reg, self.params["W"])  # (5.2)
+        dW = X.T @ dS + float(reg) * self.params["W"]  # (5.3)
         return loss, {"W": dW, "b": dS.sum(axis=0)}
 
     def predict(self, X: np.ndarray) -> np.ndarray:

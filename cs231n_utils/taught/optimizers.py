@@ -1,6 +1,6 @@
 """Exported from notebooks: edit them, then `make export`.
 
-- notebooks/08_training.ipynb
+- notebooks/05_gradient_descent.ipynb
 - notebooks/09_optimizers.ipynb
 """
 
@@ -16,7 +16,7 @@ from cs231n_utils.validation import check_positive, check_reg, check_share
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
     """Move every parameter one step down its gradient, in place."""
     for name in params:
-        params[name] -= learning_rate * grads[name]
+        params[name] -= learning_rate * grads[name]  # (5.5)
 
 
 class SGD:
