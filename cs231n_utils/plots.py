@@ -372,3 +372,46 @@ def confusion_matrix(
         f"Confusion matrix of {num_classes} classes: {right} of {counts.sum()} examples on the "
         f"diagonal, {counts.sum() - right} off it."
     )
+
+
+def graph(
+    nodes: Sequence[tuple[str, float, float]],
+    edges: Sequence[tuple[int, int, str, float, float]],
+    alt: str,
+    title: str = "",
+) -> DescribedFigure:
+    """Draw a graph of operations: values above its arrows, gradients below them.
+
+    Parameters
+    ----------
+    nodes
+        Label and place (x, y) of each operation, drawn as a circle; places lie about 2.6 apart.
+    edges
+        For each arrow the positions in `nodes` of its start and end, the name of what flows along
+        it, its value and the gradient of the loss with respect to it.
+    alt
+        Text alternative; the numbers on the arrows are added to it.
+    title
+        What stands above the graph.
+    """
+    places = np.array([place for _, *place in nodes], dtype=float)  # (nodes, 2)
+    width, height = np.ptp(places, axis=0)
+    fig, ax = subplots(figsize=(0.73 * width + 1, 0.73 * height + 1.2))
+    ax.set(aspect="equal", frame_on=False, xticks=[], yticks=[], title=title)
+    arrow = {"arrowstyle": "-|>", "shrinkA": 20, "shrinkB": 20, "lw": 2, "mutation_scale": 20}
+    numbers = []
+    for start, end, name, value, gradient in edges:
+        value, gradient = value + 0, gradient + 0  # -0 becomes 0
+        tail, head = places[[start, end]]
+        ax.annotate("", head, tail, arrowprops=arrow | {"color": "black"})
+        cos, sin = (head - tail) / np.linalg.norm(head - tail)
+        angle = np.degrees(np.arctan2(sin, cos))
+        style: Any = {"rotation": angle, "ha": "center", "va": "center"}
+        middle, above = (tail + head) / 2, 0.36 * np.array([-sin, cos])
+        ax.text(*(middle + above), f"{name} = {value:.4g}", color=COLORS[0], **style)
+        ax.text(*(middle - above), f"d{name} = {gradient:.4g}", color=COLORS[3], **style)
+        numbers.append(f"{name} = {value:.4g} (gradient {gradient:.4g})")
+    ax.plot(*places.T, "wo", ms=38, mec="black", clip_on=False)
+    for (label, *_), place in zip(nodes, places, strict=True):
+        ax.text(*place, label, ha="center", va="center", size=12)
+    return fig.described(f"{alt} Values and gradients on the arrows: {', '.join(numbers)}.")

@@ -6,7 +6,7 @@ import pytest
 from mutants import run
 
 MUTANTS = [mutant for path in mutants.FILES for mutant in mutants.read(path)]
-NUMBERS = ["02", "03", "04", "05", "06", "07", "08"]
+NUMBERS = ["01", "02", "03", "04", "05", "06", "07", "08"]
 
 
 def numbers(run):

@@ -82,12 +82,12 @@ def test_code_is_the_cell_without_docstrings(material):
     def text(*reference):
         return re.sub("<.*?>", "", material.show("code", *reference))
 
-    whole, one = text("cell-064"), text("cell-064", "class_mean_classifier")
+    whole, one = text("cell-017"), text("cell-017", "look_up")
     assert text("cell-024").strip().endswith("# (1.5)"), "the marks of a solution are not shown"
-    assert "(1.14)" in one
-    assert "Weights W" not in whole
-    assert "shapes: W" in whole
-    assert "shapes: W" not in one
+    assert "(1.3)" in one
+    assert "for each row of X, the label" not in whole
+    assert "points" in whole
+    assert "points" not in one
 
 
 def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):

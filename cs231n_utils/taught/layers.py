@@ -10,8 +10,8 @@ def affine_backward(
     dZ: np.ndarray, X: np.ndarray, W: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dX (N, D), dW (D, H) and db (H,) of Z = X W + b, from dZ (N, H)."""
-    dX = dZ @ W.T  # (6.17)
-    dW = X.T @ dZ  # (6.16)
+    dX = dZ @ W.T  # (6.16)
+    dW = X.T @ dZ  # (6.17)
     db = dZ.sum(axis=0)  # (6.18)
     return dX, dW, db
 

@@ -35,3 +35,13 @@ def accuracy(y_pred: np.ndarray, y: np.ndarray) -> float:
     """
     y_pred, y = check_predictions(y_pred, y)
     return float(np.mean(y_pred == y))  # (1.10)
+
+
+def class_mean_classifier(
+    X: np.ndarray, y: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights W (D, C) and biases b (C,) whose scores choose the nearest class mean."""
+    means = [X[y == i].mean(axis=0) for i in range(num_classes)]  # (1.13) C arrays (D,)
+    W = np.stack(means, axis=1)  # (D, C): column i is the mean of class i
+    b = -0.5 * np.sum(W * W, axis=0)  # (1.14) shape (C,)
+    return W, b

@@ -62,7 +62,8 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
     check_network(sizes, std, dtype)
     D, H, C = sizes
     rng = np.random.default_rng(rng)
-    W1, W2 = std * rng.standard_normal((D, H)), std * rng.standard_normal((H, C))  # (7.9)
+    W1 = std * rng.standard_normal((D, H))  # (7.9)
+    W2 = std * rng.standard_normal((H, C))
     params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
     return {name: value.astype(dtype) for name, value in params.items()}
 

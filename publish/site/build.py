@@ -114,7 +114,7 @@ def counts() -> str:
 
 
 def needs() -> str:
-    """What each notebook says in its opening cell that it needs and takes."""
+    """What each notebook says that it needs and takes."""
     head = ["notebook", "needs", "to read", "with exercises", "to run, at most"]
     rows: list[list[object]] = []
     for n in Notebook.series():

@@ -73,6 +73,9 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     notebook = Notebook(Path(page).name, Path("notebooks"), nbformat.reads(text, as_version=4))
     notebook.content.metadata.pop("widgets", None)  # the page would load foreign scripts
     notebook.content.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = ANCHOR.sub(as_slug, cell.source)
     for cell in notebook.code:
         cell.source = notebook.shown(cell)
         myst: dict[str, Any] = {}
@@ -89,6 +92,14 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
                 output["data"] = {"text/markdown": CONTROL}
         cell.metadata["mystnb"] = myst
     source[0] = nbformat.writes(notebook.content)
+
+
+ANCHOR = re.compile(r"(?<=\]\()([^()\s#:]*#)([^()\s]+)(?=\))")
+
+
+def as_slug(link: re.Match[str]) -> str:
+    """A link to a heading as JupyterLab names it, `#Why-is-it-so?`, in the words of the site."""
+    return link[1] + re.sub(r"[^\w-]", "", link[2]).lower()
 
 
 BAR = re.compile(r"(`+[^`]*`+)|\|")

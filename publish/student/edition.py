@@ -62,7 +62,8 @@ def solved(notebook: Notebook) -> Notebook:
     for cell in notebook.solutions:
         cell.source = with_messages(cell.source, titles.get(cell.id))
     notebook.content.cells = [part for cell in notebook.cells for part in split(cell)]
-    notebook.content.cells[0].source += f"\n\n{what_to_write(notebook)}"
+    contract = next(cell for cell in notebook.cells if cell.source == notebook.contract)
+    contract.source += f"\n\n{what_to_write(notebook)}"
     for cell in notebook.cells:
         mark(cell)
     return notebook
@@ -116,7 +117,7 @@ def split(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def what_to_write(notebook: Notebook) -> str:
-    """What the first cell tells a student."""
+    """What the contract tells a student."""
     asked = [match for cell in notebook.solutions for match in ASKED.findall(cell.source)]
     names = [f"{'a part of ' * bool(part)}`{name}`" for part, name in asked]
     listed = f"{', '.join(names)} and " if names else ""

@@ -62,3 +62,34 @@ bias_for_raw_inputs = {
 def bias_for_raw_inputs__wrong_in_place(W, b, v):
     b -= v @ W
     return b
+
+
+centre_splits = {
+    "right_tuple": lambda train, val: (train - train.mean(axis=0), val - train.mean(axis=0)),
+    "right_one_row_at_a_time": lambda train, val: [
+        np.array([row - train.mean(axis=0) for row in split]) for split in (train, val)
+    ],
+    "right_sum_divided": lambda train, val: [
+        split - train.sum(axis=0) / len(train) for split in (train, val)
+    ],
+    "wrong_as_printed": lambda train, val: [split - split.mean(axis=0) for split in (train, val)],
+    "wrong_mean_of_both": lambda train, val: [
+        split - np.concatenate([train, val]).mean(axis=0) for split in (train, val)
+    ],
+    "wrong_validation_mean": lambda train, val: [
+        split - val.mean(axis=0) for split in (train, val)
+    ],
+    "wrong_mean_of_each_image": lambda train, val: [
+        split - split.mean(axis=1, keepdims=True) for split in (train, val)
+    ],
+    "wrong_one_number": lambda train, val: [split - train.mean() for split in (train, val)],
+    "wrong_validation_raw": lambda train, val: [train - train.mean(axis=0), val],
+    "wrong_exchanged": lambda train, val: [val - train.mean(axis=0), train - train.mean(axis=0)],
+    "wrong_training_only": lambda train, val: train - train.mean(axis=0),
+}
+
+
+def centre_splits__wrong_in_place(train, val):
+    val -= train.mean(axis=0)
+    train -= train.mean(axis=0)
+    return train, val

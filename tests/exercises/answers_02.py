@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.taught.losses import cross_entropy, softmax
+from cs231n_utils.taught.losses import softmax
 
 
 def log_softmax(S):
@@ -13,15 +13,6 @@ def log_softmax(S):
 def normalised(E):
     """Rows that sum to 1."""
     return E / E.sum(axis=1, keepdims=True)
-
-
-def smoothed(S, y, alpha):
-    """Targets (N, C)."""
-    return (1 - alpha) * np.eye(S.shape[1])[y] + alpha / S.shape[1]
-
-
-def mean_loss(targets, logs):
-    return -np.mean(np.sum(targets * logs, axis=1))
 
 
 softmax_at_temperature = {
@@ -52,46 +43,44 @@ def softmax_at_temperature__wrong_axis(S, T):
     return E / E.sum(axis=0)
 
 
-smoothed_cross_entropy = {
-    "right_all_targets": lambda S, y, a: mean_loss(smoothed(S, y, a), log_softmax(S)),
-    "wrong_exchanged": lambda S, y, a: mean_loss(smoothed(S, y, 1 - a), log_softmax(S)),
-    "wrong_labels_only": lambda S, y, a: cross_entropy(S, y),
-    "wrong_sum_over_the_batch": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S)),
-    "wrong_not_averaged": lambda S, y, a: -np.sum(smoothed(S, y, a) * log_softmax(S), axis=1),
-    "wrong_log_of_probabilities": lambda S, y, a: mean_loss(smoothed(S, y, a), np.log(softmax(S))),
+def picked(S, y):
+    return S[np.arange(len(y)), y]
+
+
+def lse(S):
+    """Log-sum-exp of each row, shape (N,)."""
+    return S.max(axis=1) + np.log(np.exp(S - S.max(axis=1, keepdims=True)).sum(axis=1))
+
+
+repaired_loss = {
+    "right_maximum_added_back": lambda S, y: np.mean(lse(S) - picked(S, y)),
+    "right_shifted_both": lambda S, y: -np.mean(picked(log_softmax(S), y)),
+    "right_one_example_at_a_time": lambda S, y: (
+        sum(
+            np.log(np.exp(s - s[k]).sum()) if abs(s).max() < 300 else (s.max() - s[k])
+            for s, k in zip(S, y, strict=True)
+        )
+        / len(y)
+    ),
+    "wrong_as_printed": lambda S, y: np.mean(lse(S) - S.max(axis=1) - picked(S, y)),
+    "wrong_shift_added_to_the_score": lambda S, y: np.mean(
+        lse(S) - S.max(axis=1) - picked(S, y) - S.max(axis=1)
+    ),
+    "wrong_maximum_of_the_matrix": lambda S, y: np.mean(
+        np.log(np.exp(S - S.max()).sum(axis=1)) - picked(S - S.max(), y)
+    ),
+    "wrong_no_shift_at_all": lambda S, y: np.mean(np.log(np.exp(S).sum(axis=1)) - picked(S, y)),
+    "wrong_log_of_softmax": lambda S, y: -np.mean(np.log(picked(softmax(S), y))),
+    "wrong_softmax_twice": lambda S, y: np.mean(lse(softmax(S)) - picked(softmax(S), y)),
+    "wrong_sum": lambda S, y: np.sum(lse(S) - picked(S, y)),
+    "wrong_trap": lambda S, y: np.mean(lse(S) - S[:, y]),
+    "wrong_not_averaged": lambda S, y: lse(S) - picked(S, y),
 }
 
 
-def smoothed_cross_entropy__right_mixture_of_losses(S, y, alpha):
-    N, C = S.shape
-    others = [cross_entropy(S, np.full(N, i)) for i in range(C)]
-    return (1 - alpha) * cross_entropy(S, y) + alpha * np.mean(others)
-
-
-def smoothed_cross_entropy__wrong_ten_classes(S, y, alpha):
-    targets = (1 - alpha) * np.eye(S.shape[1])[y] + alpha / 10
-    return mean_loss(targets, log_softmax(S))
-
-
-def smoothed_cross_entropy__wrong_one_term_not_stable(S, y, alpha):
-    others = np.mean(np.log(softmax(S) + 1e-300))
-    return (1 - alpha) * cross_entropy(S, y) - alpha * others
-
-
-def smoothed_cross_entropy__wrong_in_place(S, y, alpha):
+def repaired_loss__wrong_in_place(S, y):
     S -= S.max(axis=1, keepdims=True)
-    S -= np.log(np.exp(S).sum(axis=1, keepdims=True))
-    return mean_loss(smoothed(S, y, alpha), S)
-
-
-def smoothed_cross_entropy__wrong_log_with_a_patch(S, y, alpha):
-    return mean_loss(smoothed(S, y, alpha), np.log(softmax(S) + 1e-12))
-
-
-def smoothed_cross_entropy__wrong_share_of_other_classes(S, y, alpha):
-    Y = np.eye(S.shape[1])[y]
-    targets = (1 - alpha) * Y + alpha / (S.shape[1] - 1) * (1 - Y)
-    return mean_loss(targets, log_softmax(S))
+    return np.mean(lse(S) - picked(S, y))
 
 
 two_class_loss = {

@@ -4,28 +4,46 @@ import numpy as np
 
 from cs231n_utils.taught.layers import affine_backward
 
-
-def leaky_relu_backward__right_on_a_copy(dA, Z, slope):
-    dZ = np.array(dA, dtype=float)
-    dZ[Z <= 0] *= slope
-    return dZ
-
-
-leaky_relu_backward = {
-    "right_two_masks": lambda dA, Z, slope: dA * (Z > 0) + slope * dA * (Z <= 0),
-    "wrong_relu": lambda dA, Z, slope: dA * (Z > 0),
-    "wrong_mask_on_the_gradient": lambda dA, Z, slope: np.where(dA > 0, dA, slope * dA),
-    "wrong_exchanged": lambda dA, Z, slope: np.where(Z > 0, slope * dA, dA),
-    "wrong_fixed_slope": lambda dA, Z, slope: dA * np.where(Z > 0, 1, 0.1),
-    "wrong_at_the_kink": lambda dA, Z, slope: dA * np.where(Z >= 0, 1, slope),
-    "wrong_like_the_maximum": lambda dA, Z, slope: np.maximum(slope * dA, dA * (Z > 0)),
-    "wrong_mask_on_the_product": lambda dA, Z, slope: np.where(dA * Z > 0, dA, slope * dA),
+twice_used_gradients = {
+    "right_list": lambda x, w: [w, x + 2 * w],
+    "right_array": lambda x, w: np.array([w, w + (x + w)]),
+    "wrong_overwritten": lambda x, w: (w, x + w),
+    "wrong_other_path": lambda x, w: (w, w),
+    "wrong_product_of_the_paths": lambda x, w: (w, w * (x + w)),
+    "wrong_order": lambda x, w: (x + 2 * w, w),
+    "wrong_input": lambda x, w: (x + w, x + 2 * w),
+    "wrong_one_number": lambda x, w: x + 2 * w,
+    "wrong_numbers_of_the_first_point": lambda x, w: (3, 8),
 }
 
 
-def leaky_relu_backward__wrong_in_place(dA, Z, slope):
-    dA[Z <= 0] *= slope
-    return dA
+block_backward = {
+    "right_factor": lambda dV, X: dV * (1 + (X > 0)),
+    "right_two_cases": lambda dV, X: np.where(X > 0, 2 * dV, dV),
+    "wrong_without_the_fork": lambda dV, X: dV * (X > 0),
+    "wrong_without_the_mask": lambda dV, X: 2 * dV,
+    "wrong_mask_on_both": lambda dV, X: 2 * dV * (X > 0),
+    "wrong_mask_inverted": lambda dV, X: dV * (1 + (X < 0)),
+    "wrong_mask_of_the_gradient": lambda dV, X: dV * (1 + (dV > 0)),
+    "wrong_direct_path_only": lambda dV, X: dV.copy(),
+}
+
+
+def block_backward__right_on_a_copy(dV, X):
+    dA = dV.copy()
+    dA[X <= 0] = 0
+    return dV + dA
+
+
+def block_backward__wrong_as_it_was(dV, X):
+    dA = dV
+    dA[X <= 0] = 0
+    return dV + dA
+
+
+def block_backward__wrong_in_place(dV, X):
+    dV += dV * (X > 0)
+    return dV
 
 
 def centre_backward__right_by_the_jacobian(dV):
@@ -48,18 +66,6 @@ centre_backward = {
 def centre_backward__wrong_in_place(dV):
     dV -= dV.mean(axis=0)
     return dV
-
-
-scale_backward = {
-    "right_einsum": lambda dV, X, g: [g * dV, np.einsum("nd,nd->d", dV, X)],
-    "right_diagonals": lambda dV, X, g: (dV @ np.diag(g), np.diag(X.T @ dV)),
-    "wrong_axis": lambda dV, X, g: (dV * g, (dV * X).sum(axis=1)),
-    "wrong_not_summed": lambda dV, X, g: (dV * g, dV * X),
-    "wrong_input_forgotten": lambda dV, X, g: (dV * g, dV.sum(axis=0)),
-    "wrong_mean": lambda dV, X, g: (dV * g, (dV * X).mean(axis=0)),
-    "wrong_one_gradient": lambda dV, X, g: dV * g,
-    "wrong_order": lambda dV, X, g: ((dV * X).sum(axis=0), dV * g),
-}
 
 
 def columns_backward__right_through_rows(dZ_cols, X_cols, W_cols):

@@ -62,6 +62,40 @@ def leaky_loss__wrong_no_dictionary(params, X, y, reg, slope):
     return loss, *grads.values()
 
 
+def own(params, X, y, reg, *, behind=False, bias="dZ", decay=1.0):
+    """The two-layer network, its bias before or behind ReLU, and which array db1 sums."""
+    Z = X @ params["W1"] + (0 if behind else params["b1"])
+    A = relu(Z) + (params["b1"] if behind else 0)
+    loss, dS = softmax_loss(A @ params["W2"] + params["b2"], y)
+    dA, dW2, db2 = affine_backward(dS, A, params["W2"])
+    dZ = relu_backward(dA, Z)
+    squares = np.sum(params["W1"] ** 2) + np.sum(params["W2"] ** 2)
+    return loss + 0.5 * reg * squares, {
+        "W1": X.T @ dZ + decay * reg * params["W1"],
+        "b1": {"dZ": dZ, "dA": dA}[bias].sum(axis=0),
+        "W2": dW2 + decay * reg * params["W2"],
+        "b2": db2,
+    }
+
+
+own_loss = {
+    "right_affine_backward": own,
+    "right_list": lambda params, X, y, reg: list(own(params, X, y, reg)),
+    "wrong_as_it_was": partial(own, behind=True, bias="dA"),
+    "wrong_half_repaired": partial(own, bias="dA"),
+    "wrong_gradient_only": partial(own, behind=True),
+    "wrong_no_decay": partial(own, decay=0.0),
+    "wrong_decay_twice": partial(own, decay=2.0),
+    "wrong_no_penalty": lambda params, X, y, reg: own(params, X, y, 0.0),
+    "wrong_loss_alone": lambda params, X, y, reg: own(params, X, y, reg)[0],
+}
+
+
+def own_loss__wrong_without_biases(params, X, y, reg):
+    loss, grads = own(params, X, y, reg)
+    return loss, {"W1": grads["W1"], "W2": grads["W2"]}
+
+
 WEIGHTS = ("W1", "W2", "W3")
 ALL = (*WEIGHTS, "b1", "b2", "b3")
 
