@@ -161,7 +161,8 @@ def _restored(*arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
 @np.errstate(all="ignore")  # of entries that are not asked for, and of values beyond float32
 def measure_slopes(f: Function, x: np.ndarray, h: float, resolution: float) -> Slopes:
     """Central differences of f at x at steps h, h/10, ..., until they agree within `resolution`."""
-    f_0 = check_number(f(x))
+    with _restored(x):
+        f_0 = check_number(f(x))
     settled, single = np.zeros(x.shape, dtype=bool), False
     coarse = fine = np.zeros((4, *x.shape))  # central, left and right slope, round-off
     for power in range(NUM_STEPS):
@@ -320,8 +321,7 @@ def check_directions(
         A function of params as in `numerical_gradient`; dicts with the same keys, float64 arrays
         pairwise of one shape. params is restored exactly.
     num_directions, h, tolerance, rng
-        How many directions, two evaluations each; the step; the largest difference that passes; a
-        NumPy Generator, or a seed for one.
+        How many, two evaluations each; the step; the largest difference that passes; a seed.
 
     Returns
     -------

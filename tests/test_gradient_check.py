@@ -13,6 +13,7 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from faulty_gradients import Network
+from hypothesis import example
 from hypothesis import strategies as st
 from strategies import (
     ANY_FLOAT,
@@ -144,6 +145,7 @@ OUTCOMES = (ValueError, ZeroDivisionError, KeyboardInterrupt, GradientCheckError
     h=st.sampled_from([1e-5, 0.5]),
     max_examples=150,
 )
+@example(x=np.ones((1, 2)), layout=lambda x: x, bad_call=5, answer=0.0, place="x", h=1e-5)
 def test_every_check_restores_x_bit_for_bit_whatever_f_does(x, layout, bad_call, answer, place, h):
     view, other, before = layout(x), x.copy(), bits(x)
     written = {"x": view, "another parameter": other, "elsewhere": np.empty(1)}[place]
