@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from mutants import run
 
-MUTANTS = [mutant for path in mutants.FILES for mutant in mutants.read(path)]
+FILES = [path for path in mutants.FILES if path.stem != "12"]  # it trains for minutes, on CIFAR-10
+MUTANTS = [mutant for path in FILES for mutant in mutants.read(path)]
 NUMBERS = ["02", "03", "04", "06", "07", "08"]
 
 
