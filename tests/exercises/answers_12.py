@@ -190,7 +190,7 @@ def train_in_the_dark__wrong_photographs(model, X, y, image_shape, order, **opti
     return train(model, X, y, X, y, augment=random_flips(image_shape), **options)
 
 
-def train_in_the_dark__wrong_changes_X(model, X, y, image_shape, order, **options):
+def train_in_the_dark__wrong_changes_images(model, X, y, image_shape, order, **options):
     model.params["W1"] = model.params["W1"][order]
     X[:] = X[:, order]
     augment = flips_between(np.argsort(order), order, image_shape)
