@@ -4,7 +4,7 @@ What can only be seen while they run is tested with their cells: see conftest.py
 """
 
 import pytest
-from contract import Notebook, references_lead_somewhere, rules_for
+from contract import RULES, Notebook, references_lead_somewhere
 
 from publish import export
 
@@ -13,7 +13,7 @@ SERIES = Notebook.series()
 
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_form(notebook):
-    violations = [f"{r.__name__}: {text}" for r in rules_for(notebook) for text in r(notebook)]
+    violations = [f"{rule.__name__}: {text}" for rule in RULES for text in rule(notebook)]
     assert not violations, "\n".join(violations)
 
 

@@ -18,7 +18,6 @@ MAX_STATEMENTS = 18  # of a code cell
 MAX_WORDS, MAX_OPEN_CELLS = 4500, 40  # of a notebook
 LEAST_COMPUTING = 2 / 3  # of its lines of open code
 MAX_PUZZLE = 8  # lines of code of the puzzle
-HEAVY = {"12"}  # notebooks not yet made light
 MAX_SECONDS = {"12": 300}  # that a notebook may run; the others 20
 
 # The gradients that each notebook derives; a notebook that is not named here derives none.
@@ -433,15 +432,3 @@ RULES = [
     for function in list(globals().values())
     if inspect.isgeneratorfunction(function) and function is not references_lead_somewhere
 ]
-FOR_LIGHT = [
-    opens_with_a_puzzle,
-    is_light,
-    plumbing_is_collapsed_and_nothing_else,
-    widgets_have_answers,
-    exercises_are_of_every_kind,
-]
-
-
-def rules_for(notebook):
-    """The rules that a notebook must keep."""
-    return [rule for rule in RULES if rule not in FOR_LIGHT or notebook.number not in HEAVY]

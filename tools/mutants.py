@@ -1,6 +1,7 @@
 """Mutants of the notebooks: single faults, each of which a check of the notebook must see.
 
-    python -m tools.mutants    the figures, by notebook, and the equivalent mutants
+    python -m tools.mutants        the figures, by notebook, and the equivalent mutants
+    python -m tools.mutants 03 12  those of two notebooks; 12 runs only if it is named
 
 `mutants/NN.diff` holds those of notebook NN. A heading `== notebook`, or `== ` and the name of a
 module of the package, says where the faults below it are planted: `- ` what stands there once,
@@ -40,6 +41,7 @@ from cs231n_utils import gradient_check
 from publish.notebook import Notebook
 
 FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
+LONG = {"12"}  # trains for minutes, on CIFAR-10: run only if it is named
 COMPARE_WITH_THE_COPY = ["cell-85"]  # of notebook 08: its train against TwoLayerNet.train
 
 
@@ -189,7 +191,9 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
 
 def main() -> int:
     """Print the figures; the exit status is 1 when a mutant survives."""
-    mutants, survivors = [mutant for path in FILES for mutant in read(path)], []
+    named = sys.argv[1:] or [path.stem for path in FILES if path.stem not in LONG]
+    mutants = [mutant for path in FILES if path.stem in named for mutant in read(path)]
+    survivors: list[Mutant] = []
     faulty = [mutant for mutant in mutants if not mutant.equivalent]
     for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):
         caught = {mutant: run(number, mutant).caught for mutant in group}

@@ -44,3 +44,13 @@ def random_shifts(image_shape: tuple[int, ...], most: int) -> Augment:
         return np.stack(moved).reshape(X.shape)
 
     return shift
+
+
+def in_turn(*augments: Augment) -> Augment:
+    """Return a function of inputs X (N, D) and a Generator that applies all, one by one."""
+    def apply(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        for augment in augments:
+            X = augment(X, rng)
+        return X
+
+    return apply

@@ -33,6 +33,6 @@ def train_by_recipe(model: Any, data: Dataset, num_epochs: int, **changes: Any) 
     return train(model, data.X_train, data.y_train, data.X_val, data.y_val, **(recipe | changes))
 
 
-def network(hidden_size: int, seed: int = 0) -> TwoLayerNet:
-    """A network for 32x32 colour images in ten classes, in float32."""
-    return TwoLayerNet(3072, hidden_size, 10, std=0.05, rng=seed, dtype=np.float32)
+def network(hidden_size: int, seed: int = 0, dtype: Any = np.float32) -> TwoLayerNet:
+    """A network for 32x32 colour images in ten classes."""
+    return TwoLayerNet(3072, hidden_size, 10, std=0.05, rng=seed, dtype=dtype)

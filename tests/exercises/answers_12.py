@@ -1,6 +1,28 @@
 """Answers to the exercises of 12_cifar10, right and wrong."""
 
+import math
+
 import numpy as np
+
+from cs231n_utils.taught.augmentation import random_flips
+from cs231n_utils.taught.training import train
+
+images_needed = {
+    "right_integer_part": lambda q, most: math.floor(q * (1 - q) / (most / 2) ** 2) + 1,
+    "right_float": lambda q, most: np.ceil(q * (1 - q) * (2 / most) ** 2),
+    "wrong_one_standard_error": lambda q, most: math.ceil(q * (1 - q) / most**2),
+    "wrong_no_root": lambda q, most: math.ceil(2 * q * (1 - q) / most),
+    "wrong_rounded_down": lambda q, most: max(1, int(4 * q * (1 - q) / most**2)),
+    "wrong_worst_case": lambda q, most: math.ceil(1 / most**2),
+    "wrong_fraction": lambda q, most: 4 * q * (1 - q) / most**2,
+}
+
+
+def images_needed__right_search(q, most):
+    count = 1
+    while 2 * math.sqrt(q * (1 - q) / count) > most:
+        count += 1
+    return count
 
 
 def loss_at(S, y, T):
@@ -86,7 +108,90 @@ def predict_twice__wrong_scores(model, X, image_shape):
     return (model.loss(X) + model.loss(mirror(X, image_shape))).argmax(axis=1)
 
 
-def predict_twice__wrong_in_place(model, X, image_shape):
-    first = probabilities(model.loss(X))
-    X[:] = mirror(X, image_shape)
-    return (first + probabilities(model.loss(X))).argmax(axis=1)
+def predict_twice__wrong_as_given(model, X, image_shape):
+    P = probabilities(model.loss(X))
+    images = X.reshape(-1, *image_shape)
+    images[:] = images[:, :, ::-1].copy()
+    return (P + probabilities(model.loss(X))).argmax(axis=1)
+
+
+def predict_twice__wrong_mirrored_twice_back(model, X, image_shape):
+    mirrored = mirror(mirror(X, image_shape), image_shape)
+    return classes(np.mean, model, X, mirrored)
+
+
+def predict_twice__right_puts_back(model, X, image_shape):
+    P = probabilities(model.loss(X))
+    images = X.reshape(-1, *image_shape)
+    images[:] = images[:, :, ::-1].copy()
+    P = P + probabilities(model.loss(X))
+    images[:] = images[:, :, ::-1].copy()
+    return P.argmax(axis=1)
+
+
+def flips_between(before, after, image_shape):
+    """Mirror what `before` puts in order, then put it in the order `after`."""
+    flip = random_flips(image_shape)
+    return lambda X, rng: flip(X[:, before], rng)[:, after]
+
+
+def in_the_dark(model, X, y, order, augment, options):
+    shuffled = X[:, order]
+    return train(model, shuffled, y, shuffled, y, augment=augment, **options)
+
+
+def train_in_the_dark__right_inverse_by_hand(model, X, y, image_shape, order, **options):
+    undo = np.empty_like(order)
+    undo[order] = np.arange(len(order))
+    model.params["W1"] = model.params["W1"].take(order, axis=0)
+    return in_the_dark(model, X, y, order, flips_between(undo, order, image_shape), options)
+
+
+def train_in_the_dark__right_matrix(model, X, y, image_shape, order, **options):
+    flip = random_flips(image_shape)
+
+    def augment(batch, rng):
+        photographs = np.empty_like(batch)
+        photographs[:, order] = batch
+        return flip(photographs, rng)[:, order]
+
+    model.params["W1"][:] = model.params["W1"][order]
+    return in_the_dark(model, X, y, order, augment, options)
+
+
+def train_in_the_dark__wrong_mirrors_noise(model, X, y, image_shape, order, **options):
+    model.params["W1"] = model.params["W1"][order]
+    return in_the_dark(model, X, y, order, random_flips(image_shape), options)
+
+
+def train_in_the_dark__wrong_first_weights(model, X, y, image_shape, order, **options):
+    augment = flips_between(np.argsort(order), order, image_shape)
+    return in_the_dark(model, X, y, order, augment, options)
+
+
+def train_in_the_dark__wrong_way_back(model, X, y, image_shape, order, **options):
+    model.params["W1"] = model.params["W1"][np.argsort(order)]
+    augment = flips_between(np.argsort(order), order, image_shape)
+    return in_the_dark(model, X, y, order, augment, options)
+
+
+def train_in_the_dark__wrong_not_shuffled_again(model, X, y, image_shape, order, **options):
+    model.params["W1"] = model.params["W1"][order]
+    augment = flips_between(np.argsort(order), np.arange(len(order)), image_shape)
+    return in_the_dark(model, X, y, order, augment, options)
+
+
+def train_in_the_dark__wrong_no_mirroring(model, X, y, image_shape, order, **options):
+    model.params["W1"] = model.params["W1"][order]
+    return in_the_dark(model, X, y, order, None, options)
+
+
+def train_in_the_dark__wrong_photographs(model, X, y, image_shape, order, **options):
+    return train(model, X, y, X, y, augment=random_flips(image_shape), **options)
+
+
+def train_in_the_dark__wrong_changes_images(model, X, y, image_shape, order, **options):
+    model.params["W1"] = model.params["W1"][order]
+    X[:] = X[:, order]
+    augment = flips_between(np.argsort(order), order, image_shape)
+    return train(model, X, y, X, y, augment=augment, **options)
