@@ -26,6 +26,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks.side_by_side import interleaved, print_conditions, print_table, ratios, save
 from cs231n_utils.plots import COLORS, subplots
 from cs231n_utils.taught.models import TwoLayerNet
+from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.threads import use_all_threads
 
 N, D, C = 20_000, 3072, 10
@@ -51,7 +52,7 @@ def ours(X, y, params, steps=STEPS, momentum=0.0):
 
     net.train(
         X, y, X[:10], y[:10], LEARNING_RATE, 1.0, REG, steps, BATCH_SIZE,
-        momentum=momentum, schedule=stamp,
+        optimizer=SGD(LEARNING_RATE, momentum) if momentum else None, schedule=stamp,
     )  # fmt: skip
     return stamps, net.params
 

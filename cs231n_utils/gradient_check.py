@@ -20,7 +20,7 @@ from cs231n_utils.validation import (
     check_counts,
     check_float64,
     check_number,
-    check_rates,
+    check_positive,
 )
 
 Function = Callable[[Any], float]
@@ -130,7 +130,7 @@ def numerical_gradient(f: Function, x: np.ndarray, h: float = 1e-5) -> np.ndarra
 def _both_sides(f: Function, x: np.ndarray, h: float, where: Any = True) -> np.ndarray:
     """f(x + h e) and f(x - h e), each of x's shape; 0 where they are not asked for."""
     check_float64(x, "x")
-    check_rates(h=h)
+    check_positive("h", h)
     values = np.zeros((2, *x.shape))
     with _restored(x) as (before,):
         for index in map(tuple, np.argwhere(np.broadcast_to(where, x.shape))):

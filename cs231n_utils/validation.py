@@ -195,18 +195,6 @@ def check_positive(name: str, value: float) -> float:
     return value
 
 
-def check_rates(**rates: float) -> None:
-    """Refuse learning rates, decays and steps, passed by name, that cannot be used.
-
-    Raises
-    ------
-    ValueError
-        Unless each is finite and above 0.
-    """
-    for name, value in rates.items():
-        check_positive(name, value)
-
-
 def check_counts(**counts: int) -> None:
     """Refuse numbers of examples, steps or settings, passed by name, that count nothing.
 
@@ -233,17 +221,14 @@ def check_share(name: str, value: float) -> float:
     return value
 
 
-def check_optimizer(optimizer: Any, momentum: float) -> None:
-    """Refuse what cannot make the steps of a training loop.
+def check_optimizer(optimizer: Any) -> None:
+    """Refuse what cannot make the steps of a training loop; None stands for plain steps.
 
     Raises
     ------
     TypeError
-        When an optimizer is given that lacks step(params, grads) or a learning_rate.
-    ValueError
-        When the momentum is not from 0 to below 1, or comes beside an optimizer.
+        When step(params, grads) or a learning_rate is missing.
     """
-    check_share("momentum", momentum)
     if optimizer is None:
         return
     if not callable(getattr(optimizer, "step", None)) or not hasattr(optimizer, "learning_rate"):
@@ -254,8 +239,6 @@ def check_optimizer(optimizer: Any, momentum: float) -> None:
             "optimizer must have a method step(params, grads) and an attribute learning_rate, "
             f"as SGD(0.1) has, but {given} was given"
         )
-    if momentum:
-        raise ValueError("momentum is a part of the optimizer: pass SGD(learning_rate, momentum)")
 
 
 def check_log_range(low: float, high: float) -> None:

@@ -18,6 +18,7 @@ import threadpoolctl
 
 from cs231n_utils.datasets import make_spirals
 from cs231n_utils.taught.models import TwoLayerNet
+from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.taught.search import (
     halving_plan,
     log_uniform,
@@ -132,8 +133,9 @@ def test_a_try_is_a_training_run_in_the_dtype_of_the_data(dtype):
                "batch_size": 30, "momentum": 0.5, "schedule": None}  # fmt: skip
     rng = np.random.default_rng(3)
     net = TwoLayerNet(2, 10, 3, std=0.5, rng=rng, dtype=dtype)
-    options = {name: setting[name] for name in setting.keys() - {"hidden_size", "std"}}
-    history = net.train(*splits, **options, learning_rate_decay=1.0, rng=rng)
+    options = {name: setting[name] for name in ("reg", "num_iters", "batch_size", "schedule")}
+    optimizer = SGD(0.1, momentum=0.5)
+    history = net.train(*splits, **options, learning_rate_decay=1.0, optimizer=optimizer, rng=rng)
     right = (net.predict(splits[2]) == DATA.y_val).tolist()
     expected = {"loss": history["loss_history"][-1], "val_accuracy": np.mean(right), "right": right}
     assert try_setting(setting, 3, splits) == expected

@@ -16,7 +16,7 @@ from cs231n_utils.validation import (
     check_counts,
     check_inputs,
     check_labels,
-    check_rates,
+    check_positive,
     has_diverged,
     known_finite,
 )
@@ -113,7 +113,7 @@ def test_models_refuse_bad_batches_with_value_and_type_errors_alone(X, y):
 def test_options_are_accepted_exactly_when_valid(rate, count):
     good_rate = isinstance(rate, float) and 0 < rate < math.inf
     good_count = isinstance(count, int) and count >= 1
-    assert is_refused(check_rates, rate=rate) == (not good_rate)
+    assert is_refused(check_positive, "rate", rate) == (not good_rate)
     assert is_refused(check_counts, count=count) == (not good_count)
 
 

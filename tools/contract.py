@@ -12,7 +12,15 @@ from itertools import pairwise
 
 import nbformat
 
-from publish.notebook import ROOT, Notebook, alt_text, has_solution, is_collapsed, tags
+from publish.notebook import (
+    ROOT,
+    Notebook,
+    alt_text,
+    has_solution,
+    is_collapsed,
+    is_docstring,
+    tags,
+)
 
 MAX_STATEMENTS = 18  # of a code cell
 MAX_WORDS, MAX_OPEN_CELLS = 4500, 40  # of a notebook
@@ -220,8 +228,7 @@ def count_statements(source):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             count += len(node.value.elts)
         elif isinstance(node, ast.stmt) and not isinstance(node, ast.Import | ast.ImportFrom):
-            docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            count += not docstring
+            count += not is_docstring(node)
     return count
 
 

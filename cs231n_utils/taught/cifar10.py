@@ -10,7 +10,7 @@ import numpy as np
 from cs231n_utils.datasets import Dataset
 from cs231n_utils.taught.augmentation import random_flips
 from cs231n_utils.taught.models import TwoLayerNet
-from cs231n_utils.taught.optimizers import linear_decay
+from cs231n_utils.taught.optimizers import SGD, linear_decay
 from cs231n_utils.taught.training import train
 from cs231n_utils.types import History
 
@@ -23,12 +23,14 @@ def centre_in_place(data: Dataset) -> np.ndarray:
     return mean
 
 
-def train_by_recipe(model: Any, data: Dataset, num_epochs: int, **changes: Any) -> History:
+def train_by_recipe(model: Any, data: Dataset, num_epochs: int, learning_rate: float = 0.1,
+                    momentum: float = 0.9, **changes: Any) -> History:
     """Train a model on images by one recipe, with changes; the history."""
     recipe: dict[str, Any] = {
-        "learning_rate": 0.1, "learning_rate_decay": 1.0, "reg": 1e-3, "batch_size": 200,
+        "learning_rate_decay": 1.0, "reg": 1e-3, "batch_size": 200,
         "num_iters": num_epochs * len(data.y_train) // 200,
-        "momentum": 0.9, "schedule": linear_decay, "augment": random_flips(data.image_shape or ()),
+        "optimizer": SGD(learning_rate, momentum), "schedule": linear_decay,
+        "augment": random_flips(data.image_shape or ()),
     }
     return train(model, data.X_train, data.y_train, data.X_val, data.y_val, **(recipe | changes))
 

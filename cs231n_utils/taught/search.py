@@ -15,9 +15,9 @@ import threadpoolctl
 from numpy.random import SeedSequence
 from tqdm import tqdm
 
-from cs231n_utils.taught.linear import accuracy
 from cs231n_utils.taught.models import TwoLayerNet
-from cs231n_utils.taught.optimizers import linear_decay
+from cs231n_utils.taught.optimizers import SGD, linear_decay
+from cs231n_utils.types import History
 from cs231n_utils.validation import check_counts, check_log_range
 
 
@@ -25,39 +25,48 @@ Setting = dict[str, Any]
 Result = dict[str, Any]
 
 DEFAULTS: Setting = {"hidden_size": 100, "std": 0.1, "num_iters": 100, "batch_size": 50,
-                     "learning_rate_decay": 1.0, "momentum": 0.9, "schedule": linear_decay}
+                     "learning_rate": 1e-4, "learning_rate_decay": 1.0, "momentum": 0.9,
+                     "schedule": linear_decay}
 
 
-def try_setting(setting: Setting, seed: Any, splits: Sequence[np.ndarray]) -> Result:
-    """Train a TwoLayerNet; return its last minibatch's loss, its validation accuracy, and "right".
-
-    "right" is a list: is the network right on validation image n? A run that diverges gets the
-    loss infinity and the accuracy 0.
+def train_setting(setting: Setting, seed: Any, splits: Any) -> tuple[TwoLayerNet, History]:
+    """Train a TwoLayerNet; return it and its history.
 
     Parameters
     ----------
     setting
-        hidden_size, std and options of `train`, by name; DEFAULTS fill in the others.
+        hidden_size, std, learning_rate, momentum and options of `train`, by name; DEFAULTS fill in
+        the others.
     seed
         Whatever default_rng takes.
     splits
-        X_train, y_train, X_val, y_val.
+        X_train (N, D), y_train (N,), X_val, y_val.
     """
-    X_train, y_train, X_val, y_val = splits
     options = DEFAULTS | setting
     rng = np.random.default_rng(seed)
-    net = TwoLayerNet(input_size=X_train.shape[1], hidden_size=options.pop("hidden_size"),
-                      output_size=int(np.max(y_train)) + 1, std=options.pop("std"),
-                      rng=rng, dtype=X_train.dtype)
+    net = TwoLayerNet(input_size=splits[0].shape[1], hidden_size=options.pop("hidden_size"),
+                      output_size=int(np.max(splits[1])) + 1, std=options.pop("std"),
+                      rng=rng, dtype=splits[0].dtype)
+    optimizer = SGD(options.pop("learning_rate"), momentum=options.pop("momentum"))
+    history = net.train(*splits, **options, optimizer=optimizer, rng=rng)
+    return net, history
+
+
+def try_setting(setting: Setting, seed: Any, splits: Any) -> Result:
+    """Train as `train_setting` does; return the last loss, the validation accuracy, and "right".
+
+    "right" is a list: is the network right on validation image n? A run that diverges gets the
+    loss infinity and the accuracy 0.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # the warning of a run that diverges
-            losses = net.train(X_train, y_train, X_val, y_val, **options, rng=rng)["loss_history"]
+            net, history = train_setting(setting, seed, splits)
     except RuntimeWarning:
-        return {"loss": np.inf, "val_accuracy": 0.0, "right": [False] * len(y_val)}
-    y_pred = net.predict(X_val)
-    return {"loss": float(losses[-1]), "val_accuracy": accuracy(y_pred, y_val),
-            "right": (y_pred == y_val).tolist()}
+        return {"loss": np.inf, "val_accuracy": 0.0, "right": [False] * len(splits[3])}
+    right = net.predict(splits[2]) == splits[3]  # (N,)
+    return {"loss": float(history["loss_history"][-1]), "val_accuracy": float(right.mean()),
+            "right": right.tolist()}
 
 
 Evaluate = Callable[[Setting, SeedSequence], Result]

@@ -12,12 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from cs231n_utils.taught.linear import accuracy
-from cs231n_utils.taught.optimizers import SGD, sgd_step
+from cs231n_utils.taught.optimizers import sgd_step
 from cs231n_utils.types import Augment, History, Optimizer, Params
 from cs231n_utils.validation import (
     check_counts,
     check_optimizer,
-    check_rates,
+    check_positive,
     check_split,
     has_diverged,
     known_finite,
@@ -41,7 +41,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
           y_val: np.ndarray, learning_rate: float = 1e-4, learning_rate_decay: float = 0.95,
           reg: float = 5e-6, num_iters: int = 10000, batch_size: int = 200,
           verbose: bool = False, *, rng: np.random.Generator | int = 0,
-          optimizer: Optimizer | None = None, momentum: float = 0.0,
+          optimizer: Optimizer | None = None,
           schedule: Callable[[float], float] | None = None, augment: Augment | None = None,
           keep_best: bool = False) -> History:
     """Minimise model.loss by minibatch steps, in place; return losses and accuracies on the way.
@@ -54,7 +54,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     X_train, y_train, X_val, y_val
         Inputs (N, D) and labels (N,).
     learning_rate
-        Of the first step. With an optimizer, a value other than 1e-4 replaces the optimizer's own.
+        Of the first plain step; an optimizer brings its own.
     batch_size
         Examples of a step; it may exceed N.
     verbose
@@ -64,8 +64,6 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     optimizer
         Makes the steps: it has step(params, grads) and an attribute learning_rate, which is set
         before each step and put back at the end. By default steps are plain.
-    momentum
-        Short for optimizer=SGD(learning_rate, momentum).
     schedule
         Function of the share of the run that is done, from 0 to below 1; each step's rate is
         multiplied by its value. For example linear_decay.
@@ -79,9 +77,10 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     ValueError, TypeError
         For bad input, before the first step.
     """
-    check_rates(learning_rate=learning_rate, learning_rate_decay=learning_rate_decay)
+    check_positive("learning_rate", learning_rate)
+    check_positive("learning_rate_decay", learning_rate_decay)
     check_counts(num_iters=num_iters, batch_size=batch_size)
-    check_optimizer(optimizer, momentum)
+    check_optimizer(optimizer)
     X, y = check_split(model, X_train, y_train)
     X_val, y_val = check_split(model, X_val, y_val)
     rng = np.random.default_rng(rng)
@@ -89,9 +88,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     sample = rng.permutation(N)[: len(y_val)]  # for the training accuracy
     history: History = {"loss_history": [], "train_acc_history": [], "val_acc_history": []}
     best: Params = {}
-    if momentum:
-        optimizer = SGD(learning_rate, momentum)
-    if optimizer is not None and learning_rate == 1e-4:
+    if optimizer is not None:
         learning_rate = optimizer.learning_rate
     first_rate = learning_rate
     steps_per_epoch = -(-N // batch_size)  # (8.4), as // rounds down
