@@ -44,7 +44,9 @@ def site(tmp_path_factory):
     """The folder of the site, built with a launch address."""
     folder = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
-        patch.setenv("CS231N_LAUNCH", BINDER)
+        course = tmp_path_factory.mktemp("course") / "course.toml"
+        course.write_text(f"launch = '{BINDER}'", encoding="utf-8")
+        patch.setenv("CS231N_COURSE", str(course))
         assert build(folder) == 0
     return folder
 
@@ -132,30 +134,23 @@ def test_pages_hold_what_the_readme_says(pages):
 # --- The settings -------------------------------------------------------------------------------
 
 
-def conf(monkeypatch, launch=""):
-    """Sphinx's settings with a launch address."""
-    monkeypatch.setenv("CS231N_LAUNCH", launch)
+def conf():
+    """Sphinx's settings."""
     return runpy.run_path(str(HERE / "conf.py"))
 
 
-def test_a_launch_address_needs_a_place_for_the_notebook(monkeypatch):
-    assert conf(monkeypatch)["html_context"]["launch_host"] is None
-    with pytest.raises(ValueError, match=r"must contain \{path\}"):
-        conf(monkeypatch, "https://mybinder.org/v2/gh/someone/series/main")
-
-
-def test_a_control_becomes_a_sentence_and_its_state_is_left_out(monkeypatch):
+def test_a_control_becomes_a_sentence_and_its_state_is_left_out():
     view = new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"})
     notebook = new_notebook(cells=[new_code_cell("explore()", outputs=[view])])
     notebook.metadata["widgets"] = {"state": {}}
     text = [nbformat.writes(notebook)]
-    conf(monkeypatch)["adapt"](None, "notebooks/01", text)
+    conf()["adapt"](None, "notebooks/01", text)
     adapted = nbformat.reads(text[0], as_version=4)
     assert "widgets" not in adapted.metadata
     assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
 
 
-def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link(monkeypatch):
+def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link():
     lines = ["Rows |B| of `a|b`, in notebooks/04_x.ipynb.", "", "Returns", "-------", "float"]
-    conf(monkeypatch)["read_as_text"](None, "function", "f", None, None, lines)
+    conf()["read_as_text"](None, "function", "f", None, None, lines)
     assert lines[0] == r"Rows \|B\| of `a|b`, in :doc:`/notebooks/04_x`."

@@ -97,7 +97,9 @@ def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):
         slides.copy_libraries()
 
 
-def test_the_configured_address_is_linked(material, monkeypatch):
-    monkeypatch.setenv("CS231N_LAUNCH", "https://example.org/lab?tree={path}")
+def test_the_configured_address_is_linked(material, monkeypatch, tmp_path):
+    course = tmp_path / "course.toml"
+    course.write_text("launch = 'https://example.org/lab?tree={path}'", encoding="utf-8")
+    monkeypatch.setenv("CS231N_COURSE", str(course))
     expected = "https://example.org/lab?tree=notebooks/01_linear_scores.ipynb"
     assert f'href="{expected}"' in material.show("notebook")

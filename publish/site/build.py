@@ -3,11 +3,7 @@
     python -m publish.site            writes build/site/
     python -m publish.site FOLDER     writes FOLDER
 
-Every warning of Sphinx is an error. CS231N_LAUNCH is the address that opens a notebook where the
-reader needs to install nothing; {path} stands for the notebook's path in the project. Without it
-the pages have no launch links. For example, on Binder:
-
-    CS231N_LAUNCH='https://mybinder.org/v2/gh/OWNER/NAME/main?urlpath=lab/tree/{path}'
+Every warning of Sphinx is an error. course.toml says where links open a notebook.
 """
 
 import argparse

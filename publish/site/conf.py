@@ -1,11 +1,9 @@
 """Sphinx's settings for the site. `python -m publish.site` builds it."""
 
 import html
-import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import nbformat
 from docutils import nodes
@@ -13,13 +11,10 @@ from numpy.typing import DTypeLike
 from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
+from publish.course import Course
 from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, tags
 
-LAUNCH = os.environ.get("CS231N_LAUNCH", "")
-if LAUNCH and "{path}" not in LAUNCH:
-    raise ValueError(
-        f"CS231N_LAUNCH must contain {{path}}, where a notebook's path belongs; got {LAUNCH!r}"
-    )
+COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
 
 project = html_title = "Two-layer network"
@@ -45,7 +40,7 @@ toc_object_entries_show_parents = "hide"
 nitpick_ignore_regex = [("py:.*", r"(?!cs231n_utils\.).*")]
 
 html_theme = "pydata_sphinx_theme"
-html_context = {"default_mode": "auto", "launch": LAUNCH, "launch_host": urlsplit(LAUNCH).hostname}
+html_context = {"default_mode": "auto", "course": COURSE}
 templates_path = ["templates"]
 html_static_path = ["static"]
 html_favicon = "static/favicon.svg"

@@ -5,15 +5,13 @@
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
 taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
-build/npm/; MathJax is the site's. CS231N_LAUNCH, which publish/site/build.py describes, adds a link
-that opens the notebook where the reader needs to install nothing.
+build/npm/; MathJax is the site's. course.toml says where a link opens the notebook.
 """
 
 import argparse
 import ast
 import html
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
@@ -30,6 +28,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from publish.course import Course
 from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed
 
 HERE = Path(__file__).parent
@@ -144,8 +143,8 @@ class Material:
         """Links to the notebook: its file, and where CS231N_LAUNCH opens it."""
         path = f"notebooks/{self.source.path.name}"
         links = [link(f"../../{path}", path)]
-        if address := os.environ.get("CS231N_LAUNCH"):
-            links.append(link(address.replace("{path}", path), "Open it without installing"))
+        if address := Course.read().opens(path):
+            links.append(link(address, "Open it without installing"))
         return "<p>" + "<br>".join(links) + "</p>"
 
     def cell(self, cell_id: str, kind: str) -> NotebookNode:
