@@ -6,13 +6,13 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab data test run student slides site help clean notebooks export lint browser matrix bench
+.PHONY: lab progress data test run student slides site help clean notebooks export lint browser matrix bench
 
-lab: .venv/.student  ## set up, then open JupyterLab on the first notebook
-	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
-	  || { echo "Port $(PORT) is busy: close the JupyterLab that uses it, or choose another port with 'make lab PORT=8899'."; exit 1; }
-	$(BIN)/python -m jupyterlab --port=$(PORT) --ServerApp.port_retries=0 --ServerApp.root_dir=. \
-	  --LabApp.default_url=/lab/tree/notebooks/01_linear_scores.ipynb --LabApp.app_settings_dir=.lab
+lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own
+	@$(BIN)/python -m publish.student.lab --port=$(PORT)
+
+progress: .venv/.student  ## say which checks of your notebooks pass, and what to do next
+	@$(BIN)/python -m cs231n_utils.progress my_notebooks
 
 data: .venv/.student  ## download CIFAR-10
 	@$(BIN)/python -m cs231n_utils.datasets
@@ -37,7 +37,7 @@ help:  ## print this list
 	@echo; echo "For those who change the series:"
 	@awk -F ':.*### ' '/^[a-z]+:.*### / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-clean:  ## remove everything that the other commands made, except CIFAR-10
+clean:  ## remove everything that the other commands made, except CIFAR-10 and your notebooks
 	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 

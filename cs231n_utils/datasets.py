@@ -37,6 +37,9 @@ PIXELS = 32 * 32  # of one colour
 TIMEOUT = (10, 30)  # seconds: for a connection, and for the next bytes
 RETRY_WAITS = (0, 1, 2, 4)  # seconds before an attempt
 ADVICE = "run `make data` or `python -m cs231n_utils.datasets`, or let CS231N_DATA name where it is"
+MISSING = """\
+To download it (170 MB), run `make data`, or in a cell: %run -m cs231n_utils.datasets
+If you have it already, name its folder in a cell: %env CS231N_DATA=FOLDER"""
 # A pickle is a program. None runs here: the official ones are searched for their list and array.
 LABELS = re.compile(rb"(?s)\x06labels.{1,9}?\(((?:K[\x00-\x09]|e\()+)e")
 ARRAY = re.compile(rb"(?s)\x04data.{,9}cnumpy.{,200}numpy\ndtype\n.{,9}u1.{,60}\x89T(.{4})")
@@ -189,7 +192,7 @@ def load_cifar10(
     folders = _folders(folder)
     if not (files := _find(folders)):
         places = " or ".join(map(str, folders))
-        raise FileNotFoundError(f"CIFAR-10 is not in {places}.\nTo have it (170 MB), {ADVICE}.")
+        raise FileNotFoundError(f"CIFAR-10 is not in {places}.\n{MISSING}")
     meta = files[0].with_name("batches.meta.txt" if files[0].suffix else "batches.meta")
     if meta.exists():
         with _reading(meta) as content:

@@ -269,8 +269,8 @@ def test_the_data_are_looked_for_in_three_places(small, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "PACKAGE", tmp_path / "checkout" / "cs231n_utils")
     monkeypatch.setenv("CS231N_DATA", str(places[0]))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: places[2])
-    advice = r"`make data` or `python -m cs231n_utils\.datasets`, or let CS231N_DATA"
-    with pytest.raises(FileNotFoundError, match=f"{' or '.join(map(str, places))}.*\n.*{advice}"):
+    advice = r"\n.*%run -m cs231n_utils\.datasets\n.*CS231N_DATA=FOLDER$"
+    with pytest.raises(FileNotFoundError, match=f"{' or '.join(map(str, places))}.{advice}"):
         load_cifar10(**SMALL)
     for place in reversed(places):
         write(place / FOLDER, binary_files(small))

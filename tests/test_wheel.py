@@ -1,5 +1,6 @@
-"""The package works without its checkout: a wheel, installed elsewhere, runs single notebooks."""
+"""One notebook anywhere: in a folder of its own, it installs a wheel and runs without a checkout."""
 
+import json
 import os
 import shutil
 import site
@@ -9,43 +10,89 @@ import sysconfig
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+import nbformat
+import pytest
+
+from publish.notebook import ROOT, Notebook
+from publish.student.anywhere import anywhere
+
 PIP = [sys.executable, "-m", "pip"]
+RUN = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+try:
+    NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
+finally:
+    nbformat.write(notebook, sys.argv[1])
+"""
+VARIABLES = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "CS231N_DATA")}
 
 
-def run(*command, folder):
-    """Run a command in a folder, which must succeed, as if there were no checkout."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([str(part) for part in command], cwd=folder, env=environment, check=True)
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The package as a file."""
+    source = tmp_path_factory.mktemp("source")
+    shutil.copytree(ROOT / "cs231n_utils", source / "cs231n_utils")  # building leaves files behind
+    for name in ["pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy2(ROOT / name, source)
+    build = ["wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "."]
+    subprocess.run([*PIP, *build], cwd=source, env=VARIABLES, check=True)
+    return next(source.glob("*.whl"))
 
 
-def environment_with(wheel, folder):
-    """The Python of a new environment with the wheel, and with the packages that are in use here.
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """The Python of a new environment with the packages in use here, but without the project's.
 
     A folder named in a .pth file is searched for packages alone. The .pth files in it are not
     read, and so an editable installation of the checkout is not seen.
     """
+    folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     packages = sysconfig.get_path("purelib", "venv", {"base": str(folder)})
     (Path(packages) / "here.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")
-    install = ["install", "--no-index", "--no-deps", "--ignore-installed", wheel]
-    run(*PIP, "--python", python, *install, folder=folder)
-    return python
+    return folder / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
-def test_a_wheel_runs_notebooks_where_there_is_no_checkout(tmp_path):
-    source, environment, elsewhere = (tmp_path / name for name in ["source", "env", "elsewhere"])
-    shutil.copytree(ROOT / "cs231n_utils", source / "cs231n_utils")  # building leaves files behind
-    for name in ["pyproject.toml", "README.md", "LICENSE"]:
-        shutil.copy2(ROOT / name, source)
-    run(*PIP, "wheel", "--no-index", "--no-deps", "--no-build-isolation", ".", folder=source)
-    python = environment_with(next(source.glob("*.whl")), environment)
-    shutil.rmtree(source)
-    elsewhere.mkdir()
-    for number in ["01", "10"]:
-        shutil.copy2(next(ROOT.glob(f"notebooks/{number}_*.ipynb")), elsewhere)
-    origin = f"import cs231n_utils; assert {str(environment)!r} in cs231n_utils.__file__"
-    run(python, "-c", origin, folder=elsewhere)
-    compare = ["-m", "pytest", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
-    run(python, *compare, folder=elsewhere)
+@pytest.fixture
+def run(python, tmp_path, monkeypatch):
+    """A function that runs a notebook as the site offers it; what the first and last cells say."""
+
+    def run(number, package):
+        (tmp_path / "course.toml").write_text(f"package = {json.dumps(package)}")
+        monkeypatch.setenv("CS231N_COURSE", str(tmp_path / "course.toml"))
+        [notebook] = Notebook.series(number)
+        path = tmp_path / "alone" / notebook.path.name
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(anywhere(notebook).content, path)
+        home = VARIABLES | {"XDG_CACHE_HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
+        command = [python, "-c", RUN, path.name]
+        result = subprocess.run(command, cwd=path.parent, env=home, capture_output=True, text=True)
+        outputs = [out for cell in Notebook.read(path).code for out in cell.outputs]
+        errors = [out.evalue for out in outputs if out.output_type == "error"]
+        assert bool(errors) == bool(result.returncode), result.stderr
+        return outputs[0].get("text", ""), errors
+
+    return run
+
+
+def test_one_notebook_installs_what_it_needs(run, wheel, tmp_path):
+    """Before: without an address, and with one that leads nowhere. After: nothing to install."""
+    missing = tmp_path / "missing.whl"
+    for address, sentence in [("", "Ask for its file"), (str(missing), "could not be installed")]:
+        _, [error] = run("01", address)
+        assert sentence in error
+        assert len(error.splitlines()) == 3
+    said = f"Installing cs231n_utils, the course's package, from {wheel.as_uri()}\n"
+    assert run("01", wheel.as_uri()) == (said, [])
+    printed, errors = run("07", str(missing))
+    assert "cs231n_utils" not in printed
+    assert errors == []
+    _, [error] = run("12", "")
+    what, download, variable = error.splitlines()
+    assert what.startswith(f"CIFAR-10 is not in {tmp_path}")
+    assert "%run -m cs231n_utils.datasets" in download
+    assert "CS231N_DATA" in variable

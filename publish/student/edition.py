@@ -11,19 +11,28 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
-from nbgrader.preprocessors import ComputeChecksums, LockCells
+from nbformat import NotebookNode, from_dict
+from nbformat.v4 import new_code_cell
 
 from publish import kernel
 from publish.notebook import BEGIN, END, ROOT, Notebook, computed, has_solution, tags
-from publish.student.marking.release import MarkCells, NamedStubs
+from publish.student.marking.stubs import as_released, stubbed
 
 HERE = Path(__file__).parent
 ASKED = re.compile(rf"{BEGIN} Write (this part of )?([\w.]+): see equation")
+TASK = re.compile(rf"{BEGIN} (Write (?:this part of )?([\w.]+): see .*)")
+COLLAPSED = {"jupyter": {"source_hidden": True}}
+FOLLOW = """\
+# Notes which checks pass. The last cell reports it.
+from cs231n_utils import progress
+
+progress.follow(
+{tasks})"""
+REPORT = "progress.report()  # which checks pass, and what to do next"
 # What a student needs besides the notebooks and the files of handout/.
 FILES = (
     "LICENSE",
@@ -49,7 +58,7 @@ def build(folder: Path) -> None:
         counts = [len(notebook.solutions), len(notebook.tagged("check")), locked]
         print(f"{notebook.name:28}{counts[0]:>9}{counts[1]:>8}{counts[2]:>8}")
     copy_files(folder)
-    write_zip(folder / "student", folder / "student.zip")
+    write_zip(folder / "student", folder / "student.zip", day=date.today())
 
 
 # --- From a notebook of the series to a solved one with nbgrader's marks ------------------------
@@ -64,6 +73,7 @@ def solved(notebook: Notebook) -> Notebook:
     notebook.content.cells = [part for cell in notebook.cells for part in split(cell)]
     contract = next(cell for cell in notebook.cells if cell.source == notebook.contract)
     contract.source += f"\n\n{what_to_write(notebook)}"
+    follow(notebook)
     for cell in notebook.cells:
         mark(cell)
     return notebook
@@ -124,8 +134,23 @@ def what_to_write(notebook: Notebook) -> str:
     return (
         f"**You write** {listed}the functions of the exercises. A line `raise "
         "NotImplementedError(...)` marks each place and says what is missing: replace it by your "
-        "code. The next cells check what you wrote. Texts and checks are locked."
+        "code. The next cells check what you wrote, and the last one says how many checks pass. "
+        "Texts and checks are locked."
     )
+
+
+def follow(notebook: Notebook) -> None:
+    """Number the checks; add a first cell that notes which pass, and a last one that says so."""
+    tasks = []
+    for number, (check, solutions) in enumerate(notebook.checks, start=1):
+        asked = [task for cell in solutions for task in TASK.findall(cell.source)]
+        names = ", ".join(dict.fromkeys(name for _, name in asked))
+        check.source = f"# Check {number} of {len(notebook.checks)}: {names}\n{check.source}"
+        tasks.append(f'    "{". ".join(task for task, _ in asked)}",\n')
+    first = new_code_cell(FOLLOW.format(tasks="".join(tasks)), id="progress-follow")
+    first.metadata = from_dict(COLLAPSED)
+    notebook.content.cells.insert(1, first)
+    notebook.content.cells.append(new_code_cell(REPORT, id="progress-report"))
 
 
 def mark(cell: NotebookNode) -> None:
@@ -150,11 +175,16 @@ def mark(cell: NotebookNode) -> None:
 
 
 def unsolved(notebook: Notebook) -> Notebook:
-    """The notebook as `nbgrader generate_assignment` releases it, without a database."""
-    content, resources = deepcopy(notebook.content), dict[str, Any]()
-    for step in (LockCells(), NamedStubs(), ComputeChecksums(), MarkCells()):
-        content, resources = step.preprocess(content, resources)
-    return Notebook(notebook.name, notebook.folder, content)
+    """The notebook as `nbgrader generate_assignment` releases it, without its checksums."""
+    notebook = deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.source = stubbed(cell.source)
+        if marks := cell.metadata.get("nbgrader"):
+            cell.metadata["deletable"] = False
+            if marks.locked:
+                cell.metadata["editable"] = False
+        as_released(cell)
+    return notebook
 
 
 # --- The folders --------------------------------------------------------------------------------
@@ -169,12 +199,13 @@ def copy_files(folder: Path) -> None:
     for source, target in {
         ROOT / "cs231n_utils": student / "cs231n_utils",
         HERE / "handout": student,
+        ROOT / ".lab": student / ".lab",
         HERE / "course": nbgrader,
         HERE / "marking": nbgrader / "marking",
     }.items():
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
-    shutil.copy2(HERE / "marking" / "update.py", student)
+    shutil.copy2(HERE / "marking" / "update.py", student / "start.py")
     shutil.copy2(Path(kernel.__file__), nbgrader / "marking")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions
@@ -188,11 +219,11 @@ def section(text: str, title: str) -> str:
     return heading + rest.partition("\n## ")[0].rstrip()
 
 
-def write_zip(folder: Path, archive: Path) -> None:
-    """Pack a folder; the same files make the same bytes on any day."""
+def write_zip(folder: Path, archive: Path, day: date) -> None:
+    """Pack a folder; the same files make the same bytes on the same day."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry = zipfile.ZipInfo(name, (day.year, day.month, day.day, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             file.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -1,14 +1,11 @@
 """How nbgrader makes a student's notebook from a solved one, and reads what comes back."""
 
-import re
 from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions, DeduplicateIds, NbGraderPreprocessor
 
-from .update import digest
-
-SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION (.+)\n(?:.*\n)*? *### END SOLUTION$", re.M)
+from .stubs import as_released, stubbed
 
 
 class NamedStubs(ClearSolutions):
@@ -21,8 +18,8 @@ class NamedStubs(ClearSolutions):
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Replace the cell's solutions."""
-        cell.source, found = SOLUTION.subn(r'\1raise NotImplementedError("\2")', cell.source)
-        if found:
+        before, cell.source = cell.source, stubbed(cell.source)
+        if cell.source != before:
             return cell, resources
         return super().preprocess_cell(cell, resources, cell_index)
 
@@ -34,8 +31,7 @@ class MarkCells(NbGraderPreprocessor):
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Mark the cell."""
-        cell.metadata["released"] = {"id": cell.id, "digest": digest(cell.source)}
-        return cell, resources
+        return as_released(cell), resources
 
 
 class UnmarkCopies(DeduplicateIds):

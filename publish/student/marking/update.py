@@ -1,16 +1,18 @@
-"""Carry your work from an older copy of this course into this one.
+"""Open JupyterLab on the first notebook; bring your work along from an older copy of this course.
 
-    python update.py ../older-copy                       every notebook of that copy
-    python update.py ../older-copy/notebooks/04_x.ipynb  one notebook
+    python start.py                                     open JupyterLab
+    python start.py ../older-copy                       with the work of that copy's notebooks
+    python start.py ../older-copy/notebooks/04_x.ipynb  with the work of one notebook
 
 Answers, cells of your own and changes to the code come along; texts and checks are those of this
 release. The older copy stays as it is, and what it held is kept in before_update/ as well.
 """
 
 import argparse
-import hashlib
+import os
 import re
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -18,51 +20,106 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_raw_cell
 
+from cs231n_utils.progress import is_as_released
+
 HERE = Path(__file__).resolve().parent
 DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.M)
 
 
-def main() -> int:
-    """Update the notebooks beside this file; the exit status is 1 when one must wait."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("old", type=Path, help="the folder of the older copy, or one notebook")
-    old = parser.parse_args().old
-    paths = [old] if old.suffix == ".ipynb" else sorted((old / "notebooks").glob("*.ipynb"))
-    if not paths or not all(path.is_file() for path in paths):
-        parser.error(f"there are no notebooks in {old}: name the folder that holds notebooks/")
-    if HERE / "notebooks" in {path.resolve().parent for path in paths}:
-        parser.error("this is the new copy itself: name the older one")
-    return max(carry(path, HERE / "notebooks" / path.name) for path in paths)
+def main() -> None:
+    """Bring work along if an older copy is named, then open JupyterLab beside this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "old", type=Path, nargs="?", help="the folder of an older copy, or one notebook"
+    )
+    parser.add_argument("--port", type=int, default=8888, help="where JupyterLab listens")
+    given = parser.parse_args()
+    check_port(given.port)
+    if given.old:
+        paths = [given.old] if given.old.is_file() else sorted(notebooks_of(given.old))
+        if not paths:
+            parser.error(f"there are no notebooks in {given.old}: name what holds notebooks/")
+        if HERE / "notebooks" in {path.resolve().parent for path in paths}:
+            parser.error("this is the new copy itself: name the older one")
+        if not all([bring(path, HERE / "notebooks") for path in paths]):
+            sys.exit("When that is done, start without the name of the older copy.")
+    open_lab(HERE, "notebooks/01_linear_scores.ipynb", given.port)
 
 
-def carry(old_path: Path, new_path: Path) -> int:
-    """Bring one notebook's work along and say so; 1 when the new notebook is in use already."""
-    keep(old_path, HERE / "before_update")
-    old = nbformat.read(old_path, as_version=4)
-    marked = any("released" in cell.metadata for cell in old.cells)
+def notebooks_of(folder: Path) -> list[Path]:
+    """The notebooks of a copy of this course, or of the folder that holds them."""
+    return [*(folder / "notebooks").glob("*.ipynb")] or [*folder.glob("*.ipynb")]
+
+
+def check_port(port: int) -> None:
+    """Stop with a sentence if JupyterLab cannot listen there: one may have the notebooks open."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        sys.exit(
+            f"Port {port} is busy: close the JupyterLab that uses it, or choose another port with "
+            "--port=8899 (make lab PORT=8899)."
+        )
+
+
+def open_lab(root: Path, notebook: str, port: int) -> None:
+    """Open JupyterLab on a notebook of a folder."""
+    from jupyterlab.labapp import main as lab
+
+    lab(
+        [
+            f"--port={port}",
+            "--ServerApp.port_retries=0",
+            "--Application.log_level=WARN",  # what was said above stays in sight
+            f"--ServerApp.root_dir={root}",
+            f"--LabApp.app_settings_dir={root / '.lab'}",
+            f"--LabApp.default_url=/lab/tree/{notebook}",
+        ]
+    )
+
+
+def bring(path: Path, folder: Path) -> bool:
+    """Bring a notebook's work into the folder of a new release, and say so; whether it could."""
+    new_path = folder / path.name
     if not new_path.exists():
-        shutil.copy2(old_path, new_path)
-        print(f"{old_path.name}: copied as it is, for this release has no notebook of that name")
-        if marked:
+        keep(path, folder.parent / "before_update")
+        shutil.copy2(path, new_path)
+        print(f"{path.name}: copied as it is, for this release has no notebook of that name")
+        if any("released" in cell.metadata for cell in nbformat.read(path, as_version=4).cells):
             print("    If you renamed it, give it the name that it had, and run this again with it")
-        return 0
+        return True
     new = nbformat.read(new_path, as_version=4)
-    if not marked:
+    if all(map(is_as_released, new.cells)):
+        return carry(path, new, new_path, kept=folder.parent / "before_update")
+    keep(path, folder.parent / "before_update")
+    print(
+        f"{path.name}: nothing carried over, because you have worked in the new notebook "
+        "already. Put a fresh one in its place and run this again, or copy by hand"
+    )
+    return False
+
+
+def carry(old_path: Path, new: NotebookNode, new_path: Path, kept: Path) -> bool:
+    """Write a new release with the work of an older one, which is kept; whether it could."""
+    keep(old_path, kept)
+    old = nbformat.read(old_path, as_version=4)
+    if not any("released" in cell.metadata for cell in old.cells):
         print(
             f"{old_path.name}: nothing carried over. Its cells have lost the marks of their "
             "release, as some programs remove them: copy your answers by hand"
         )
-        return 1
-    if not all(is_as_released(cell) for cell in new.cells):
-        print(
-            f"{new_path.name}: nothing carried over, because you have worked in the new notebook "
-            "already. Put a fresh one in its place and run this again, or copy by hand"
-        )
-        return 1
+        return False
     told = merge(old, new)
-    nbformat.write(new, new_path)
+    write(new, new_path)
     print("\n    ".join([f"{new_path.name}: {told[0]}", *told[1:]]))
-    return 0
+    return True
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook in one step, so that what was there is whole until then."""
+    part = path.with_suffix(".part")
+    nbformat.write(notebook, part)
+    os.replace(part, path)
 
 
 def keep(path: Path, folder: Path) -> None:
@@ -73,16 +130,6 @@ def keep(path: Path, folder: Path) -> None:
         number += 1
         target = folder / f"{path.stem}-{number}{path.suffix}"
     shutil.copy2(path, target)
-
-
-def digest(source: str) -> str:
-    """A short fingerprint of a cell's text."""
-    return hashlib.sha256(source.replace("\r\n", "\n").encode()).hexdigest()[:16]
-
-
-def is_as_released(cell: NotebookNode) -> bool:
-    """Whether the cell is one of the release, unchanged."""
-    return cell.metadata.get("released", {}).get("digest") == digest(cell.source)
 
 
 def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
@@ -181,4 +228,4 @@ def free(name: str, ids: set[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

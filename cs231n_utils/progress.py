@@ -1,0 +1,174 @@
+"""Which checks of a student's notebook pass, and what to do next.
+
+The student edition of a notebook calls `follow` in its first cell and `report` in its last one.
+`python -m cs231n_utils.progress FOLDER` runs a folder's notebooks and prints what each reports.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+
+CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
+SECONDS = re.compile(r"at most (\d+) seconds to run")  # what a notebook states
+STUB = "NotImplementedError: "  # how the error of what is still to write begins
+LIMIT = 60  # seconds that a cell may run in any notebook
+
+_tasks: list[str] = []  # what each check wants written
+_errors: dict[int, str] = {}  # by the number of a check that has run: its error, or ""
+
+
+# --- In a notebook ------------------------------------------------------------------------------
+
+
+def follow(*tasks: str) -> None:
+    """Note from now on which checks pass in this notebook.
+
+    Parameters
+    ----------
+    *tasks : str
+        What each of the checks wants written, in their order.
+    """
+    _tasks[:] = tasks
+    if shell := get_ipython():
+        shell.events.register("post_run_cell", _note)
+
+
+def report() -> None:
+    """Print how many checks pass as they last ran, and what to do next."""
+    print(summary(_tasks, _errors))
+
+
+def _note(result: Any) -> None:
+    """Note how a cell ended if it is a check. IPython calls this after each cell."""
+    if match := CHECK.match(result.info.raw_cell or ""):
+        error = result.error_before_exec or result.error_in_exec
+        said = str(error).strip().partition("\n")[0]
+        _errors[int(match[1])] = f"{type(error).__name__}: {said}" if error else ""
+
+
+def summary(tasks: list[str], errors: dict[int, str]) -> str:
+    """Say how many checks pass, and what the first of the others needs.
+
+    Parameters
+    ----------
+    tasks : list of str
+        What each of the checks wants written, in their order.
+    errors : dict
+        By the number of each check that has run, its error, or "" if it passes.
+
+    Returns
+    -------
+    str
+        For example "5 of 7 checks pass. Next, check 3: Write softmax: see equation (2.4)".
+    """
+    if not tasks:
+        return "Run this notebook's first cell, then the checks: they have not been followed."
+    numbers = range(1, len(tasks) + 1)
+    left = [number for number in numbers if errors.get(number, "not run")]
+    if not left:
+        return f"All {len(tasks)} checks pass."
+    number, passing = left[0], len(tasks) - len(left)
+    error = errors.get(number, "This check has not run yet.")
+    if error.startswith(STUB):
+        todo = error.removeprefix(STUB)
+    else:
+        todo = f"{tasks[number - 1]}\n    {error}"
+    return f"{passing} of {len(tasks)} checks pass. Next, check {number}: {todo}"
+
+
+# --- In a terminal ------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Print the progress in each notebook of a folder; the exit status."""
+    parser = argparse.ArgumentParser(description="Run your notebooks and say which checks pass.")
+    parser.add_argument("folder", type=Path, help="what holds the notebooks, or one of them")
+    folder = parser.parse_args().folder
+    paths = [folder] if folder.is_file() else sorted(folder.glob("*.ipynb"))
+    if not paths:
+        parser.error(f"there are no notebooks in {folder}")
+    for path in paths:
+        print(f"{path.stem:26}", end="", flush=True)
+        print(progress(path).replace("\n", "\n" + 26 * " "), flush=True)
+    return 0
+
+
+def progress(path: Path, limit: int = LIMIT) -> str:
+    """Run a notebook, which stays as it is, and say which checks pass.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook.
+    limit : int
+        Seconds that a cell may run, or more where the notebook states that it needs more.
+
+    Returns
+    -------
+    str
+        What its last cell reports. Of a notebook in which nothing is written, that alone.
+    """
+    import nbformat  # it and the client are where notebooks are, and not needed inside one
+
+    cells = nbformat.read(path, as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    if not any("progress.follow(" in source for source in sources):
+        return "not a notebook of the student edition"
+    own = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    if all(map(is_as_released, own)):
+        return "nothing written yet"
+    stated = SECONDS.search("\n".join(cell.source for cell in cells))
+    return _run(sources, path.parent, limit=max(limit, int(stated[1]) if stated else 0))
+
+
+def _run(sources: list[str], folder: Path, limit: int) -> str:
+    """Run cells in a kernel of their own, up to one that exceeds the limit, and ask for a report.
+
+    The kernel's client is used as it is: nbclient may miss the end of a cell that makes a widget.
+    """
+    from jupyter_client.manager import start_new_kernel
+
+    said, stopped = [], ""
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "stream":
+            said.append(message["content"]["text"])
+
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    options = {"allow_stdin": False, "stop_on_error": False}
+    try:
+        for source in sources:
+            try:
+                client.execute_interactive(source, timeout=limit, output_hook=bool, **options)
+            except TimeoutError:
+                line = source.strip().partition("\n")[0]
+                stopped = f"\n    stopped in this cell after {limit} seconds: {line}"
+                manager.interrupt_kernel()
+                break
+        ask = "from cs231n_utils import progress; progress.report()"
+        client.execute_interactive(ask, timeout=30, output_hook=hear, **options)
+    except TimeoutError:
+        said = ["the kernel does not answer"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return "".join(said).strip() + stopped
+
+
+def digest(source: str) -> str:
+    """A short fingerprint of a cell's text."""
+    return hashlib.sha256(source.replace("\r\n", "\n").encode()).hexdigest()[:16]
+
+
+def is_as_released(cell: Any) -> bool:
+    """Whether a notebook's cell is one of the release, unchanged."""
+    return bool(cell.metadata.get("released", {}).get("digest") == digest(cell.source))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

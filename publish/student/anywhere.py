@@ -1,0 +1,54 @@
+"""Make a notebook run where nothing else of the project is: Colab, Kaggle, an empty folder."""
+
+from copy import deepcopy
+
+from nbformat import from_dict
+from nbformat.v4 import new_code_cell
+
+from publish.course import Course
+from publish.notebook import Notebook
+
+INSTALL = '''\
+# @title Install the course's package where it is missing
+import importlib.util
+import subprocess
+import sys
+
+ADDRESS = {address!r}
+if not importlib.util.find_spec("cs231n_utils"):
+    if ADDRESS:
+        print("Installing cs231n_utils, the course's package, from", ADDRESS)
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", ADDRESS])
+    importlib.invalidate_caches()
+    if not importlib.util.find_spec("cs231n_utils"):
+        raise ModuleNotFoundError("""{advice}""")'''
+NO_ADDRESS = '''\
+This notebook needs the course's package, cs231n_utils.
+Ask for its file, cs231n_utils-...-any.whl, put it here, and run in a cell: %pip install ./FILE
+Or open the notebook in the folder of student.zip, set up as its README.md says.'''
+NO_NETWORK = '''\
+The course's package, cs231n_utils, could not be installed: see above why.
+Switch the network on (in Kaggle under Session options), and run this cell again.
+Or open the notebook in the folder of student.zip, set up as its README.md says.'''
+
+
+def anywhere(notebook: Notebook) -> Notebook:
+    """The notebook with a first cell that installs the package where it is missing.
+
+    Parameters
+    ----------
+    notebook : Notebook
+        A solved one or a student's.
+
+    Returns
+    -------
+    Notebook
+        The same with one cell more, which installs what course.toml names.
+    """
+    notebook = deepcopy(notebook)
+    address = Course.read().package
+    source = INSTALL.format(address=address, advice=NO_NETWORK if address else NO_ADDRESS)
+    cell = new_code_cell(source, id="install-package")
+    cell.metadata = from_dict({"jupyter": {"source_hidden": True}, "cellView": "form"})
+    notebook.content.cells.insert(1, cell)
+    return notebook

@@ -1,0 +1,62 @@
+"""Open JupyterLab on notebooks of your own, in my_notebooks/: `make lab` calls this.
+
+    python -m publish.student.lab [--port 8888]
+
+They are made once. When a release has changed one of them, your work is carried into the new one,
+and the old one is kept in my_notebooks/before_update/.
+"""
+
+import argparse
+from pathlib import Path
+
+import nbformat
+
+from cs231n_utils.progress import digest
+from publish.notebook import ROOT, Notebook
+from publish.student.edition import solved, unsolved
+from publish.student.marking.stubs import as_released
+from publish.student.marking.update import carry, check_port, open_lab, write
+
+MINE = ROOT / "my_notebooks"
+
+
+def main() -> None:
+    """Make or update the notebooks, then open JupyterLab on the first one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=8888, help="where JupyterLab listens")
+    port = parser.parse_args().port
+    check_port(port)
+    refresh(MINE)
+    open_lab(ROOT, f"{MINE.name}/01_linear_scores.ipynb", port)
+
+
+def refresh(folder: Path) -> None:
+    """Make the notebooks that are missing in a folder, and update those of another release."""
+    folder.mkdir(exist_ok=True)
+    for notebook in map(of_ones_own, Notebook.series()):
+        path, new = folder / notebook.path.name, notebook.content
+        if not path.exists():
+            write(new, path)
+            continue
+        try:
+            old = nbformat.read(path, as_version=4)
+        except nbformat.reader.NotJSONError:
+            print(f"{path.name} is damaged. Rename it, and the next start makes a fresh one.")
+            continue
+        if old.metadata.get("released") != new.metadata.released:
+            carry(path, new, path, kept=folder / "before_update")
+
+
+def of_ones_own(notebook: Notebook) -> Notebook:
+    """The student edition, with a link to the solved notebook, and marked as of this release."""
+    own = unsolved(solved(notebook))
+    contract = next(cell for cell in own.cells if cell.source == own.contract)
+    name = notebook.path.name
+    contract.source += f" When you have tried: [the solved notebook](../notebooks/{name})."
+    as_released(contract)
+    own.content.metadata["released"] = digest("".join(c.metadata.released.digest for c in own.cells))
+    return own
+
+
+if __name__ == "__main__":
+    main()
