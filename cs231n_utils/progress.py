@@ -139,7 +139,10 @@ def _run(sources: list[str], folder: Path, limit: int) -> str:
         if message["msg_type"] == "stream":
             said.append(message["content"]["text"])
 
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    quiet = ["--log-level=ERROR"]
+    manager, client = start_new_kernel(
+        kernel_name="python3", cwd=str(folder), extra_arguments=quiet
+    )
     options = {"allow_stdin": False, "stop_on_error": False}
     try:
         for source in sources:

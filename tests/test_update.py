@@ -1,4 +1,4 @@
-"""What survives a new release of the student edition: update.py, as it lies in the zip."""
+"""What survives a new release: in the zip, whose start.py is update.py, and in my_notebooks/."""
 
 import runpy
 import shutil
@@ -12,8 +12,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from strategies import for_all
 
+from cs231n_utils.progress import digest
 from publish.notebook import Notebook
-from publish.student import edition
+from publish.student import edition, lab
 from publish.student.marking import update
 
 NAME = "04_softmax_gradient.ipynb"
@@ -22,7 +23,7 @@ RELEASED = edition.unsolved(SOLVED).content
 FIRST = SOLVED.solutions[0].id  # softmax_loss
 CHECK = SOLVED.tagged("check")[0].id
 TITLE = RELEASED.cells[0]
-FREE = next(c.id for c in SOLVED.code if "nbgrader" not in c.metadata)
+FREE = next(c.id for c in SOLVED.code[1:] if "nbgrader" not in c.metadata)
 MINE = "def softmax_loss(S, y):\n    return 'mine'"
 
 
@@ -45,7 +46,7 @@ def place(notebook, name):
 def release_again(notebook, name, source):
     """Release a cell with another text."""
     cell(notebook, name).source = source
-    cell(notebook, name).metadata.released.digest = update.digest(source)
+    cell(notebook, name).metadata.released.digest = digest(source)
 
 
 def text(notebook):
@@ -164,25 +165,34 @@ def test_nothing_is_lost_whatever_was_done(edits):
 
 @pytest.fixture
 def copies(tmp_path, monkeypatch):
-    """An older and a newer copy of the edition, as far as update.py looks at them."""
+    """An older and a newer copy of the edition, as far as start.py looks at them."""
     folders = tmp_path / "older", tmp_path / "newer"
     for folder in folders:
         (folder / "notebooks").mkdir(parents=True)
         nbformat.write(RELEASED, folder / "notebooks" / NAME)
-        shutil.copy(update.__file__, folder)
+        shutil.copy(update.__file__, folder / "start.py")
     monkeypatch.chdir(folders[1])
     return folders
 
 
 @pytest.fixture
 def run(copies, monkeypatch, capsys):
-    """A function of an argument: what the newer copy's update.py says, and its exit status."""
+    """A function of an argument: what the newer copy's start.py says, and whether it could.
+
+    It starts no JupyterLab, but says how it would.
+    """
+    monkeypatch.setattr("jupyterlab.labapp.main", print)
 
     def run(argument):
-        monkeypatch.setattr(sys, "argv", ["update.py", str(argument)])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path("update.py", run_name="__main__")
-        return "".join(capsys.readouterr()), stop.value.code
+        monkeypatch.setattr(sys, "argv", ["start.py", str(argument), "--port=0"])
+        stopped = ""
+        try:
+            runpy.run_path("start.py", run_name="__main__")
+        except SystemExit as stop:
+            stopped = str(stop)
+        output = "".join(capsys.readouterr())
+        assert ("default_url=/lab/tree/notebooks/01_linear_scores.ipynb" in output) != bool(stopped)
+        return output, not stopped
 
     return run
 
@@ -200,8 +210,8 @@ def test_copies_are_kept(copies, run):
     before = answer("mine = 1")
     (older / "notebooks" / "my_own.ipynb").write_bytes(before)
     nbformat.write(new_notebook(), older / "notebooks" / "notes.ipynb")
-    output, status = run("../older")
-    assert status == 0
+    output, could = run("../older")
+    assert could
     assert f"{NAME}: carried over: answers 1, cells of your own 0" in output
     assert "my_own.ipynb: copied as it is" in output
     assert output.count("If you renamed it") == 1, "notes.ipynb has no marks"
@@ -210,8 +220,8 @@ def test_copies_are_kept(copies, run):
     assert (newer / "notebooks" / "my_own.ipynb").exists()
 
     again = answer("mine = 2")  # with other work: nothing is overwritten
-    output, status = run(path)
-    assert status == 1
+    output, could = run(path)
+    assert not could
     assert "you have worked in the new notebook already" in output
     assert "mine = 1" in text(nbformat.read(updated, as_version=4))
     kept = [p.read_bytes() for p in (newer / "before_update").glob("04*")]
@@ -222,12 +232,59 @@ def test_what_is_wrong_with_an_argument_is_said(copies, run):
     older, newer = copies
     bare = new_notebook(cells=[new_code_cell(part.source) for part in RELEASED.cells])
     nbformat.write(bare, older / "notebooks" / NAME)
-    for argument, sentence, expected in [
-        (older.parent, "there are no notebooks in", 2),
-        (older / "no.ipynb", "there are no notebooks in", 2),
-        (newer, "this is the new copy itself", 2),
-        (older / "notebooks" / NAME, "have lost the marks of their release", 1),
+    for argument, sentence in [
+        (older.parent, "there are no notebooks in"),
+        (older / "no.ipynb", "there are no notebooks in"),
+        (newer, "this is the new copy itself"),
+        (older / "notebooks" / NAME, "have lost the marks of their release"),
     ]:
-        output, status = run(argument)
-        assert status == expected
+        output, could = run(argument)
+        assert not could
         assert sentence in output
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A learner's folder with notebook 04."""
+    monkeypatch.setattr(Notebook, "series", lambda: [Notebook.read(SOLVED.path)])
+    lab.refresh(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_a_learners_notebook_is_made_once(mine, capsys):
+    """A start without a new release leaves it as it is, even with a cell deleted."""
+    made = nbformat.read(mine / NAME, as_version=4)
+    [linked] = [part for part in made.cells if "[the solved notebook](../notebooks/" in part.source]
+    assert [part.source for part in made.cells if part != linked] == [
+        part.source for part in RELEASED.cells if part.id != linked.id
+    ]
+    cell(made, FIRST).source = MINE
+    made.cells.remove(cell(made, FREE))
+    nbformat.write(made, mine / NAME)
+    before = (mine / NAME).read_bytes()
+    lab.refresh(mine)
+    assert (mine / NAME).read_bytes() == before
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in mine.iterdir()] == [NAME]
+
+
+def test_a_learners_notebook_is_updated_by_a_release(mine, monkeypatch, capsys):
+    old = nbformat.read(mine / NAME, as_version=4)
+    cell(old, FIRST).source = MINE
+    nbformat.write(old, mine / NAME)
+    before = (mine / NAME).read_bytes()
+    revised = Notebook.read(SOLVED.path)
+    cell(revised.content, FREE).source += "\n# revised"
+    monkeypatch.setattr(Notebook, "series", lambda: [revised])
+    lab.refresh(mine)
+    assert capsys.readouterr().out == f"{NAME}: carried over: answers 1, cells of your own 0\n"
+    updated = nbformat.read(mine / NAME, as_version=4)
+    assert cell(updated, FIRST).source == MINE
+    assert cell(updated, FREE).source.endswith("# revised")
+    assert (mine / "before_update" / NAME).read_bytes() == before
+    lab.refresh(mine)
+    assert capsys.readouterr().out == ""
+    (mine / NAME).write_text("half a note")
+    lab.refresh(mine)
+    assert capsys.readouterr().out.startswith(f"{NAME} is damaged. Rename it")
+    assert (mine / NAME).read_text() == "half a note"

@@ -1,4 +1,4 @@
-"""One notebook anywhere: in a folder of its own, it installs a wheel and runs without a checkout."""
+"""One notebook anywhere: in a folder of its own, it installs the package as a wheel and runs."""
 
 import json
 import os

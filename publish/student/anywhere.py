@@ -22,14 +22,14 @@ if not importlib.util.find_spec("cs231n_utils"):
     importlib.invalidate_caches()
     if not importlib.util.find_spec("cs231n_utils"):
         raise ModuleNotFoundError("""{advice}""")'''
-NO_ADDRESS = '''\
+NO_ADDRESS = """\
 This notebook needs the course's package, cs231n_utils.
 Ask for its file, cs231n_utils-...-any.whl, put it here, and run in a cell: %pip install ./FILE
-Or open the notebook in the folder of student.zip, set up as its README.md says.'''
-NO_NETWORK = '''\
+Or open the notebook in the folder of student.zip, set up as its README.md says."""
+NO_NETWORK = """\
 The course's package, cs231n_utils, could not be installed: see above why.
 Switch the network on (in Kaggle under Session options), and run this cell again.
-Or open the notebook in the folder of student.zip, set up as its README.md says.'''
+Or open the notebook in the folder of student.zip, set up as its README.md says."""
 
 
 def anywhere(notebook: Notebook) -> Notebook:

@@ -54,7 +54,8 @@ def of_ones_own(notebook: Notebook) -> Notebook:
     name = notebook.path.name
     contract.source += f" When you have tried: [the solved notebook](../notebooks/{name})."
     as_released(contract)
-    own.content.metadata["released"] = digest("".join(c.metadata.released.digest for c in own.cells))
+    digests = [cell.metadata.released.digest for cell in own.cells]
+    own.content.metadata["released"] = digest("".join(digests))
     return own
 
 

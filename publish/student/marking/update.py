@@ -41,7 +41,8 @@ def main() -> None:
             parser.error(f"there are no notebooks in {given.old}: name what holds notebooks/")
         if HERE / "notebooks" in {path.resolve().parent for path in paths}:
             parser.error("this is the new copy itself: name the older one")
-        if not all([bring(path, HERE / "notebooks") for path in paths]):
+        brought = [bring(path, HERE / "notebooks") for path in paths]
+        if not all(brought):
             sys.exit("When that is done, start without the name of the older copy.")
     open_lab(HERE, "notebooks/01_linear_scores.ipynb", given.port)
 
