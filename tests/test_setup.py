@@ -201,7 +201,7 @@ def test_a_learner_needs_no_nbgrader_and_a_free_port():
 def test_jupyterlab_asks_for_no_news_and_has_no_menu_of_nbgrader(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr("jupyterlab.labapp.main", given.extend)
-    open_lab(ROOT, "any.ipynb", 8888)
+    open_lab(ROOT, "my_notebooks/any.ipynb", 8888)
     [folder] = re.findall(r"app_settings_dir=(.+)", "\n".join(given))
     schemas = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
     plugin = "@jupyterlab/apputils-extension:notification"

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from ipykernel.ipkernel import IPythonKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_raw_cell
 
@@ -65,6 +66,7 @@ def check_port(port: int) -> None:
 
 def open_lab(root: Path, notebook: str, port: int) -> None:
     """Open JupyterLab on a notebook of a folder."""
+    name_python((root / notebook).parent)
     from jupyterlab.labapp import main as lab
 
     lab(
@@ -77,6 +79,21 @@ def open_lab(root: Path, notebook: str, port: int) -> None:
             f"--LabApp.default_url=/lab/tree/{notebook}",
         ]
     )
+
+
+def name_python(folder: Path) -> None:
+    """Write into notebooks which Python runs them.
+
+    JupyterLab does it when it opens one, and then shows the notebook as changed.
+    """
+    for path in folder.glob("*.ipynb"):
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except nbformat.reader.NotJSONError:
+            continue
+        if notebook.metadata.get("language_info") != IPythonKernel.language_info:
+            notebook.metadata["language_info"] = IPythonKernel.language_info
+            write(notebook, path)
 
 
 def bring(path: Path, folder: Path) -> bool:
