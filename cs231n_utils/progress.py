@@ -133,26 +133,30 @@ def _run(sources: list[str], folder: Path, limit: int) -> str:
     """
     from jupyter_client.manager import start_new_kernel
 
-    said, stopped = [], ""
+    said: list[str] = []
+    notes: list[str] = []
 
     def hear(message: dict[str, Any]) -> None:
         if message["msg_type"] == "stream":
             said.append(message["content"]["text"])
 
-    quiet = ["--log-level=ERROR"]
     manager, client = start_new_kernel(
-        kernel_name="python3", cwd=str(folder), extra_arguments=quiet
+        kernel_name="python3", cwd=str(folder), extra_arguments=["--log-level=ERROR"]
     )
     options = {"allow_stdin": False, "stop_on_error": False}
     try:
         for source in sources:
             try:
-                client.execute_interactive(source, timeout=limit, output_hook=bool, **options)
+                reply = client.execute_interactive(
+                    source, timeout=limit, output_hook=bool, **options
+                )["content"]
             except TimeoutError:
                 line = source.strip().partition("\n")[0]
-                stopped = f"\n    stopped in this cell after {limit} seconds: {line}"
+                notes.append(f"\n    Stopped after {limit} seconds in the cell: {line}")
                 manager.interrupt_kernel()
                 break
+            if reply.get("ename") == "FileNotFoundError":  # CIFAR-10, for example
+                notes.append("\n    " + reply["evalue"].partition("\n")[0])
         ask = "from cs231n_utils import progress; progress.report()"
         client.execute_interactive(ask, timeout=30, output_hook=hear, **options)
     except TimeoutError:
@@ -160,7 +164,7 @@ def _run(sources: list[str], folder: Path, limit: int) -> str:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    return "".join(said).strip() + stopped
+    return "".join(said).strip() + "".join(notes)
 
 
 def digest(source: str) -> str:

@@ -67,7 +67,8 @@ def folder(tmp_path):
             cell.source = source[cell.id]
         if cell.id == first:
             cell.source = "def softmax_loss(S, y):\n    return 0.0, S"
-    loop = [new_code_cell("while True:\n    pass"), new_code_cell("progress.follow('f')")]
+    loop = [new_code_cell("open('missing')"), new_code_cell("while True:\n    pass")]
+    loop.append(new_code_cell("progress.follow('f')"))
     loop[0].metadata.nbgrader = {"solution": True}
     contents = {"1 stubs": stubs.content, "2 tried": tried.content}
     contents |= {"3 loop": new_notebook(cells=loop), "4 notes": new_notebook(cells=loop[:1])}
@@ -79,8 +80,9 @@ def folder(tmp_path):
 def test_a_terminal_says_a_line_for_each_notebook(folder, monkeypatch, capsys):
     before = [path.read_bytes() for path in sorted(folder.iterdir())]
     loop = folder / "3 loop.ipynb"
-    _, stopped = progress.progress(loop, limit=1).splitlines()
-    assert stopped == "    stopped in this cell after 1 seconds: while True:"
+    _, missing, stopped = progress.progress(loop, limit=1).splitlines()
+    assert "No such file or directory: 'missing'" in missing
+    assert stopped == "    Stopped after 1 seconds in the cell: while True:"
     loop.unlink()
     monkeypatch.setattr(sys, "argv", ["progress", str(folder)])
     assert progress.main() == 0
