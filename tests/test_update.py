@@ -8,6 +8,7 @@ from copy import deepcopy
 import nbformat
 import pytest
 from hypothesis import strategies as st
+from ipykernel.ipkernel import IPythonKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from strategies import for_all
@@ -214,6 +215,8 @@ def test_copies_are_kept(copies, run):
     assert could
     assert f"{NAME}: carried over: answers 1, cells of your own 0" in output
     assert "my_own.ipynb: copied as it is" in output
+    python = nbformat.read(updated, as_version=4).metadata.language_info
+    assert python == IPythonKernel.language_info, "or JupyterLab shows it as changed"
     assert output.count("If you renamed it") == 1, "notes.ipynb has no marks"
     assert path.read_bytes() == before
     assert (newer / "before_update" / NAME).read_bytes() == before
