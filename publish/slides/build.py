@@ -21,7 +21,7 @@ import subprocess
 import sys
 import textwrap
 from base64 import b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -51,6 +51,7 @@ REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
+SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
 
@@ -132,8 +133,10 @@ class Material:
         kind = "equation derivation" if r"\begin{aligned}" in tex else "equation"
         return f'<div class="{kind}">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
-    def code(self, cell_id: str, definition: str = "") -> str:
+    def code(self, cell_id: str, *part: str) -> str:
         """The highlighted source of a cell, or of one function, class or method of it.
+
+        Two numbers at the end choose lines, from the first to the second.
 
         Docstrings and type hints are left out: the speaker says what they say, and the code can
         be larger. Students see a comment in place of what they write.
@@ -141,33 +144,37 @@ class Material:
         cell = self.cell(cell_id, "code")
         source = self.stubs.get(cell_id) or self.source.shown(cell)
         source = without_docstrings(without_hints(source))
+        definition = [name for name in part if not name.isdigit()]
         if definition:
-            source = definition_in(source, definition)
+            source = definition_in(source, *definition)
+        numbers = [int(number) for number in part if number.isdigit()]
+        if numbers and cell_id not in self.stubs:
+            source = chosen(source, *numbers)
         source = STUB.sub(r"# \1", source)
         lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).splitlines()
         return listing("code", source.splitlines(), lines)
 
-    def output(self, cell_id: str, first: str = "1", last: str = "") -> str:
+    def output(self, cell_id: str, *numbers: str) -> str:
         """What a cell printed, or the text of its result if it printed nothing; or some lines."""
         cell = self.cell(cell_id, "code")
         results = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
         text = (printed(cell) or "".join(results)).rstrip()
         if not text:
             raise ValueError(f"cell {cell_id} printed nothing")
-        lines = text.splitlines()[int(first) - 1 : int(last) if last else None]
-        if not lines:
-            raise ValueError(f"cell {cell_id} did not print the lines {first} to {last}")
+        lines = chosen(text, *map(int, numbers)).splitlines()
         return listing("output", lines, [html.escape(line) for line in lines])
 
     def figure(self, cell_id: str, *shares: str) -> str:
         """A cell's image with its alt text.
 
-        With shares, for example 0.3 and 0.6: its upper 30 %, then 60 %, then all of it, a key
-        press each.
+        With shares, for example 0.8, 0.3 and 0.6, its left 80 % appears from the top down: the
+        upper 30 %, then 60 %, then all of it, a key press each.
         """
         for output in self.cell(cell_id, "code").outputs:
             if "image/png" in output.get("data", {}):
-                return figure(output.data["image/png"], alt_text(output), map(float, shares))
+                return figure(
+                    output.data["image/png"], alt_text(output), [float(share) for share in shares]
+                )
         raise ValueError(f"cell {cell_id} shows no image")
 
     def notebook(self) -> str:
@@ -190,6 +197,14 @@ def link(address: str, text: str) -> str:
     return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
 
 
+def chosen(text: str, first: int = 1, last: int | None = None) -> str:
+    """The lines of a text from one to another, without their common indentation."""
+    lines = text.splitlines()
+    if not 1 <= first <= (last or len(lines)) <= len(lines):
+        raise ValueError(f"there are lines 1 to {len(lines)}, not {first} to {last}")
+    return textwrap.dedent("\n".join(lines[first - 1 : last]))
+
+
 def listing(kind: str, texts: list[str], lines: list[str]) -> str:
     """Lines of code or output, given as texts and as HTML, as large as the longest one allows.
 
@@ -204,16 +219,16 @@ def listing(kind: str, texts: list[str], lines: list[str]) -> str:
     return f'<div class="{kind}" style="--columns: {columns}"><pre>{shown}</pre></div>'
 
 
-def figure(png: str, alt: str, shares: Iterable[float]) -> str:
-    """An image with its text alternative; with shares, more of its upper part at each press."""
+def figure(png: str, alt: str, shares: list[float]) -> str:
+    """An image with its text alternative; with shares, more of its left part at each press."""
     width, height = struct.unpack(">II", b64decode(png)[16:24])
     data, alt = "data:image/png;base64," + png.replace("\n", ""), html.escape(alt)
     size = f'style="--width: {width}; --height: {height}"'
-    ends = [*shares, 1.0]
-    if len(ends) == 1:
+    if not shares:
         return f'<figure {size}><img src="{data}" alt="{alt}"></figure>'
+    left, *ends = *shares, 1.0
     covers = "".join(
-        f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width}" '
+        f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
         f'height="{height * (bottom - top):.0f}" />'
         for top, bottom in pairwise(ends)
     )
@@ -247,7 +262,7 @@ def without_hints(source: str) -> str:
             cuts.append((first, last, b""))
     for first, last, instead in sorted(cuts, reverse=True):
         text = text[:first] + instead + text[last:]
-    return text.decode()
+    return SIGNATURE.sub(r"\1\2):", text.decode())
 
 
 def without_docstrings(source: str) -> str:
@@ -256,7 +271,9 @@ def without_docstrings(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, DEFINITION) and ast.get_docstring(node):
             docstring = node.body[0]
-            for number in range(docstring.lineno, (docstring.end_lineno or 0) + 1):
+            last = docstring.end_lineno or 0
+            last += last < len(lines) and not lines[last]  # a blank line below belongs to it
+            for number in range(docstring.lineno, last + 1):
                 lines[number - 1] = None
     return "\n".join(line for line in lines if line is not None)
 

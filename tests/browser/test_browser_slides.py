@@ -1,5 +1,7 @@
 """Every slide of every deck, as a browser shows it from the file, with no network."""
 
+import re
+
 import pytest
 
 from publish.notebook import Notebook
@@ -38,9 +40,15 @@ def open_deck(page, notebook, view=""):
     return page.query_selector_all(".slides > section")
 
 
+SIZES = """[...document.querySelectorAll(".code, .output")]
+  .flatMap((box) => [...box.querySelectorAll("pre, pre *")])
+  .map((element) => parseFloat(getComputedStyle(element).fontSize))"""
+
+
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_a_deck_reads_well(page, notebook):
     sections = open_deck(page, notebook)
+    assert min(page.evaluate(SIZES)) >= 26, "code must be readable from the last row"
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
     for index, section in enumerate(sections):
@@ -63,6 +71,8 @@ def test_a_deck_reads_well(page, notebook):
         assert (slides.OUTPUT / link.get_attribute("href")).resolve() == notebook.path
     assert page.violations() == []
     open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(sections), "a blank page"
     assert page.violations() == []
     assert page.problems == []
 
@@ -99,7 +109,9 @@ def test_the_speaker_sees_the_notes(page):
 
 def test_the_index_leads_to_every_deck(page):
     page.goto((slides.OUTPUT / "index.html").as_uri())
-    links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
-    assert links == [f"{notebook.name}.html" for notebook in SERIES]
+    links = [link.get_attribute("href") for link in page.query_selector_all("td a")]
+    assert links[0::2] == [f"{notebook.name}.html" for notebook in SERIES]
+    places = [(slides.OUTPUT / link).resolve() for link in links[1::2]]
+    assert places == [notebook.path for notebook in SERIES]
     assert page.problems == []
     assert page.violations() == []
