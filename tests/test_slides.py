@@ -58,7 +58,7 @@ def test_a_notebook_has_its_talk(notebook):
         ("{{ picture cell-006 }}", "no kind 'picture'"),
         ("{{ figure }}", "figure"),
         ("See {{ equation 1.1 }}.", "alone on its line"),
-        ("{{ output cell-041 9 99 }}", "lines 1 to 11, not 9 to 99"),
+        ("{{ output cell-041 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
@@ -102,7 +102,10 @@ def test_code_is_the_cell_without_docstrings(material):
     assert "points" not in one
 
 
-def test_some_lines_are_shown(material):
+def test_some_lines_are_shown_in_groups(material):
+    shown = material.show("output", "cell-041", "2", "3", "7")
+    groups = [plain(group).splitlines() for group in shown.split('<span class="fragment">')]
+    assert [len(group) for group in groups] == [2, 4]
     assert plain(material.show("output", "cell-041", "2", "3")).splitlines() == [
         "N = 1: no error, shape (3, 3)",
         "N = 3: no error, shape (3, 3)",

@@ -136,7 +136,7 @@ class Material:
     def code(self, cell_id: str, *part: str) -> str:
         """The highlighted source of a cell, or of one function, class or method of it.
 
-        Two numbers at the end choose lines, from the first to the second.
+        Numbers at the end choose lines: `3 6 9` are lines 3 to 6, and at a key press up to 9.
 
         Docstrings and type hints are left out: the speaker says what they say, and the code can
         be larger. Students see a comment in place of what they write.
@@ -147,22 +147,24 @@ class Material:
         definition = [name for name in part if not name.isdigit()]
         if definition:
             source = definition_in(source, *definition)
-        numbers = [int(number) for number in part if number.isdigit()]
-        if numbers and cell_id not in self.stubs:
-            source = chosen(source, *numbers)
+        numbers = [] if cell_id in self.stubs else [int(n) for n in part if n.isdigit()]
         source = STUB.sub(r"# \1", source)
         lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).splitlines()
-        return listing("code", source.splitlines(), lines)
+        return listing("code", source.splitlines(), lines, numbers)
 
     def output(self, cell_id: str, *numbers: str) -> str:
-        """What a cell printed, or the text of its result if it printed nothing; or some lines."""
+        """What a cell printed, or the text of its result if it printed nothing.
+
+        Numbers choose lines, as they do for code.
+        """
         cell = self.cell(cell_id, "code")
         results = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
         text = (printed(cell) or "".join(results)).rstrip()
         if not text:
             raise ValueError(f"cell {cell_id} printed nothing")
-        lines = chosen(text, *map(int, numbers)).splitlines()
-        return listing("output", lines, [html.escape(line) for line in lines])
+        lines = text.splitlines()
+        escaped = [html.escape(line) for line in lines]
+        return listing("output", lines, escaped, [int(number) for number in numbers])
 
     def figure(self, cell_id: str, *shares: str) -> str:
         """A cell's image with its alt text.
@@ -197,26 +199,24 @@ def link(address: str, text: str) -> str:
     return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
 
 
-def chosen(text: str, first: int = 1, last: int | None = None) -> str:
-    """The lines of a text from one to another, without their common indentation."""
-    lines = text.splitlines()
-    if not 1 <= first <= (last or len(lines)) <= len(lines):
-        raise ValueError(f"there are lines 1 to {len(lines)}, not {first} to {last}")
-    return textwrap.dedent("\n".join(lines[first - 1 : last]))
-
-
-def listing(kind: str, texts: list[str], lines: list[str]) -> str:
+def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -> str:
     """Lines of code or output, given as texts and as HTML, as large as the longest one allows.
 
-    A line that is too long goes on below, further to the right than it began.
+    A line that is too long goes on below, further to the right than it began. Numbers choose
+    lines: the first one, and then the last one of each group, which appear one after another.
     """
-    columns = max(map(len, texts))
-    indents = [len(text) - len(text.lstrip()) for text in texts]
-    shown = "".join(
-        f'<span class="line" style="--indent: {indent}">{line}\n</span>'
-        for indent, line in zip(indents, lines, strict=True)
-    )
-    return f'<div class="{kind}" style="--columns: {columns}"><pre>{shown}</pre></div>'
+    first, *ends = numbers or [1, len(texts)]
+    if [*ends] != sorted({*ends}) or not 1 <= first <= ends[0] <= ends[-1] <= len(texts):
+        raise ValueError(f"there are lines 1 to {len(texts)}, not {numbers}")
+    indents = [len(text) - len(text.lstrip()) for text in texts[: ends[-1]]]
+    columns, least = max(map(len, texts)), min(indents[first - 1 :])
+    shown = [
+        f'<span class="line" style="--indent: {indent - least}">{line.removeprefix(" " * least)}\n</span>'
+        for indent, line in zip(indents, lines, strict=False)
+    ]
+    groups = ["".join(shown[start:end]) for start, end in pairwise([first - 1, *ends])]
+    body = groups[0] + "".join(f'<span class="fragment">{group}</span>' for group in groups[1:])
+    return f'<div class="{kind}" style="--columns: {columns - least}"><pre>{body}</pre></div>'
 
 
 def figure(png: str, alt: str, shares: list[float]) -> str:
