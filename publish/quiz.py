@@ -91,7 +91,7 @@ def marking() -> str:
             )
             for prefix, verdict in [("right_", "Accepted"), ("wrong_", "Refused")]:
                 notes = [
-                    f"- {label.removeprefix(prefix).replace('_', ' ')}{code}"
+                    f"- {label.removeprefix(prefix).replace('_', ' ').capitalize()}{code}"
                     for label, code in kept.get(function, {}).items()
                     if label.startswith(prefix)
                 ]

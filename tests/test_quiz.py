@@ -71,9 +71,19 @@ def test_marking_notes_hold_every_kept_answer(notebook):
     assert {name: set(answers) for name, answers in quiz.answers_to(notebook).items()} == kept
 
 
+def test_a_check_says_what_its_assertions_say():
+    check = """
+assert answer is not None, "return the rate"
+told = f"rate {rate}: not {answer}"
+for _ in range(3):
+    assert answer == rate, told
+    assert rate
+"""
+    assert list(quiz.messages(check)) == ["return the rate", "rate ...: not ..."]
+
+
 def test_marking_notes_say_what_a_check_asks():
     notes = quiz.marking()
     assert "### Exercise 2, find the bug: `repaired_loss`" in notes
-    assert "- T = 2 must halve the log-odds" in notes
-    assert "- rate ..., curvature ...: it takes ... steps, not ..." in notes
-    assert "- divided afterwards: `softmax(S) / T`\n" in notes
+    assert "- it must stay stable in each row\n" in notes
+    assert "- Divided afterwards: `softmax(S) / T`\n" in notes
