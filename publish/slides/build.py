@@ -210,8 +210,9 @@ def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -
         raise ValueError(f"there are lines 1 to {len(texts)}, not {numbers}")
     indents = [len(text) - len(text.lstrip()) for text in texts[: ends[-1]]]
     columns, least = max(map(len, texts)), min(indents[first - 1 :])
+    lines = [line.removeprefix(" " * least) for line in lines]
     shown = [
-        f'<span class="line" style="--indent: {indent - least}">{line.removeprefix(" " * least)}\n</span>'
+        f'<span class="line" style="--indent: {indent - least}">{line}\n</span>'
         for indent, line in zip(indents, lines, strict=False)
     ]
     groups = ["".join(shown[start:end]) for start, end in pairwise([first - 1, *ends])]

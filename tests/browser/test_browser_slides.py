@@ -94,6 +94,17 @@ def test_a_derivation_appears_line_by_line(page):
     assert lines.evaluate_all(seen) == 2
 
 
+def test_decks_for_students_work_in_any_folder(page, tmp_path):
+    slides.build(tmp_path, names=("02",), students=True, address="../notebooks/{}.html")
+    assert [path.name for path in tmp_path.glob("0*")] == ["02_softmax_cross_entropy.html"]
+    page.goto((tmp_path / "02_softmax_cross_entropy.html").as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.locator(".notes").count() == 0, "the notes answer the questions"
+    links = {link.get_attribute("href") for link in page.query_selector_all("a[href*=notebooks]")}
+    assert links == {"../notebooks/02_softmax_cross_entropy.html"}
+    assert page.problems == []
+
+
 def test_the_speaker_sees_the_notes(page):
     sections = open_deck(page, SERIES[0])
     expected = sections[0].query_selector(".notes").text_content().split()
