@@ -73,6 +73,7 @@ def test_a_deck_reads_well(page, notebook):
     open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(sections), "a blank page"
+    assert page.locator("rect:visible").count() == 0, "a part of a figure is covered on paper"
     assert page.violations() == []
     assert page.problems == []
 
@@ -118,11 +119,13 @@ def test_the_speaker_sees_the_notes(page):
     assert page.problems == []
 
 
-def test_the_index_leads_to_every_deck(page):
+def test_the_index_leads_to_every_deck(new_page):
+    page = new_page(360, 800)
     page.goto((slides.OUTPUT / "index.html").as_uri())
     links = [link.get_attribute("href") for link in page.query_selector_all("td a")]
     assert links[0::2] == [f"{notebook.name}.html" for notebook in SERIES]
     places = [(slides.OUTPUT / link).resolve() for link in links[1::2]]
     assert places == [notebook.path for notebook in SERIES]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360, "too wide for a phone"
     assert page.problems == []
     assert page.violations() == []
