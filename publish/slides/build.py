@@ -29,7 +29,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from publish.course import Course
-from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed
+from publish.live import build as live
+from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed, tags
 
 HERE = Path(__file__).parent
 DECKS = HERE / "decks"
@@ -86,6 +87,7 @@ class Material:
             "code": self.code,
             "output": self.output,
             "figure": self.figure,
+            "live": self.live,
             "notebook": self.notebook,
         }
         if kind not in kinds:
@@ -138,6 +140,13 @@ class Material:
                 data = output.data["image/png"].replace("\n", "")
                 return f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"></figure>'
         raise ValueError(f"cell {cell_id} shows no image")
+
+    def live(self, cell_id: str, static: str) -> str:
+        """A widget's figure that moves; on paper, or where it is not stored, a cell's image."""
+        if "widget" not in tags(self.cell(cell_id, "code")):
+            raise ValueError(f"cell {cell_id} has no widget")
+        image = self.figure(static)
+        return live.figure(self.source.name, cell_id, "live", image) or image
 
     def notebook(self) -> str:
         """Links to the notebook: its file, and where CS231N_LAUNCH opens it."""
@@ -260,6 +269,7 @@ def copy_libraries() -> None:
         copy(reveal / part, OUTPUT / "reveal" / part)
     for part in MATHJAX_PARTS:
         copy(mathjax / part, OUTPUT / "mathjax" / part)
+    live.copy(OUTPUT / "live")
     style = HtmlFormatter(cssclass="code").get_style_defs()
     css = (LAYOUTS / "slides.css").read_text(encoding="utf-8")
     (OUTPUT / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
