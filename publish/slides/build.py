@@ -2,6 +2,7 @@
 
     python -m publish.slides            every deck, and an index
     python -m publish.slides 02 05      two decks, and the index
+    python -m publish.slides --quick    draws no figures that move: minutes less, the first time
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
 taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
@@ -302,7 +303,11 @@ def main() -> int:
     """Build the decks named on the command line, or all; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
-    names = tuple(parser.parse_args().names)
+    parser.add_argument("--quick", action="store_true", help="draw no figures that move")
+    options = parser.parse_args()
+    names = tuple(options.names)
+    if not options.quick:
+        live.store(Notebook.series(*names))
     decks = [read_deck(path) for path in sorted(DECKS.glob("[0-9]*.md"))]
     copy_libraries()
     for deck in decks:
