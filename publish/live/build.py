@@ -32,7 +32,10 @@ HERE = Path(__file__).parent
 PACKAGE = Path(cs231n_utils.__file__).parent
 STORE = ROOT / "build" / "live"
 
-# Put before a widget's cell, in the kernel.
+# Two kernels share the cores: threads of both would wait for each other.
+ONE_THREAD = """import numpy, threadpoolctl
+threadpoolctl.threadpool_limits(limits=1, user_api="blas")"""
+# Put before a widget's cell.
 RECORD = """import sys, functools
 sys.path.insert(0, {root!r})
 from publish.live.record import draw_all
@@ -64,7 +67,8 @@ def store(notebooks: list[Notebook]) -> None:
 
 
 def _store(notebook: Notebook) -> str:
-    begin, cells, widgets = time.perf_counter(), [], notebook.tagged("widget")
+    begin, widgets = time.perf_counter(), notebook.tagged("widget")
+    cells = [new_code_cell(ONE_THREAD)]
     for cell in notebook.code[: notebook.code.index(widgets[-1]) + 1]:
         if cell in widgets:
             folder, stops = stored(notebook, cell), cell.metadata.get("live", {})

@@ -84,7 +84,8 @@
 
     await show(first, "");
     const box = element("div", { className: "live-controls" }, ...lines.map(({ line }) => line));
-    figure.append(box, element("div", { className: "live-last" }, reset, note), canvas, spoken);
+    box.append(reset);
+    figure.append(box, canvas, note, spoken);
     figure.classList.add("ready");
   }
 
