@@ -25,7 +25,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import cs231n_utils
 from publish.live.record import INDEX
-from publish.notebook import ROOT, Notebook
+from publish.notebook import ROOT, Notebook, stops
 from publish.pages.run import execute
 
 HERE = Path(__file__).parent
@@ -71,10 +71,10 @@ def _store(notebook: Notebook) -> str:
     cells = [new_code_cell(ONE_THREAD)]
     for cell in notebook.code[: notebook.code.index(widgets[-1]) + 1]:
         if cell in widgets:
-            folder, stops = stored(notebook, cell), cell.metadata.get("live", {})
+            folder = stored(notebook, cell)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            arguments = (str(folder), dict(stops), key(notebook, cell))
+            arguments = (str(folder), stops(cell), key(notebook, cell))
             cells.append(new_code_cell(RECORD.format(root=str(ROOT), arguments=arguments)))
         cells.append(new_code_cell(cell.source))
     execute(new_notebook(cells=cells, metadata=notebook.content.metadata))
@@ -101,7 +101,7 @@ def _index(folder: Path) -> dict[str, Any]:
 def key(notebook: Notebook, cell: NotebookNode) -> str:
     """A digest of what a widget's pictures depend on."""
     code = notebook.code[: notebook.code.index(cell) + 1]
-    sources = [each.source for each in code] + [json.dumps(cell.metadata.get("live", {}))]
+    sources = [each.source for each in code] + [json.dumps(stops(cell))]
     sources += [importlib.metadata.version(name) for name in ("numpy", "matplotlib")]
     files = [HERE / "record.py", *sorted(PACKAGE.rglob("*.py")), *sorted(PACKAGE.glob("*.gz"))]
     content = [source.encode() for source in sources] + [file.read_bytes() for file in files]

@@ -86,6 +86,7 @@
     const box = element("div", { className: "live-controls" }, ...lines.map(({ line }) => line));
     box.append(reset);
     figure.append(box, canvas, note, spoken);
+    figure.classList.toggle("wide", width > 3 * height);
     figure.classList.add("ready");
   }
 
