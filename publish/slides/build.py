@@ -3,6 +3,7 @@
     python -m publish.slides              every deck, and an index
     python -m publish.slides 02 05        two decks, and the index
     python -m publish.slides --students   build/slides-students/: nothing that students must write
+    python -m publish.slides --quick      draws no figures that move: minutes less, the first time
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
 taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
@@ -35,7 +36,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from publish.course import Course
-from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed
+from publish.live import build as live
+from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed, tags
 from publish.student import edition
 
 HERE = Path(__file__).parent
@@ -112,6 +114,7 @@ class Material:
             "code": self.code,
             "output": self.output,
             "figure": self.figure,
+            "live": self.live,
             "notebook": self.notebook,
         }
         if kind not in kinds:
@@ -178,6 +181,13 @@ class Material:
                     output.data["image/png"], alt_text(output), [float(share) for share in shares]
                 )
         raise ValueError(f"cell {cell_id} shows no image")
+
+    def live(self, cell_id: str, static: str) -> str:
+        """A widget's figure that moves; on paper, or where it is not stored, a cell's image."""
+        if "widget" not in tags(self.cell(cell_id, "code")):
+            raise ValueError(f"cell {cell_id} has no widget")
+        image = self.figure(static)
+        return live.figure(self.source.name, cell_id, "live", image) or image
 
     def notebook(self) -> str:
         """Links to the notebook, and to where it opens without an installation."""
@@ -399,6 +409,7 @@ def copy_libraries(folder: Path) -> None:
         copy(reveal / part, folder / "reveal" / part)
     for part in MATHJAX_PARTS:
         copy(mathjax / part, folder / "mathjax" / part)
+    live.copy(folder / "live")
     style = HtmlFormatter(cssclass="code").get_style_defs()
     css = (LAYOUTS / "slides.css").read_text(encoding="utf-8")
     (folder / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
@@ -432,7 +443,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
     parser.add_argument("--students", action="store_true", help="without what students write")
+    parser.add_argument("--quick", action="store_true", help="draw no figures that move")
     options = parser.parse_args()
+    if not options.quick:
+        live.store(Notebook.series(*options.names))
     folder = STUDENTS if options.students else OUTPUT
     for deck in build(folder, tuple(options.names), options.students):
         print(f"{deck.name:28}{len(deck.slides):>4} slides{deck.minutes:>4} minutes")

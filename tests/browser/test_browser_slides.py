@@ -129,3 +129,21 @@ def test_the_index_leads_to_every_deck(new_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360, "too wide for a phone"
     assert page.problems == []
     assert page.violations() == []
+
+
+def test_a_figure_moves_inside_a_slide_and_page_down_goes_on(page):
+    open_deck(page, SERIES[1])
+    index = page.evaluate(
+        "[...document.querySelectorAll('.slides > section')]"
+        ".findIndex((slide) => slide.querySelector('.live'))"
+    )
+    page.evaluate(f"Reveal.slide({index})")
+    temperature = page.get_by_role("slider", name="Temperature")
+    before = page.locator(".present canvas").screenshot()
+    temperature.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert page.locator(".present canvas").screenshot() != before
+    assert page.evaluate("Reveal.getIndices().h") == index
+    temperature.press("PageDown")
+    assert page.evaluate("Reveal.getIndices().h") == index + 1
+    assert page.problems == []
