@@ -9,8 +9,10 @@ from matplotlib.transforms import Bbox
 
 from cs231n_utils.plots import DescribedFigure
 
+Draw = Callable[..., DescribedFigure]
 
-def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidgets.VBox:
+
+def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
     """Put controls above a figure that follows them, and a button that resets them.
 
     A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
@@ -41,15 +43,11 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
     start = {name: control.value for name, control in controls.items()}
     reset = ipywidgets.Button(description="Reset", tooltip="Put every control back")
     picture = ipywidgets.HTML()
-    places = _laid_out(draw(**start))
+    paint = painter(draw, **start)
 
     def show(_: Any = None) -> None:
-        figure = draw(**{name: control.value for name, control in controls.items()})
-        figure.set_layout_engine("none")
-        for ax, place in zip(figure.axes, places, strict=False):
-            ax.set_position(place)
-        source = f"data:image/png;base64,{figure.png(tight=False)}"
-        picture.value = f'<img alt="{html.escape(figure.alt)}" src="{source}">'
+        alt, png = paint(**{name: control.value for name, control in controls.items()})
+        picture.value = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
 
     def put_back(_: Any) -> None:
         for name, control in controls.items():
@@ -63,6 +61,33 @@ def explore(draw: Callable[..., DescribedFigure], /, **controls: Any) -> ipywidg
     reset.on_click(put_back)
     show()
     return ipywidgets.VBox([*controls.values(), reset, picture])
+
+
+def painter(draw: Draw, /, **start: Any) -> Callable[..., tuple[str, str]]:
+    """A function of the controls' values that draws a picture as `explore` shows it.
+
+    Parameters
+    ----------
+    draw
+        As in `explore`.
+    **start
+        The values at which the axes are laid out.
+
+    Returns
+    -------
+    callable
+        It returns the text alternative, and a PNG file in base64.
+    """
+    places = _laid_out(draw(**start))
+
+    def paint(**values: Any) -> tuple[str, str]:
+        figure = draw(**values)
+        figure.set_layout_engine("none")
+        for ax, place in zip(figure.axes, places, strict=False):
+            ax.set_position(place)
+        return figure.alt, figure.png(tight=False)
+
+    return paint
 
 
 def _laid_out(figure: DescribedFigure) -> list[Bbox]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -42,6 +42,14 @@ def exported_to(cell: NotebookNode) -> str:
 def is_collapsed(cell: NotebookNode) -> bool:
     """Whether the code of a cell is folded away: it is plumbing, or the check of an exercise."""
     return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+
+
+def stops(cell: NotebookNode) -> dict[str, list[Any]]:
+    """Where a widget's controls may rest in stored pictures, by the control's name.
+
+    Another control then moves through all its values. Each start is a stop without being named.
+    """
+    return dict(cell.metadata.get("live", {}))
 
 
 def has_solution(cell: NotebookNode) -> bool:

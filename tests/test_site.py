@@ -15,6 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import cs231n_utils
+from publish.live import build as live
 from publish.notebook import ROOT, WIDGET, Notebook, alt_text, exported_to
 from publish.site.build import HERE, build
 
@@ -47,6 +48,7 @@ def site(tmp_path_factory):
         course = tmp_path_factory.mktemp("course") / "course.toml"
         course.write_text(f"launch = '{BINDER}'", encoding="utf-8")
         patch.setenv("CS231N_COURSE", str(course))
+        patch.setattr(live, "STORE", folder / "nothing")  # whatever was drawn here before
         assert build(folder) == 0
     return folder
 

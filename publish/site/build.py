@@ -2,6 +2,7 @@
 
     python -m publish.site            writes build/site/
     python -m publish.site FOLDER     writes FOLDER
+    python -m publish.site --quick    draws no figures that move: minutes less, the first time
 
 Every warning of Sphinx is an error. course.toml says where links open a notebook.
 """
@@ -19,6 +20,7 @@ import nbformat
 from sphinx.cmd.build import main as sphinx
 
 import cs231n_utils
+from publish.live import build as live
 from publish.notebook import ROOT, Notebook
 
 HERE = Path(__file__).parent
@@ -37,7 +39,11 @@ def main() -> int:
     """Build the site; Sphinx's exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
-    return build(parser.parse_args().folder)
+    parser.add_argument("--quick", action="store_true", help="draw no figures that move")
+    options = parser.parse_args()
+    if not options.quick:
+        live.store(Notebook.series())
+    return build(options.folder)
 
 
 def build(site: Path, executed: Iterable[Notebook] = ()) -> int:

@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
 from publish.course import Course
+from publish.live import build as live
 from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, tags
 
 COURSE = Course.read()
@@ -85,7 +86,8 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
             if alt := alt_text(output):
                 myst["image"] = {"alt": alt}
             if WIDGET in output.get("data", {}):
-                output["data"] = {"text/markdown": CONTROL}
+                moving = live.figure(notebook.name, cell.id, "../_static/live")
+                output["data"] = {"text/html": moving} if moving else {"text/markdown": CONTROL}
         cell.metadata["mystnb"] = myst
     source[0] = nbformat.writes(notebook.content)
 
@@ -148,6 +150,11 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
             together += [node, nodes.Text(tail[0])]
 
 
+def copy_pictures(app: Sphinx, error: Exception | None) -> None:
+    """Put the pictures of the widgets beside the other static files."""
+    live.copy(Path(app.outdir, "_static", "live"))
+
+
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("source-read", adapt)
@@ -155,3 +162,4 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
     app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)
+    app.connect("build-finished", copy_pictures)

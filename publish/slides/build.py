@@ -1,7 +1,9 @@
 """Build the slides: build/slides/ with a deck for each notebook, readable without a network.
 
-    python -m publish.slides            every deck, and an index
-    python -m publish.slides 02 05      two decks, and the index
+    python -m publish.slides              every deck, and an index
+    python -m publish.slides 02 05        two decks, and the index
+    python -m publish.slides --students   build/slides-students/: nothing that students must write
+    python -m publish.slides --quick      draws no figures that move: minutes less, the first time
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
 taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
@@ -12,14 +14,19 @@ import argparse
 import ast
 import html
 import importlib.metadata
+import math
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import textwrap
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from nbconvert.filters import markdown2html
@@ -29,18 +36,25 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from publish.course import Course
-from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed
+from publish.live import build as live
+from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed, tags
+from publish.student import edition
 
 HERE = Path(__file__).parent
 DECKS = HERE / "decks"
 LAYOUTS = HERE / "layouts"
 NPM = ROOT / "build" / "npm"
 OUTPUT = ROOT / "build" / "slides"
+STUDENTS = ROOT / "build" / "slides-students"
+IN_CHECKOUT = "../../notebooks/{}.ipynb"  # a notebook, as seen from these two folders
 
 REVEAL = "reveal.js@4.6.1"
 REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
+MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
+SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
+STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
 
 @dataclass
@@ -71,13 +85,27 @@ class Deck:
         """The number and the title, for example "02 Softmax and cross-entropy"."""
         return f"{self.name[:2]} {self.slides[0].title}"
 
+    @property
+    def minutes(self) -> int:
+        """How long the talk takes, up to the next five minutes: slides and key presses count."""
+        presses = sum(len(column) - 1 for slide in self.slides for column in slide.columns)
+        minutes = MINUTES_A_SLIDE * len(self.slides) + MINUTES_A_STEP * presses
+        return 5 * math.ceil(minutes / 5)
+
 
 class Material:
-    """The parts of a notebook that a deck may show."""
+    """The parts of a notebook that a deck may show; for students, stubs of what they write."""
 
-    def __init__(self, notebook: Notebook) -> None:
-        self.source = notebook
+    def __init__(
+        self, notebook: Notebook, students: bool = False, address: str = IN_CHECKOUT
+    ) -> None:
+        self.source, self.address = notebook, address
         self.cells = {cell.id: cell for cell in notebook.cells}
+        self.stubs: dict[str, str] = {}
+        if students:
+            asked = {cell.id for cell in notebook.solutions}
+            released = edition.unsolved(edition.solved(notebook)).cells
+            self.stubs = {cell.id: cell.source for cell in released if cell.id in asked}
 
     def show(self, kind: str, *arguments: str) -> str:
         """The HTML for one reference, for example `{{ equation 2.4 }}`; ValueError if it fails."""
@@ -86,6 +114,7 @@ class Material:
             "code": self.code,
             "output": self.output,
             "figure": self.figure,
+            "live": self.live,
             "notebook": self.notebook,
         }
         if kind not in kinds:
@@ -107,42 +136,63 @@ class Material:
         kind = "equation derivation" if r"\begin{aligned}" in tex else "equation"
         return f'<div class="{kind}">\n$${html.escape(tex, quote=False)}$$\n</div>'
 
-    def code(self, cell_id: str, definition: str = "") -> str:
+    def code(self, cell_id: str, *part: str) -> str:
         """The highlighted source of a cell, or of one function, class or method of it.
 
-        Docstrings are left out: the slide says what they say, and the code can be larger.
-        """
-        source = without_docstrings(self.source.shown(self.cell(cell_id, "code")))
-        if definition:
-            source = definition_in(source, definition)
-        columns = max(map(len, source.splitlines()))
-        formatter = HtmlFormatter(cssclass="code", cssstyles=f"--columns: {columns}")
-        return highlight(source, PythonLexer(), formatter)
+        Numbers at the end choose lines: `3 6 9` are lines 3 to 6, and at a key press up to 9.
 
-    def output(self, cell_id: str) -> str:
-        """What a cell printed, or the text of its result if it printed nothing."""
+        Docstrings and type hints are left out: the speaker says what they say, and the code can
+        be larger. Students see a comment in place of what they write.
+        """
+        cell = self.cell(cell_id, "code")
+        source = self.stubs.get(cell_id) or self.source.shown(cell)
+        source = without_docstrings(without_hints(source))
+        definition = [name for name in part if not name.isdigit()]
+        if definition:
+            source = definition_in(source, *definition)
+        numbers = [] if cell_id in self.stubs else [int(n) for n in part if n.isdigit()]
+        source = STUB.sub(r"# \1", source)
+        lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).splitlines()
+        return listing("code", source.splitlines(), lines, numbers)
+
+    def output(self, cell_id: str, *numbers: str) -> str:
+        """What a cell printed, or the text of its result if it printed nothing.
+
+        Numbers choose lines, as they do for code.
+        """
         cell = self.cell(cell_id, "code")
         results = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
         text = (printed(cell) or "".join(results)).rstrip()
         if not text:
             raise ValueError(f"cell {cell_id} printed nothing")
-        columns = max(map(len, text.splitlines()))
-        pre = f"<pre>{html.escape(text)}</pre>"
-        return f'<div class="output" style="--columns: {columns}">{pre}</div>'
+        lines = text.splitlines()
+        escaped = [html.escape(line) for line in lines]
+        return listing("output", lines, escaped, [int(number) for number in numbers])
 
-    def figure(self, cell_id: str) -> str:
-        """A cell's image with its alt text."""
+    def figure(self, cell_id: str, *shares: str) -> str:
+        """A cell's image with its alt text.
+
+        With shares, for example 0.8, 0.3 and 0.6, its left 80 % appears from the top down: the
+        upper 30 %, then 60 %, then all of it, a key press each.
+        """
         for output in self.cell(cell_id, "code").outputs:
             if "image/png" in output.get("data", {}):
-                alt = html.escape(alt_text(output))
-                data = output.data["image/png"].replace("\n", "")
-                return f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"></figure>'
+                return figure(
+                    output.data["image/png"], alt_text(output), [float(share) for share in shares]
+                )
         raise ValueError(f"cell {cell_id} shows no image")
 
+    def live(self, cell_id: str, static: str) -> str:
+        """A widget's figure that moves; on paper, or where it is not stored, a cell's image."""
+        if "widget" not in tags(self.cell(cell_id, "code")):
+            raise ValueError(f"cell {cell_id} has no widget")
+        image = self.figure(static)
+        return live.figure(self.source.name, cell_id, "live", image) or image
+
     def notebook(self) -> str:
-        """Links to the notebook: its file, and where CS231N_LAUNCH opens it."""
+        """Links to the notebook, and to where it opens without an installation."""
         path = f"notebooks/{self.source.path.name}"
-        links = [link(f"../../{path}", path)]
+        links = [link(self.address.format(self.source.name), path)]
         if address := Course.read().opens(path):
             links.append(link(address, "Open it without installing"))
         return "<p>" + "<br>".join(links) + "</p>"
@@ -159,13 +209,82 @@ def link(address: str, text: str) -> str:
     return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
 
 
+def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -> str:
+    """Lines of code or output, given as texts and as HTML, as large as the longest one allows.
+
+    A line that is too long goes on below, further to the right than it began. Numbers choose
+    lines: the first one, and then the last one of each group, which appear one after another.
+    """
+    first, *ends = numbers or [1, len(texts)]
+    if [*ends] != sorted({*ends}) or not 1 <= first <= ends[0] <= ends[-1] <= len(texts):
+        raise ValueError(f"there are lines 1 to {len(texts)}, not {numbers}")
+    indents = [len(text) - len(text.lstrip()) for text in texts[: ends[-1]]]
+    columns, least = max(map(len, texts)), min(indents[first - 1 :])
+    lines = [line.removeprefix(" " * least) for line in lines]
+    shown = [
+        f'<span class="line" style="--indent: {indent - least}">{line}\n</span>'
+        for indent, line in zip(indents, lines, strict=False)
+    ]
+    groups = ["".join(shown[start:end]) for start, end in pairwise([first - 1, *ends])]
+    body = groups[0] + "".join(f'<span class="fragment">{group}</span>' for group in groups[1:])
+    return f'<div class="{kind}" style="--columns: {columns - least}"><pre>{body}</pre></div>'
+
+
+def figure(png: str, alt: str, shares: list[float]) -> str:
+    """An image with its text alternative; with shares, more of its left part at each press."""
+    width, height = struct.unpack(">II", b64decode(png)[16:24])
+    data, alt = "data:image/png;base64," + png.replace("\n", ""), html.escape(alt)
+    size = f'style="--width: {width}; --height: {height}"'
+    if not shares:
+        return f'<figure {size}><img src="{data}" alt="{alt}"></figure>'
+    left, *ends = *shares, 1.0
+    covers = "".join(
+        f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
+        f'height="{height * (bottom - top):.0f}" />'
+        for top, bottom in pairwise(ends)
+    )
+    image = f'<image href="{data}" width="{width}" height="{height}" />{covers}'
+    box = f'viewBox="0 0 {width} {height}"'
+    return f'<figure {size}><svg {box} role="img" aria-label="{alt}">{image}</svg></figure>'
+
+
+def without_hints(source: str) -> str:
+    """The code without the type hints of its functions and variables; fields keep theirs."""
+    text = source.encode()  # ast counts bytes
+    starts = [0, *accumulate(len(line) for line in text.splitlines(keepends=True))]
+
+    def place(line: int | None, column: int | None) -> int:
+        return starts[(line or 1) - 1] + (column or 0)
+
+    cuts = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            last = place(node.returns.end_lineno, node.returns.end_col_offset)
+            before = text[: place(node.returns.lineno, node.returns.col_offset)]
+            cuts.append((len(before[: before.rindex(b"->")].rstrip()), last, b""))
+        elif isinstance(node, ast.arg) and node.annotation:
+            first = place(node.lineno, node.col_offset) + len(node.arg.encode())
+            last = place(node.annotation.end_lineno, node.annotation.end_col_offset)
+            default = text[last : last + 3] == b" = "
+            cuts.append((first, last + 3 * default, b"=" * default))
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            first = place(node.target.end_lineno, node.target.end_col_offset)
+            last = place(node.annotation.end_lineno, node.annotation.end_col_offset)
+            cuts.append((first, last, b""))
+    for first, last, instead in sorted(cuts, reverse=True):
+        text = text[:first] + instead + text[last:]
+    return SIGNATURE.sub(r"\1\2):", text.decode())
+
+
 def without_docstrings(source: str) -> str:
     """The code without the docstrings of its functions and classes."""
     lines: list[str | None] = list(source.splitlines())
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, DEFINITION) and ast.get_docstring(node):
             docstring = node.body[0]
-            for number in range(docstring.lineno, (docstring.end_lineno or 0) + 1):
+            last = docstring.end_lineno or 0
+            last += last < len(lines) and not lines[last]  # a blank line below belongs to it
+            for number in range(docstring.lineno, last + 1):
                 lines[number - 1] = None
     return "\n".join(line for line in lines if line is not None)
 
@@ -182,9 +301,9 @@ def definition_in(source: str, name: str) -> str:
     return textwrap.dedent("\n".join(source.splitlines()[first - 1 : node.end_lineno]))
 
 
-def read_deck(path: Path) -> Deck:
+def read_deck(path: Path, students: bool = False, address: str = IN_CHECKOUT) -> Deck:
     """Read a deck and put in what it takes from its notebook; ValueError names a wrong slide."""
-    material = Material(Notebook.read(NOTEBOOKS / f"{path.stem}.ipynb"))
+    material = Material(Notebook.read(NOTEBOOKS / f"{path.stem}.ipynb"), students, address)
     deck = Deck(path.stem)
     for text in split(path.read_text(encoding="utf-8"), "---"):
         number = len(deck.slides) + 1
@@ -233,10 +352,40 @@ def split(text: str, mark: str) -> list[str]:
     return re.split(rf"^{mark}\s*$", text, flags=re.MULTILINE)
 
 
-def write_deck(deck: Deck) -> None:
-    """Write build/slides/<name>.html."""
-    page = environment().get_template("deck.html.j2").render(deck=deck)
-    (OUTPUT / f"{deck.name}.html").write_text(page, encoding="utf-8")
+def build(
+    folder: Path,
+    names: tuple[str, ...] = (),
+    students: bool = False,
+    address: str = IN_CHECKOUT,
+) -> list[Deck]:
+    """Write decks and their index into a folder; the decks.
+
+    Parameters
+    ----------
+    folder
+        Where they go, with what they need to work from there.
+    names
+        How the names of the decks begin, for example "05"; without any, all are written.
+    students
+        Whether to leave out the code that students write, and what the speaker says: it answers
+        the questions.
+    address
+        Where a notebook is, as seen from the folder, with {} for its name: "../notebooks/{}.html"
+        leads to its page on the site.
+    """
+    decks = [read_deck(path, students, address) for path in sorted(DECKS.glob("[0-9]*.md"))]
+    copy_libraries(folder)
+    given = {"decks": decks, "students": students, "address": address}
+    for deck in decks:
+        if deck.name.startswith(names or ""):
+            write(folder / f"{deck.name}.html", "deck.html.j2", deck=deck, **given)
+    write(folder / "index.html", "index.html.j2", **given)
+    return [deck for deck in decks if deck.name.startswith(names or "")]
+
+
+def write(path: Path, template: str, **given: Any) -> None:
+    """Fill in a template and write the page."""
+    path.write_text(environment().get_template(template).render(given), encoding="utf-8")
 
 
 def environment() -> jinja2.Environment:
@@ -249,20 +398,21 @@ def environment() -> jinja2.Environment:
     return templates
 
 
-def copy_libraries() -> None:
-    """Copy reveal.js, MathJax and the style into build/slides/; fetch the first one if absent."""
+def copy_libraries(folder: Path) -> None:
+    """Copy reveal.js, MathJax and the style into a folder; fetch the first one if absent."""
     reveal = NPM / "node_modules" / "reveal.js"
     if not reveal.exists():
         fetch_reveal()
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     mathjax = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
     for part in REVEAL_PARTS:
-        copy(reveal / part, OUTPUT / "reveal" / part)
+        copy(reveal / part, folder / "reveal" / part)
     for part in MATHJAX_PARTS:
-        copy(mathjax / part, OUTPUT / "mathjax" / part)
+        copy(mathjax / part, folder / "mathjax" / part)
+    live.copy(folder / "live")
     style = HtmlFormatter(cssclass="code").get_style_defs()
     css = (LAYOUTS / "slides.css").read_text(encoding="utf-8")
-    (OUTPUT / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
+    (folder / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")
 
 
 def fetch_reveal() -> None:
@@ -292,14 +442,13 @@ def main() -> int:
     """Build the decks named on the command line, or all; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
-    names = tuple(parser.parse_args().names)
-    decks = [read_deck(path) for path in sorted(DECKS.glob("[0-9]*.md"))]
-    copy_libraries()
-    for deck in decks:
-        if deck.name.startswith(names or ""):
-            write_deck(deck)
-            print(f"{deck.name:28}{len(deck.slides):>4} slides")
-    index = environment().get_template("index.html.j2").render(decks=decks)
-    (OUTPUT / "index.html").write_text(index, encoding="utf-8")
-    print("slides:", (OUTPUT / "index.html").relative_to(ROOT))
+    parser.add_argument("--students", action="store_true", help="without what students write")
+    parser.add_argument("--quick", action="store_true", help="draw no figures that move")
+    options = parser.parse_args()
+    if not options.quick:
+        live.store(Notebook.series(*options.names))
+    folder = STUDENTS if options.students else OUTPUT
+    for deck in build(folder, tuple(options.names), options.students):
+        print(f"{deck.name:28}{len(deck.slides):>4} slides{deck.minutes:>4} minutes")
+    print("slides:", (folder / "index.html").relative_to(ROOT))
     return 0

@@ -1,5 +1,7 @@
 """Every slide of every deck, as a browser shows it from the file, with no network."""
 
+import re
+
 import pytest
 
 from publish.notebook import Notebook
@@ -38,9 +40,15 @@ def open_deck(page, notebook, view=""):
     return page.query_selector_all(".slides > section")
 
 
+SIZES = """[...document.querySelectorAll(".code, .output")]
+  .flatMap((box) => [...box.querySelectorAll("pre, pre *")])
+  .map((element) => parseFloat(getComputedStyle(element).fontSize))"""
+
+
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_a_deck_reads_well(page, notebook):
     sections = open_deck(page, notebook)
+    assert min(page.evaluate(SIZES)) >= 26, "code must be readable from the last row"
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
     for index, section in enumerate(sections):
@@ -63,6 +71,9 @@ def test_a_deck_reads_well(page, notebook):
         assert (slides.OUTPUT / link.get_attribute("href")).resolve() == notebook.path
     assert page.violations() == []
     open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(sections), "a blank page"
+    assert page.locator("rect:visible").count() == 0, "a part of a figure is covered on paper"
     assert page.violations() == []
     assert page.problems == []
 
@@ -84,22 +95,55 @@ def test_a_derivation_appears_line_by_line(page):
     assert lines.evaluate_all(seen) == 2
 
 
+def test_decks_for_students_work_in_any_folder(page, tmp_path):
+    slides.build(tmp_path, names=("02",), students=True, address="../notebooks/{}.html")
+    assert [path.name for path in tmp_path.glob("0*")] == ["02_softmax_cross_entropy.html"]
+    page.goto((tmp_path / "02_softmax_cross_entropy.html").as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.locator(".notes").count() == 0, "the notes answer the questions"
+    links = {link.get_attribute("href") for link in page.query_selector_all("a[href*=notebooks]")}
+    assert links == {"../notebooks/02_softmax_cross_entropy.html"}
+    assert page.problems == []
+
+
 def test_the_speaker_sees_the_notes(page):
     sections = open_deck(page, SERIES[0])
-    expected = sections[0].query_selector(".notes").text_content().strip()
+    expected = sections[0].query_selector(".notes").text_content().split()
     with page.expect_popup() as opened:
         page.keyboard.press("s")
     view = opened.value
     view.wait_for_function("document.querySelector('.speaker-controls-notes .value').innerText")
-    assert view.locator(".speaker-controls-notes .value").inner_text().strip() == expected
+    assert view.locator(".speaker-controls-notes .value").inner_text().split() == expected
     frames = [frame for frame in view.frames if "01_" in frame.url]
     assert len(frames) == 2  # the slide and the one after it
     assert page.problems == []
 
 
-def test_the_index_leads_to_every_deck(page):
+def test_the_index_leads_to_every_deck(new_page):
+    page = new_page(360, 800)
     page.goto((slides.OUTPUT / "index.html").as_uri())
-    links = [link.get_attribute("href") for link in page.query_selector_all("li a")]
-    assert links == [f"{notebook.name}.html" for notebook in SERIES]
+    links = [link.get_attribute("href") for link in page.query_selector_all("td a")]
+    assert links[0::2] == [f"{notebook.name}.html" for notebook in SERIES]
+    places = [(slides.OUTPUT / link).resolve() for link in links[1::2]]
+    assert places == [notebook.path for notebook in SERIES]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360, "too wide for a phone"
     assert page.problems == []
     assert page.violations() == []
+
+
+def test_a_figure_moves_inside_a_slide_and_page_down_goes_on(page):
+    open_deck(page, SERIES[1])
+    index = page.evaluate(
+        "[...document.querySelectorAll('.slides > section')]"
+        ".findIndex((slide) => slide.querySelector('.live'))"
+    )
+    page.evaluate(f"Reveal.slide({index})")
+    temperature = page.get_by_role("slider", name="Temperature")
+    before = page.locator(".present canvas").screenshot()
+    temperature.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert page.locator(".present canvas").screenshot() != before
+    assert page.evaluate("Reveal.getIndices().h") == index
+    temperature.press("PageDown")
+    assert page.evaluate("Reveal.getIndices().h") == index + 1
+    assert page.problems == []

@@ -1,0 +1,1 @@
+"""Figures that move without a kernel."""
