@@ -19,10 +19,20 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ComputeChecksums, LockCells
 
 from publish import kernel
-from publish.notebook import BEGIN, END, ROOT, Notebook, computed, has_solution, tags
+from publish.notebook import (
+    BEGIN,
+    END,
+    ROOT,
+    Notebook,
+    computed,
+    exported_to,
+    has_solution,
+    tags,
+)
 from publish.student.marking.release import MarkCells, NamedStubs
 
 HERE = Path(__file__).parent
+GIVEN = "from here on the package's, so that nothing below depends on yours"
 ASKED = re.compile(rf"{BEGIN} Write (this part of )?([\w.]+): see equation")
 # What a student needs besides the notebooks and the files of handout/.
 FILES = (
@@ -62,6 +72,7 @@ def solved(notebook: Notebook) -> Notebook:
     for cell in notebook.solutions:
         cell.source = with_messages(cell.source, titles.get(cell.id))
     notebook.content.cells = [part for cell in notebook.cells for part in split(cell)]
+    hand_over(notebook)
     contract = next(cell for cell in notebook.cells if cell.source == notebook.contract)
     contract.source += f"\n\n{what_to_write(notebook)}"
     for cell in notebook.cells:
@@ -116,6 +127,27 @@ def split(cell: NotebookNode) -> list[NotebookNode]:
     return [cell, check]
 
 
+def hand_over(notebook: Notebook) -> None:
+    """Below the last check of an exported function, put the package's in its place.
+
+    So a function that is missing or wrong costs no point but its own.
+    """
+    for solution in notebook.solutions:
+        module = exported_to(solution)
+        last = [check for check, tested in notebook.checks if solution in tested][-1]
+        position = notebook.cells.index(last) + 1
+        below = "\n".join(
+            cell.source for cell in notebook.cells[position:] if cell.cell_type == "code"
+        )
+        names = [node.name for node in ast.parse(solution.source).body]
+        used = ", ".join(name for name in names if re.search(rf"\b{name}\b", below))
+        if module and used:
+            source = f"from cs231n_utils.taught.{module} import {used}  # {GIVEN}"
+            cell = nbformat.v4.new_code_cell(source, id=f"{solution.id}-given")
+            cell.metadata["tags"] = ["given"]
+            notebook.content.cells.insert(position, cell)
+
+
 def what_to_write(notebook: Notebook) -> str:
     """What the contract tells a student."""
     asked = [match for cell in notebook.solutions for match in ASKED.findall(cell.source)]
@@ -131,7 +163,7 @@ def what_to_write(notebook: Notebook) -> str:
 def mark(cell: NotebookNode) -> None:
     """Write nbgrader's metadata: solutions, checks with a point, locked text, and free code."""
     solution, check = has_solution(cell), "check" in tags(cell)
-    locked = cell.cell_type != "code" or check
+    locked = cell.cell_type != "code" or check or "given" in tags(cell)
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
     if solution or locked:

@@ -1,0 +1,17 @@
+"""An unsolved function costs its own checks and no other; nothing earns a point for nothing."""
+
+import pytest
+
+from publish.notebook import Notebook
+from tools.fairness import LONG, rows
+
+NOTEBOOKS = [notebook for notebook in Notebook.series() if notebook.number not in LONG]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.number)
+def test_points_are_fair(notebook):
+    found = list(rows(notebook))
+    unfair = [
+        f"{row.missing}: {c}: {row.errors.get(c, 'passes')}" for row in found for c in row.unfair
+    ]
+    assert not unfair, "\n".join(unfair)
