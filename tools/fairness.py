@@ -8,13 +8,15 @@ all else is right. They must be its own. Three more rows leave every function wi
 `return None`, `return 0.0`, and zeros in the shape of the first argument: no check may pass.
 
 Cells run in one process as nbgrader runs them in a kernel: in order, and on after an error. What
-runs before a stub is shared. Widgets do not run, because they only draw.
+runs before a stub is shared. Widgets and cells on which no check depends do not run.
 """
 
+import ast
 import contextlib
 import io
 import os
 import re
+import symtable
 import sys
 import warnings
 from collections.abc import Iterator
@@ -51,7 +53,7 @@ class Row:
 def rows(notebook: Notebook) -> Iterator[Row]:
     """A row for the solved notebook, for each function alone, and for each kind of nothing."""
     notebook = solved(notebook)
-    cells = [cell for cell in notebook.code if "widget" not in tags(cell)]
+    cells = needed(notebook)
     checks = {check.id: {cell.id for cell in tested} for check, tested in notebook.checks}
 
     def row(missing: str, errors: dict[str, str], own: set[str]) -> Row:
@@ -74,6 +76,48 @@ def rows(notebook: Notebook) -> Iterator[Row]:
                     yield row(missing, run(cells[place:], stubbed, names), set(checks))
             errors |= execute(cell, cell.source, names)
         yield row("none", errors, set())
+
+
+def needed(notebook: Notebook) -> list[NotebookNode]:
+    """The checks, what they test, and cells that bind a name or draw from a generator for them."""
+    found: list[NotebookNode] = []
+    wanted: set[str] = set()
+    code = "\n".join(sources(notebook.code))
+    generators = set(re.findall(r"(\w+) = np\.random\.default_rng", code))
+    for cell in reversed(notebook.code):
+        bound, used = names_of(cell.source)
+        own = "check" in tags(cell) or written(cell)
+        if "widget" not in tags(cell) and (own or (bound | used & generators) & wanted):
+            found.append(cell)
+            wanted = wanted - bound | used
+    return found[::-1]
+
+
+def names_of(source: str) -> tuple[set[str], set[str]]:
+    """The names that code binds, and those that it uses before it binds them."""
+    bound: set[str] = set()
+    used: set[str] = set()
+    for statement in ast.parse(source).body:
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        symbols = table.get_symbols()
+        new = {name.get_name() for name in symbols if name.is_assigned() or name.is_imported()}
+        loaded = {name.get_name() for name in symbols if name.is_referenced()}
+        loaded |= set(outer_names(table))
+        for loop in ast.walk(statement):
+            if isinstance(loop, ast.For):
+                loaded -= {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        if isinstance(statement, ast.AugAssign):
+            loaded |= new
+        used |= loaded - bound
+        bound |= new
+    return bound, used
+
+
+def outer_names(table: symtable.SymbolTable) -> Iterator[str]:
+    """The names of the notebook that functions use."""
+    for inner in table.get_children():
+        yield from (name.get_name() for name in inner.get_symbols() if name.is_global())
+        yield from outer_names(inner)
 
 
 def sources(cells: list[NotebookNode]) -> list[str]:
