@@ -133,8 +133,7 @@ def test_solutions_run_as_in_the_notebook(full):
     [original] = Notebook.series(full.number)
     added = [cell for cell in full.code if "given" in tags(cell) or cell.id.startswith("progress-")]
     kept = [cell for cell in full.code if cell not in added]
-    trees = [ast.parse("
-".join(cell.source for cell in code)) for code in (kept, original.code)]
+    trees = [ast.parse("\n".join(cell.source for cell in code)) for code in (kept, original.code)]
     assert ast.dump(trees[0]) == ast.dump(trees[1])
 
 
