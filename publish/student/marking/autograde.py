@@ -48,9 +48,9 @@ class Mend(NbGraderPreprocessor):
 class FairExecute(Execute):
     """Runs a notebook whatever its cells do.
 
-    A cell that takes too long is stopped, and the function of the student's that it was in is not
-    called again. A cell that kills the kernel, or cannot be stopped, is left out, and the cells
-    above it run once more. After the third such cell the rest is not run.
+    A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
+    out, and the cells above it run once more. What the student has written for it is not called
+    again, so that other answers keep their points. After the third such cell the rest is not run.
     """
 
     timeout = Integer(30, help="seconds of a cell").tag(config=True)
@@ -61,8 +61,10 @@ class FairExecute(Execute):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Run the notebook, again if a cell has killed the kernel."""
         name = resources["nbgrader"]["notebook"]
-        self.timeout_func = lambda cell: self.timeouts.get(name, self.timeout)
-        self.stopped: dict[int, NotebookNode] = {}
+        self.seconds = int(self.timeouts.get(name, self.timeout))
+        self.timeout_func = lambda cell: self.seconds
+        self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
+        self.banned: dict[str, str] = {}  # what calls of a function say from now on
         while True:
             try:
                 return super().preprocess(nb, resources, km)
@@ -82,38 +84,40 @@ class FairExecute(Execute):
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
-            sentence = f"{called(cell)} ended the kernel: it was left out"
-            self.leave_out(index, cell, error("DeadKernelError", sentence))
+            stopped = error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
+            for name in defined(self.nb) & set(re.findall(r"\w+", cell.source)):
+                self.banned[name] = stopped.evalue
+            self.leave_out(index, cell, stopped)
             return cell, resources
         if "CellTimeoutError" in [output.get("ename") for output in cell.outputs]:
             self.stop(index, cell)
         elif is_check(cell):
-            for output in cell.outputs:
-                if output.output_type == "stream":
-                    output.name = "stdout"  # a warning is no failure, as for the student
+            cell.outputs = [as_shown(output) for output in cell.outputs]
+        elif is_solution(cell):
+            self.ban(defined(self.nb, cell))
         return cell, resources
 
     def stop(self, index: int, cell: NotebookNode) -> None:
-        """Note that a cell was stopped, and put an end to calls of the function it was in."""
-        seconds = self.timeout_func(cell)
-        culprit = self.culprit(cell)
-        where = f"{culprit} ran" if culprit else f"{called(cell)} ran"
-        stopped = error("CellTimeoutError", f"{where} for more than {seconds} s: it was stopped")
-        cell.outputs = [*cell.outputs[:5], stopped]
-        self.stopped[index] = stopped
-        if not self.answers():
-            self.leave_out(index, cell, stopped)
-        elif culprit:
-            code = f"def _stopped(*_, **__): raise RuntimeError({stopped.evalue!r})\n"
-            self.kc.execute(f"{code}{culprit} = _stopped", silent=True)
+        """Note that a cell was stopped, and in which function of the student's it was."""
+        frames = FRAME.findall(COLOUR.sub("", "\n".join(traceback(cell))))
+        culprit = next((name for name in frames if name.split(".")[0] in defined(self.nb)), None)
+        sentence = f"{culprit or called(cell)} ran more than {self.seconds} s: it was stopped"
+        self.stopped[index] = error("CellTimeoutError", sentence)
+        shown = [output for output in cell.outputs if output.output_type != "error"]
+        cell.outputs = [*shown, self.stopped[index]]
+        if culprit:
+            self.banned[culprit] = sentence
+        if self.answers():
+            self.ban(defined(self.nb))
+        else:
+            self.leave_out(index, cell, self.stopped[index])
 
-    def culprit(self, cell: NotebookNode) -> str | None:
-        """The first function in the traceback of a stopped cell that a student has written."""
-        own = "\n".join(each.source for each in self.nb.cells if is_solution(each))
-        trace = [line for output in cell.outputs for line in output.get("traceback", [])]
-        frames = FRAME.findall(COLOUR.sub("", "\n".join(trace)))
-        names = {name: name.rpartition(".")[2] for name in frames}
-        return next((n for n in frames if re.search(rf"def {names[n]}\(", own)), None)
+    def ban(self, names: set[str]) -> None:
+        """Replace those of the functions that hang or kill by one that says so."""
+        for name, sentence in self.banned.items():
+            if name.split(".")[0] in names and self.kc is not None:
+                code = f"def _banned(*_, **__): raise RuntimeError({sentence!r})\n{name} = _banned"
+                self.kc.execute(code, silent=True)
 
     def answers(self) -> bool:
         """Whether the kernel takes a request within five seconds after it was interrupted."""
@@ -140,6 +144,29 @@ class FairExecute(Execute):
 def error(name: str, sentence: str) -> NotebookNode:
     """An error as a cell's output."""
     return new_output("error", ename=name, evalue=sentence, traceback=[f"{name}: {sentence}"])
+
+
+def as_shown(output: NotebookNode) -> NotebookNode:
+    """An output of a check in a form that costs no points: only an error does.
+
+    To nbgrader a warning is a failure, and a number the points that a cell gives.
+    """
+    if output.output_type == "stream":
+        output.name = "stdout"
+    if output.output_type == "execute_result":
+        return new_output("display_data", data=output.data, metadata=output.metadata)
+    return output
+
+
+def defined(notebook: NotebookNode, *cells: NotebookNode) -> set[str]:
+    """The functions and classes that cells of solutions define: some of them, or all."""
+    sources = [cell.source for cell in cells or notebook.cells if is_solution(cell)]
+    return set(re.findall(r"^(?:def|class) (\w+)", "\n".join(sources), re.M))
+
+
+def traceback(cell: NotebookNode) -> list[str]:
+    """What a cell's errors print."""
+    return [line for output in cell.outputs for line in output.get("traceback", [])]
 
 
 def called(cell: NotebookNode) -> str:

@@ -43,7 +43,7 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     originals = {cell.id: cell for cell in released.cells}
     with_ids(notebook)
     here = {known_as(cell, originals): cell for cell in notebook.cells}  # of copies, the last one
-    del here[None]
+    here.pop(None, None)
     for position, cell in enumerate(notebook.cells):
         name = known_as(cell, originals)
         if name is None or here[name] is not cell:
@@ -58,18 +58,12 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             notebook.cells[position] = here[name] = original
     if not here:
         told.append("no cell has the marks of the release: all checks were added at the end")
-    before = None if here else (notebook.cells or [None])[-1]
-    for original in released.cells:
-        if original.id in here:
-            before = here[original.id]
-        elif original.cell_type == "code" and not is_solution(original):
-            if here and is_check(original):
-                told.append(f"{check_name(original)} was deleted: it was put back")
-            restored = deepcopy(original)
-            restored.id = f"{original.id[:50]}-restored"
-            ids = [id(cell) for cell in notebook.cells]
-            notebook.cells.insert(0 if before is None else ids.index(id(before)) + 1, restored)
-            before = restored
+    put_back(notebook, released, here)
+    missing = [cell for cell in released.cells if is_check(cell) and cell.id not in here]
+    if here:
+        told += [f"{check_name(check)} was deleted: it was put back" for check in missing]
+    else:
+        told.append("no cell has the marks of the release: all checks were added at the end")
     return told
 
 
@@ -89,7 +83,7 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
     own = [line for cell in code(notebook) for line in lines(cell.source) if line not in given]
-    told = [f"reaches finished functions: {line}" for line in own if FINISHED.match(line)]
+    told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
     text = "\n".join(own)
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
@@ -109,6 +103,31 @@ def stops(graded: NotebookNode) -> list[str]:
         if output.output_type == "error" and output.ename in STOPPED
     ]
     return list(dict.fromkeys(errors))
+
+
+def put_back(notebook: NotebookNode, released: NotebookNode, here: dict[str, NotebookNode]) -> None:
+    """Insert the code of the release that is missing: checks late, other code early.
+
+    A check stands before the next cell of the release that is there, so behind what the student
+    has written in cells of another origin; other code behind the cell that it followed.
+    """
+    cells, waiting = list(notebook.cells), list[NotebookNode]()
+    after = dict[int, list[NotebookNode]]()
+    until = dict[int, list[NotebookNode]]()
+    before = 0
+    for original in released.cells:
+        if original.id in here:
+            before = id(here[original.id])
+            until[before], waiting = waiting, []
+        elif original.cell_type == "code" and not is_solution(original):
+            restored = deepcopy(original)
+            restored.id = f"{original.id[:50]}-restored"
+            late = is_check(original) or not here
+            (waiting if late else after.setdefault(before, [])).append(restored)
+    notebook.cells = after.get(0, [])
+    for cell in cells:
+        notebook.cells += [*until.get(id(cell), []), cell, *after.get(id(cell), [])]
+    notebook.cells += waiting
 
 
 # --- Cells --------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def main() -> int:
         if any((course / "submitted").glob(f"*/{name}")):
             nbgrader(log.fileno(), "autograde", name)
         if any((course / "autograded").glob(f"*/{name}")):
-            nbgrader(log.fileno(), "generate_feedback", name, "--force")
+            nbgrader(log.fileno(), "generate_feedback", name)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades)
