@@ -16,37 +16,41 @@ from publish.notebook import Notebook
 from publish.student.edition import solved, unsolved
 
 STUB = re.compile(r"^( *)raise NotImplementedError\(.*\)$", re.M)
-POINTS = re.compile(r"^(\w+): ([\d.]+) points", re.M)
+POINTS = re.compile(r"^(\w+)[:,] ([\d.]+) points", re.M)
 
 
-def prove(course: Path, number: str) -> tuple[dict[str, float], float]:
-    """Hand in a notebook in every way that `hand_ins` knows, and grade it.
+def prove(folder: Path, numbers: list[str]) -> bool:
+    """Print the points of every kind of hand-in, notebook by notebook.
 
     Parameters
     ----------
-    course : Path
-        A copy of what `build` writes into nbgrader/.
-    number : str
-        The notebook's two digits.
+    folder : Path
+        Where `build` has written nbgrader/.
+    numbers : list of str
+        The notebooks' two digits.
 
     Returns
     -------
-    tuple of dict and float
-        The points by the kind of hand-in, those that are possible, and the seconds that the
-        notebook with loops took.
+    bool
+        Whether right answers got all points, also in a battered notebook, and no answers none.
     """
-    [notebook] = Notebook.series(number)
-    *most, (kind, loops) = hand_ins(notebook).items()
-    for name, content in most:
-        hand_in(course, name, notebook.name, content)
-    week(course, number)
-    hand_in(course, kind, notebook.name, loops)
-    start = time.perf_counter()
-    printed = week(course, number)
-    seconds = time.perf_counter() - start
-    points = {name: float(score) for name, score in POINTS.findall(printed)}
-    points["possible"] = float(re.search(r", ([\d.]+) points", printed)[1])
-    return points, seconds
+    course, fair = copy(folder), True
+    for notebook in Notebook.series(*numbers):
+        *most, (kind, loops) = hand_ins(notebook).items()
+        for name, content in most:
+            hand_in(course, name, notebook.name, content)
+        week(course, notebook.name)
+        hand_in(course, kind, notebook.name, loops)
+        start = time.perf_counter()
+        printed = week(course, notebook.name)
+        seconds = time.perf_counter() - start
+        points = {name: float(score) for name, score in POINTS.findall(printed)}
+        full = points.pop(notebook.name)
+        listed = ", ".join(f"{name} {score:g}" for name, score in points.items())
+        print(f"{notebook.name}: {full:g} points; {listed}; loops took {seconds:.0f} s", flush=True)
+        fair &= points["solved"] == points["battered"] == full
+        fair &= points["untouched"] == points["none"] == points["zero"] == 0
+    return fair
 
 
 def hand_in(course: Path, student: str, name: str, content: NotebookNode) -> None:

@@ -42,10 +42,11 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     told = []
     originals = {cell.id: cell for cell in released.cells}
     with_ids(notebook)
-    here = {known_as(cell, originals): cell for cell in notebook.cells}  # of copies, the last one
-    here.pop(None, None)
+    names = [known_as(cell, originals) for cell in notebook.cells]
+    pairs = zip(names, notebook.cells, strict=True)
+    here = {name: cell for name, cell in pairs if name is not None}  # of copies, the last one
     for position, cell in enumerate(notebook.cells):
-        name = known_as(cell, originals)
+        name = names[position]
         if name is None or here[name] is not cell:
             cell.metadata.pop("nbgrader", None)
         elif "nbgrader" in originals[name].metadata:
