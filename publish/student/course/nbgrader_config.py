@@ -54,6 +54,7 @@ c.GenerateFeedback.preprocessors = [
     CSSHTMLHeaderPreprocessor,
 ]
 c.HTMLExporter.template_name = "offline"
+c.HTMLExporter.template_file = "page.html.j2"  # it extends the index.html.j2 of nbgrader
 c.HTMLExporter.extra_template_basedirs = [
     str(HERE / "templates"),
     str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),

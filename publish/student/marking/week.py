@@ -48,11 +48,12 @@ def main() -> int:
         if any((course / "submitted").glob(f"*/{name}")):
             nbgrader(log.fileno(), "autograde", name)
         if any((course / "autograded").glob(f"*/{name}")):
-            nbgrader(log.fileno(), "generate_feedback", name)
+            if nbgrader(log.fileno(), "generate_feedback", name):
+                refused.append(f"not every student has a page: see grades/{name}.log")
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades)
-    text = "\n".join([*told, *(f"{each}" for each in refused)])
+    text = "\n".join([*told, *refused])
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
     print(text)
     return int(failed or bool(refused))
