@@ -45,11 +45,9 @@ def main() -> int:
     with (grades / f"{name}.log").open("w", encoding="utf-8") as log:
         release(course, name, log.fileno())
         refused = take_in(course, name)
-        if any((course / "submitted").glob(f"*/{name}")):
+        if any((course / "submitted").glob(f"*/{name}")):  # if not, nbgrader calls it an error
             nbgrader(log.fileno(), "autograde", name)
-        if any((course / "autograded").glob(f"*/{name}")):
-            if nbgrader(log.fileno(), "generate_feedback", name):
-                refused.append(f"not every student has a page: see grades/{name}.log")
+            nbgrader(log.fileno(), "generate_feedback", name)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades)
@@ -181,7 +179,8 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     graded = sorted(path.parent.name for path in (course / "submitted").glob(f"*/{name}"))
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
-        if not (course / "autograded" / file).exists():
+        page = course / "feedback" / file.with_suffix(".html")
+        if not ((course / "autograded" / file).exists() and page.exists()):
             lines.append(f"{student}: NOT GRADED, see grades/{name}.log")
             failed = True
             continue
