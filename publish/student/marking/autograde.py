@@ -13,7 +13,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from traitlets import Dict, Integer
+from traitlets import Bool, Dict, Integer, Unicode
 
 from .mend import is_check, is_solution, mend
 
@@ -54,6 +54,8 @@ class FairExecute(Execute):
     """
 
     timeout = Integer(30, help="seconds of a cell").tag(config=True)
+    raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
+    shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
     timeouts = Dict(help="seconds of a cell, for notebooks that need other ones").tag(config=True)
 
     def preprocess(
@@ -85,8 +87,6 @@ class FairExecute(Execute):
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
             stopped = error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
-            for name in defined(self.nb) & set(re.findall(r"\w+", cell.source)):
-                self.banned[name] = stopped.evalue
             self.leave_out(index, cell, stopped)
             return cell, resources
         if "CellTimeoutError" in [output.get("ename") for output in cell.outputs]:
@@ -134,9 +134,14 @@ class FairExecute(Execute):
         return True
 
     def leave_out(self, index: int, cell: NotebookNode, stopped: NotebookNode) -> None:
-        """Note that a cell cost the kernel; start again, unless no cell may follow."""
+        """Note that a cell cost the kernel; start again, unless no cell may follow.
+
+        Nothing tells which function it was in, so all of the student's that it names are banned.
+        """
         self.stopped[index] = stopped
         cell.outputs = [stopped]
+        for name in defined(self.nb) & set(re.findall(r"\w+", cell.source)):
+            self.banned[name] = stopped.evalue
         if len(self.stopped) < STOPS:
             raise DeadKernelError(stopped.evalue)
 
