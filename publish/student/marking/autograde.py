@@ -67,11 +67,12 @@ class FairExecute(Execute):
         self.timeout_func = lambda cell: self.seconds
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
-        while True:
+        for _ in range(STOPS - 1):
             try:
                 return super().preprocess(nb, resources, km)
             except DeadKernelError:
                 self.log.error("%s: the kernel died; run again without that cell", name)
+        return super().preprocess(nb, resources, km)
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], index: int
