@@ -77,19 +77,21 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     Returns
     -------
     list of str
-        A sentence for each line that reaches the package's finished functions, and for each answer
-        that is the published one word for word, with its comments.
+        A sentence for each line that reaches the package's finished functions, and one for the
+        answers that are the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
     own = [line for cell in code(notebook) for line in lines(cell.source) if line not in given]
     told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
-    text = "\n".join(own)
+    text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
             written = lines(solution)
             telling = "#" in solution or len(written) > 3  # short ones are alike by chance
             if telling and "\n".join(written) in text:
-                told.append(f"{name} is the published solution word for word")
+                copied.append(name)
+    if copied:
+        told.append(f"word for word the published solution: {', '.join(copied)}")
     return told
 
 
