@@ -27,6 +27,9 @@ SERIES = Notebook.series()
 NOTEBOOK = next(notebook for notebook in SERIES if notebook.number == "04")
 FULL = edition.solved(NOTEBOOK)
 RELEASED = edition.unsolved(FULL).content
+HANDED_IN = deepcopy(RELEASED)
+for cell, solved in zip(HANDED_IN.cells, FULL.cells, strict=True):
+    cell.source = solved.source
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.M | re.S)
 
 
@@ -121,7 +124,7 @@ def lose_marks_and_ids(notebook):
     ],
 )
 def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, told):
-    notebook = deepcopy(FULL.content)
+    notebook = deepcopy(HANDED_IN)
     damage(notebook)
     sentences = mend(notebook, RELEASED)
     assert all(s.startswith(start) for s, start in zip(sentences, told, strict=True)), sentences
@@ -138,7 +141,7 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
 
 
 def test_code_that_a_student_deleted_is_put_back_where_it_was():
-    notebook = deepcopy(FULL.content)
+    notebook = deepcopy(HANDED_IN)
     given = next(cell for cell in notebook.cells if cell.cell_type == "code")
     position = notebook.cells.index(given)
     notebook.cells.remove(given)
@@ -163,7 +166,7 @@ def test_a_line_that_reaches_finished_functions_is_flagged(line):
 
 
 def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():
-    notebook = deepcopy(FULL.content)
+    notebook = deepcopy(HANDED_IN)
     [sentence] = borrowed(notebook, RELEASED, FULL.content)
     assert sentence.startswith("word for word the published solution: softmax_loss, ")
     [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
@@ -175,7 +178,7 @@ def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():
 
 
 def small_notebook(answer):
-    """Two answers, of which the first is bad and used twice, with a check each."""
+    """Two answers with a check each; the first is bad, and called in more cells than may hang."""
 
     def cell(name, source, **mark):
         mark = {"grade": False, "solution": False, "locked": False, "grade_id": name} | mark
@@ -185,7 +188,7 @@ def small_notebook(answer):
         cells=[
             new_code_cell("import os, sys"),
             cell("f", f"def f():\n    {answer}", solution=True),
-            new_code_cell("f()  # a demonstration"),
+            *[new_code_cell("f()  # a demonstration") for _ in range(3)],
             cell("check-f", "f()\nassert True", grade=True, points=1),
             cell("g", "def g(): return 2", solution=True),
             cell("check-g", "print('!', file=sys.stderr)\ng()", grade=True, points=4),
