@@ -21,6 +21,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from nbgrader.utils import rmtree
 
 from .export import export, percent
 from .mend import borrowed, mend, stops
@@ -119,7 +120,8 @@ def take_in(course: Path, name: str) -> list[str]:
         file = target / f"{name}.ipynb"
         if not file.exists() or file.read_bytes() != path.read_bytes():
             for folder in ("submitted", "autograded", "feedback"):
-                shutil.rmtree(course / folder / student / name, ignore_errors=True)
+                if (old := course / folder / student / name).exists():
+                    rmtree(str(old))  # on Windows, too, where nbgrader's files are read-only
             target.mkdir(parents=True)
             shutil.copyfile(path, file)
             when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
