@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 from publish.notebook import ROOT
 
 
+def path() -> Path:
+    """The file that a department fills in."""
+    return Path(os.environ.get("CS231N_COURSE") or ROOT / "course.toml")
+
+
 @dataclass(frozen=True)
 class Course:
     """The address that opens a notebook, what pip installs, and dates by a notebook's number."""
@@ -21,17 +26,17 @@ class Course:
     @classmethod
     def read(cls) -> "Course":
         """The course of the file; ValueError says what is wrong with it."""
-        path = Path(os.environ.get("CS231N_COURSE") or ROOT / "course.toml")
-        course = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+        file = path()
+        course = cls(**tomllib.loads(file.read_text(encoding="utf-8")))
         if course.launch and "{path}" not in course.launch:
             raise ValueError(
-                f"{path.name}: launch must contain {{path}}, where a notebook's path belongs; "
+                f"{file.name}: launch must contain {{path}}, where a notebook's path belongs; "
                 f"it is {course.launch!r}"
             )
         for number, due in course.due.items():
             if not isinstance(due, datetime) or due.tzinfo is None:
                 raise ValueError(
-                    f"{path.name}: the date of {number} must name day, time and time zone, "
+                    f"{file.name}: the date of {number} must name day, time and time zone, "
                     f"as 2027-01-15T23:59:00+01:00 does; it is {due}"
                 )
         return course

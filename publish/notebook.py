@@ -130,6 +130,11 @@ class Exercise:
     solution: NotebookNode
     check: NotebookNode
 
+    @property
+    def points(self) -> int:
+        """What it is worth: a point for each five minutes of its kind."""
+        return MINUTES.get(self.kind, 20) // 5
+
 
 @dataclass(frozen=True)
 class Notebook:

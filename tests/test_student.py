@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import zipfile
-from copy import deepcopy
 from datetime import date
 
 import nbformat
@@ -14,13 +13,10 @@ import numpy as np
 import pytest
 from contract import links_lead_somewhere
 from contract_run import execute, outcome
-from nbgrader.preprocessors import CheckCellMetadata
 
 from cs231n_utils.taught.cifar10 import network
 from publish.notebook import Notebook, computed, exported_to, has_solution, tags
 from publish.student import edition
-from publish.student.grading import grade
-from publish.student.marking.release import UnmarkCopies
 
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
 NAMED = re.compile(r"### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see equation")
@@ -164,7 +160,7 @@ def test_text_and_checks_are_locked_and_the_rest_is_free(stubs):
         assert cell.metadata.get("editable", True) != locked
         if cell.cell_type == "code":
             assert (cell.outputs, cell.execution_count) == ([], None)
-            assert cell.metadata.get("nbgrader", {}).get("points", 0) == check, cell.id
+            assert ("points" in cell.metadata.get("nbgrader", {})) == check, cell.id
 
 
 @pytest.fixture(scope="module")
@@ -203,8 +199,8 @@ def test_the_archive_holds_the_folder_and_is_the_same_all_day(built, tmp_path):
 
 def test_a_second_build_keeps_the_work_of_an_instructor(tmp_path, monkeypatch):
     monkeypatch.setattr(Notebook, "series", lambda: [])  # quicker, and enough
-    kept = [tmp_path / "nbgrader" / name for name in ("submitted/ann/series/04.ipynb", "grades")]
-    stale = tmp_path / "nbgrader" / "source" / "series" / "99_gone.ipynb"
+    kept = [tmp_path / "nbgrader" / name for name in ("submitted/ann/04/04.ipynb", "grades")]
+    stale = tmp_path / "nbgrader" / "source" / "99_gone" / "99_gone.ipynb"
     for file in [*kept, stale]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("work")
@@ -222,31 +218,3 @@ def test_the_package_in_the_archive_works_alone(built, tmp_path):
     command = [sys.executable, "-E", "-c", code]  # without PYTHONPATH
     printed = subprocess.check_output(command, cwd=tmp_path / "student", text=True)
     assert str(tmp_path) in printed
-
-
-def test_nbgrader_gives_the_solved_notebook_all_points_and_the_untouched_none(built):
-    """The whole series takes minutes: `python -m publish.student --prove` shows it."""
-    points, released = grade(built, "03*")
-    assert points["solved"] == points["possible"] == len(SOLVED["03"].checks) > 0
-    assert points["untouched"] == 0
-    [path] = released.glob("*.ipynb")
-    content = Notebook.read(path).content
-    for cell in content.cells:  # its bookkeeping
-        cell.metadata.get("nbgrader", {}).pop("checksum", None)
-    assert content == Notebook.read(built / "student" / "notebooks" / path.name).content
-
-
-def test_nbgrader_grades_a_notebook_with_copied_and_split_cells(built):
-    """JupyterLab copies a cell's marks when it copies or splits the cell."""
-    notebook = edition.unsolved(SOLVED["04"])
-    marked = [notebook.tagged("check")[0], by_id(notebook)[SOLVED["04"].solutions[0].id]]
-    twins = deepcopy(marked)
-    for twin in twins:
-        twin.id = f"twin-of-{twin.id}"
-    notebook.content.cells[:0] = twins
-    for step in (UnmarkCopies(), CheckCellMetadata()):
-        step.preprocess(notebook.content, {})
-    assert all("nbgrader" in cell.metadata for cell in marked)
-    assert not any("nbgrader" in cell.metadata for cell in twins)
-    settings = (built / "nbgrader" / "nbgrader_config.py").read_text(encoding="utf-8")
-    assert "UnmarkCopies," in settings

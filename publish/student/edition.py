@@ -2,13 +2,14 @@
 
 A student writes what stands between `### BEGIN SOLUTION` and `### END SOLUTION`. What an exercise
 asks for stands above it; of a core function the stub names the equations that its lines compute.
-Cells tagged `check` test solutions. They are locked, and worth a point each in nbgrader.
+Cells tagged `check` test solutions. They are locked, and have a name and points in nbgrader.
 """
 
 import ast
 import re
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import date
@@ -18,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell
 
-from publish import kernel
+from publish import course, kernel
 from publish.notebook import (
     BEGIN,
     END,
@@ -57,12 +58,13 @@ def build(folder: Path) -> None:
     """Write student/, student.zip and nbgrader/ into a folder, and print what is in them."""
     for path in (folder / "student", folder / "nbgrader" / "source"):
         shutil.rmtree(path, ignore_errors=True)  # what else is in nbgrader/ is an instructor's
-    students, series = folder / "student" / "notebooks", folder / "nbgrader" / "source" / "series"
-    for path in (students, series):
-        path.mkdir(parents=True)
+    students = folder / "student" / "notebooks"
+    students.mkdir(parents=True)
     print(f"{'notebook':28}{'to write':>9}{'checks':>8}{'locked':>8}")
     for notebook in map(solved, Notebook.series()):
-        nbformat.write(notebook.content, series / notebook.path.name)
+        source = folder / "nbgrader" / "source" / notebook.name
+        source.mkdir(parents=True)
+        nbformat.write(notebook.content, source / notebook.path.name)
         nbformat.write(unsolved(notebook).content, students / notebook.path.name)
         locked = sum(cell.metadata.get("nbgrader", {}).get("locked", 0) for cell in notebook.cells)
         counts = [len(notebook.solutions), len(notebook.tagged("check")), locked]
@@ -87,6 +89,7 @@ def solved(notebook: Notebook) -> Notebook:
     follow(notebook)
     for cell in notebook.cells:
         mark(cell)
+    grade_checks(notebook)
     return notebook
 
 
@@ -186,7 +189,7 @@ def follow(notebook: Notebook) -> None:
 
 
 def mark(cell: NotebookNode) -> None:
-    """Write nbgrader's metadata: solutions, checks with a point, locked text, and free code."""
+    """Write nbgrader's metadata: solutions, checks, locked text; code that is free has none."""
     solution, check = has_solution(cell), "check" in tags(cell)
     locked = cell.cell_type != "code" or check or "given" in tags(cell)
     if cell.cell_type == "code":
@@ -200,7 +203,25 @@ def mark(cell: NotebookNode) -> None:
             "solution": solution,
             "task": False,
             "cell_type": cell.cell_type,
-        } | ({"points": 1} if check else {})
+        }
+
+
+def grade_checks(notebook: Notebook) -> None:
+    """Name each check by what it tests, and give it its points.
+
+    An exercise is worth a point for each five minutes that it takes by the series' own rule, and
+    the check of a core function one.
+    """
+    exercises = {exercise.check.id: exercise for exercise in notebook.exercises}
+    used = Counter[str]()
+    for check, tested in notebook.checks:
+        name = "-and-".join(n for cell in tested for _, n in TASK.findall(cell.source))
+        exercise = exercises.get(check.id)
+        title = exercise.title.lower().replace(" ", "-") if exercise else "check"
+        name = f"{title}-{name.replace('.', '-')}"
+        used[name] += 1
+        check.metadata.nbgrader["grade_id"] = name + f"-{used[name]}" * (used[name] > 1)
+        check.metadata.nbgrader["points"] = exercise.points if exercise else 1
 
 
 # --- From a solved notebook to a student's ------------------------------------------------------
@@ -237,6 +258,7 @@ def copy_files(folder: Path) -> None:
     }.items():
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
+    shutil.copy2(course.path(), nbgrader / "course.toml")
     shutil.copy2(HERE / "marking" / "update.py", student / "start.py")
     shutil.copy2(Path(kernel.__file__), nbgrader / "marking")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

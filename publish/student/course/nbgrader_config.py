@@ -1,29 +1,27 @@
-"""nbgrader's settings: run its commands in this folder.
+"""nbgrader's settings. weekly.md says how to grade; nbgrader's own commands work here, too.
 
-    nbgrader generate_assignment series
-    nbgrader autograde series
-    nbgrader generate_feedback series
-
-Activate the environment first in which the course's package and nbgrader are installed. Students'
-notebooks belong in submitted/NAME/series/. With --force a step is done again. Notebook 12 needs
-CIFAR-10: set CS231N_DATA to the folder that holds it, or leave the notebook out with
---notebook='??_[!c]*'.
+Notebook 12 needs CIFAR-10: set CS231N_DATA to the folder that holds it.
 """
 
 import sys
 from pathlib import Path
 
+import nbgrader
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
+from marking.autograde import FairExecute, Mathematics, Mend
 from marking.kernel import PollingKernelManager
-from marking.release import MarkCells, NamedStubs, UnmarkCopies
+from marking.release import MarkCells, NamedStubs
 
+HERE = Path(__file__).resolve().parent
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
-c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.CourseDirectory.root = str(HERE)
 c.Execute.kernel_manager_class = PollingKernelManager
-c.Execute.timeout = 300  # seconds, of a cell; notebook 12 trains for more than one minute in one
+c.FairExecute.timeout = 30  # seconds of a cell
+c.FairExecute.timeouts = {"12_cifar10": 300}  # one of its cells trains for more than a minute
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,
     NamedStubs,
@@ -39,8 +37,25 @@ c.GenerateAssignment.preprocessors = [
 ]
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
-    UnmarkCopies,
     preprocessors.OverwriteKernelspec,
-    preprocessors.OverwriteCells,
+    Mend,
     preprocessors.CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    FairExecute,
+    preprocessors.LimitOutput,
+    preprocessors.SaveAutoGrades,
+    preprocessors.AssignLatePenalties,
+    preprocessors.CheckCellMetadata,
+]
+c.GenerateFeedback.preprocessors = [
+    preprocessors.GetGrades,
+    Mathematics,
+    CSSHTMLHeaderPreprocessor,
+]
+c.HTMLExporter.template_name = "offline"
+c.HTMLExporter.template_file = "page.html.j2"  # it extends the index.html.j2 of nbgrader
+c.HTMLExporter.extra_template_basedirs = [
+    str(HERE / "templates"),
+    str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
 ]

@@ -1,1 +1,1 @@
-"""What lies in nbgrader's folder: how notebooks are released, and how answers are carried over."""
+"""What lies in nbgrader's folder: how notebooks are released, updated, graded and reported."""

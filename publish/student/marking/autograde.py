@@ -1,0 +1,208 @@
+"""How nbgrader takes a notebook in, runs it and shows it, so that no hand-in ends the grading."""
+
+import asyncio
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from docutils.utils.math.latex2mathml import tex2mathml
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from traitlets import Bool, Dict, Integer, Unicode
+
+from .mend import is_check, is_solution, mend
+
+STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
+FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+MATHEMATICS = re.compile(r"`[^`]*`|\$\$(?P<display>.+?)\$\$|(?<!\\)\$(?P<inline>[^$]+?)\$", re.S)
+# What docutils' converter does not know, in its own words.
+TEX = {
+    r"\\tag\{([^}]*)\}": r"\\qquad(\1)",
+    r"\\[dt]?frac(\d)(\d)": r"\\frac{\1}{\2}",
+    r"\\dots\b": r"\\ldots",
+    r"\\(?:[bB]igg?[lr]?|textstyle)(?![a-zA-Z])": "",
+}
+MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "|*_\\`~["}
+
+
+class Mend(NbGraderPreprocessor):
+    """Gives a student's notebook the checks of its release, and logs what had to be put right."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Mend the notebook."""
+        name = resources["nbgrader"]["notebook"]
+        path = Path("release", resources["nbgrader"]["assignment"], f"{name}.ipynb")
+        for sentence in mend(nb, nbformat.read(path, as_version=4)):
+            self.log.warning("%s, %s: %s", resources["nbgrader"]["student"], name, sentence)
+        return nb, resources
+
+
+class FairExecute(Execute):
+    """Runs a notebook whatever its cells do.
+
+    A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
+    out, and the cells above it run once more. What the student has written for it is not called
+    again, so that other answers keep their points. After the third such cell the rest is not run.
+    """
+
+    timeout = Integer(30, help="seconds of a cell").tag(config=True)
+    raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
+    shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
+    timeouts = Dict(help="seconds of a cell, for notebooks that need other ones").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any], km: Any = None
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Run the notebook, again if a cell has killed the kernel."""
+        name = resources["nbgrader"]["notebook"]
+        self.seconds = int(self.timeouts.get(name, self.timeout))
+        self.timeout_func = lambda cell: self.seconds
+        self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
+        self.banned: dict[str, str] = {}  # what calls of a function say from now on
+        for _ in range(STOPS - 1):
+            try:
+                return super().preprocess(nb, resources, km)
+            except DeadKernelError:
+                self.log.error("%s: the kernel died; run again without that cell", name)
+        return super().preprocess(nb, resources, km)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Run a cell, if it and the cells before it have left a kernel to run it."""
+        if cell.cell_type != "code":
+            return cell, resources
+        if index in self.stopped or len(self.stopped) >= STOPS:
+            sentence = f"the rest was not run, because {STOPS} cells did not end"
+            cell.outputs = [self.stopped.get(index) or error("NotRun", sentence)]
+            return cell, resources
+        try:
+            cell, resources = super().preprocess_cell(cell, resources, index)
+        except DeadKernelError:
+            stopped = error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
+            self.leave_out(index, cell, stopped)
+            return cell, resources
+        if "CellTimeoutError" in [output.get("ename") for output in cell.outputs]:
+            self.stop(index, cell)
+        elif is_check(cell):
+            cell.outputs = [as_shown(output) for output in cell.outputs]
+        elif is_solution(cell):
+            self.ban(defined(self.nb, cell))
+        return cell, resources
+
+    def stop(self, index: int, cell: NotebookNode) -> None:
+        """Note that a cell was stopped, and in which function of the student's it was."""
+        frames = FRAME.findall(COLOUR.sub("", "\n".join(traceback(cell))))
+        culprit = next((name for name in frames if name.split(".")[0] in defined(self.nb)), None)
+        sentence = f"{culprit or called(cell)} ran more than {self.seconds} s: it was stopped"
+        self.stopped[index] = error("CellTimeoutError", sentence)
+        shown = [output for output in cell.outputs if output.output_type != "error"]
+        cell.outputs = [*shown, self.stopped[index]]
+        if culprit:
+            self.banned[culprit] = sentence
+        if self.answers():
+            self.ban(defined(self.nb))
+        else:
+            self.leave_out(index, cell, self.stopped[index])
+
+    def ban(self, names: set[str]) -> None:
+        """Replace those of the functions that hang or kill by one that says so."""
+        for name, sentence in self.banned.items():
+            if name.split(".")[0] in names and self.kc is not None:
+                code = f"def _banned(*_, **__): raise RuntimeError({sentence!r})\n{name} = _banned"
+                self.kc.execute(code, silent=True)
+
+    def answers(self) -> bool:
+        """Whether the kernel takes a request within five seconds after it was interrupted."""
+        return run_sync(self.reply)(self.kc.kernel_info())
+
+    async def reply(self, request: str) -> bool:
+        """Whether the reply to a request comes within five seconds."""
+        try:
+            async with asyncio.timeout(5):
+                while (await self.kc.get_shell_msg())["parent_header"].get("msg_id") != request:
+                    pass
+        except TimeoutError:
+            return False
+        return True
+
+    def leave_out(self, index: int, cell: NotebookNode, stopped: NotebookNode) -> None:
+        """Note that a cell cost the kernel; start again, unless no cell may follow.
+
+        Nothing tells which function it was in, so all of the student's that it names are banned.
+        """
+        self.stopped[index] = stopped
+        cell.outputs = [stopped]
+        for name in defined(self.nb) & set(re.findall(r"\w+", cell.source)):
+            self.banned[name] = stopped.evalue
+        if len(self.stopped) < STOPS:
+            raise DeadKernelError(stopped.evalue)
+
+
+def error(name: str, sentence: str) -> NotebookNode:
+    """An error as a cell's output."""
+    return new_output("error", ename=name, evalue=sentence, traceback=[f"{name}: {sentence}"])
+
+
+def as_shown(output: NotebookNode) -> NotebookNode:
+    """An output of a check in a form that costs no points: only an error does.
+
+    To nbgrader a warning is a failure, and a number the points that a cell gives.
+    """
+    if output.output_type == "stream":
+        output.name = "stdout"
+    if output.output_type == "execute_result":
+        return new_output("display_data", data=output.data, metadata=output.metadata)
+    return output
+
+
+def defined(notebook: NotebookNode, *cells: NotebookNode) -> set[str]:
+    """The functions and classes that cells of solutions define: some of them, or all."""
+    sources = [cell.source for cell in cells or notebook.cells if is_solution(cell)]
+    return set(re.findall(r"^(?:def|class) (\w+)", "\n".join(sources), re.M))
+
+
+def traceback(cell: NotebookNode) -> list[str]:
+    """What a cell's errors print."""
+    return [line for output in cell.outputs for line in output.get("traceback", [])]
+
+
+def called(cell: NotebookNode) -> str:
+    """What a message calls a cell: the name of a check, or the first line of code."""
+    mark = cell.metadata.get("nbgrader", {})
+    first = next((line for line in cell.source.splitlines() if line.strip()), "")
+    return mark["grade_id"] if mark.get("grade") else f"the cell `{first.strip()}`"
+
+
+class Mathematics(NbGraderPreprocessor):
+    """Writes the TeX of texts as MathML, which browsers show without a script or a network."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Replace what stands between dollar signs."""
+        if cell.cell_type == "markdown":
+            cell.source = MATHEMATICS.sub(mathml, cell.source)
+        return cell, resources
+
+
+def mathml(found: re.Match[str]) -> str:
+    """An equation as MathML; as it stands if it is code, or if the converter does not know it."""
+    tex = found["display"] or found["inline"]
+    if not tex:
+        return found[0]
+    for pattern, replacement in TEX.items():
+        tex = re.sub(pattern, replacement, tex)
+    try:
+        text = tex2mathml(tex.strip(), as_block=bool(found["display"]))
+    except Exception:  # the converter's errors have no common class; the TeX is readable, too
+        return f"<code>{html.escape(found[0]).translate(MARKDOWN)}</code>"
+    return " ".join(text.translate(MARKDOWN).split())

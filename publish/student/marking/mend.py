@@ -1,0 +1,182 @@
+"""What students do to a notebook besides answering it: put right, and told to the instructor.
+
+A student's file may have lost cells, marks and checks, or hold them twice. Cells are recognised by
+the id of their release, and checks are those of the release again. Nothing here takes points away.
+"""
+
+import re
+from copy import deepcopy
+
+from nbformat import NotebookNode
+
+from cs231n_utils.progress import digest
+
+SOLUTION = re.compile(
+    r"^ *### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see.*\n"
+    r"((?:.*\n)*?) *### END SOLUTION$",
+    re.M,
+)
+# What reaches the finished functions from the code of a student.
+FINISHED = re.compile(
+    r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b"
+    r"|\bexec\(|\beval\()"
+)
+STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun")  # names of errors that grading writes
+
+
+def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
+    """Give a student's notebook the checks and the marks of its release.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        What a student handed in; changed in place. Answers and the student's own cells stay.
+    released : NotebookNode
+        What the student got.
+
+    Returns
+    -------
+    list of str
+        A sentence for each check that was not there, or not as it was released.
+    """
+    told = []
+    originals = {cell.id: cell for cell in released.cells}
+    with_ids(notebook)
+    names = [known_as(cell, originals) for cell in notebook.cells]
+    pairs = zip(names, notebook.cells, strict=True)
+    here = {name: cell for name, cell in pairs if name is not None}  # of copies, the last one
+    for position, cell in enumerate(notebook.cells):
+        name = names[position]
+        if name is None or here[name] is not cell:
+            cell.metadata.pop("nbgrader", None)
+        elif "nbgrader" in originals[name].metadata:
+            original = deepcopy(originals[name])
+            original.id = cell.id
+            if not is_locked(original):
+                original.source = cell.source
+            elif is_check(original) and as_now(cell) != as_now(original):
+                told.append(f"{check_name(original)} was changed: the original was run")
+            notebook.cells[position] = here[name] = original
+    put_back(notebook, released, here)
+    missing = [cell for cell in released.cells if is_check(cell) and cell.id not in here]
+    if here:
+        told += [f"{check_name(check)} was deleted: it was put back" for check in missing]
+    else:
+        told.append("no cell has the marks of the release: all checks were added at the end")
+    return told
+
+
+def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNode) -> list[str]:
+    """Where a student's code seems to take the finished functions: for the instructor's eye.
+
+    Parameters
+    ----------
+    notebook, released, solved : NotebookNode
+        What a student handed in, what the student got, and its source with the solutions.
+
+    Returns
+    -------
+    list of str
+        A sentence for each line that reaches the package's finished functions, and one for the
+        answers that are the published ones word for word, with their comments.
+    """
+    given = {line for cell in code(released) for line in lines(cell.source)}
+    own = [line for cell in code(notebook) for line in lines(cell.source) if line not in given]
+    told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
+    text, copied = "\n".join(own), []
+    for cell in code(solved):
+        for name, solution in SOLUTION.findall(cell.source):
+            written = lines(solution)
+            telling = "#" in solution or len(written) > 3  # short ones are alike by chance
+            if telling and "\n".join(written) in text:
+                copied.append(name)
+    if copied:
+        told.append(f"word for word the published solution: {', '.join(copied)}")
+    return told
+
+
+def stops(graded: NotebookNode) -> list[str]:
+    """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run."""
+    errors = [
+        output.evalue
+        for cell in code(graded)
+        for output in cell.outputs
+        if output.output_type == "error" and output.ename in STOPPED
+    ]
+    return list(dict.fromkeys(errors))
+
+
+def put_back(notebook: NotebookNode, released: NotebookNode, here: dict[str, NotebookNode]) -> None:
+    """Insert the code of the release that is missing: checks late, other code early.
+
+    A check stands before the next cell of the release that is there, so behind what the student
+    has written in cells of another origin; other code behind the cell that it followed.
+    """
+    cells, waiting = list(notebook.cells), list[NotebookNode]()
+    after = dict[int, list[NotebookNode]]()
+    until = dict[int, list[NotebookNode]]()
+    before = 0
+    for original in released.cells:
+        if original.id in here:
+            before = id(here[original.id])
+            until[before], waiting = waiting, []
+        elif original.cell_type == "code" and not is_solution(original):
+            restored = deepcopy(original)
+            restored.id = f"{original.id[:50]}-restored"
+            late = is_check(original) or not here
+            (waiting if late else after.setdefault(before, [])).append(restored)
+    notebook.cells = after.get(0, [])
+    for cell in cells:
+        notebook.cells += [*until.get(id(cell), []), cell, *after.get(id(cell), [])]
+    notebook.cells += waiting
+
+
+# --- Cells --------------------------------------------------------------------------------------
+
+
+def with_ids(notebook: NotebookNode) -> None:
+    """Give every cell an id: programs of before 2021 write none."""
+    notebook.nbformat_minor = max(5, notebook.nbformat_minor)
+    for position, cell in enumerate(notebook.cells):
+        cell.setdefault("id", f"own-{position}")
+
+
+def known_as(cell: NotebookNode, originals: dict[str, NotebookNode]) -> str | None:
+    """The id of the released cell that a cell is, or is a copy of; None if there is none."""
+    names = (cell.metadata.get("released", {}).get("id"), cell.get("id"))
+    return next((name for name in names if name in originals), None)
+
+
+def code(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def lines(source: str) -> list[str]:
+    """The lines that are not empty, without the spaces around them."""
+    return [line.strip() for line in source.splitlines() if line.strip()]
+
+
+def as_now(cell: NotebookNode) -> tuple[str, str]:
+    """What tells whether a cell was changed."""
+    return cell.cell_type, digest(cell.source.strip())
+
+
+def check_name(cell: NotebookNode) -> str:
+    """How the summary and the pages call a check."""
+    return str(cell.metadata.nbgrader.grade_id)
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether a released cell gives points."""
+    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    """Whether a student writes a part of a released cell."""
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def is_locked(cell: NotebookNode) -> bool:
+    """Whether a released cell is text or a check."""
+    return bool(cell.metadata.get("nbgrader", {}).get("locked"))

@@ -1,0 +1,221 @@
+"""Grade what was handed in for one notebook: run this in the course's folder, as often as you like.
+
+python -m marking.week 05_gradient_descent
+
+It takes the files in handed_in/ in, grades what is new with nbgrader, writes a page of feedback for
+each student, and in grades/ a summary, nbgrader's log, and tables for Moodle and Canvas.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.utils import rmtree
+
+from .export import export, percent
+from .mend import borrowed, mend, stops
+
+# How Moodle and Canvas go on behind a student's name, in the names of what they let one download.
+ADDED = re.compile(r"_(?:LATE_)?\d+_(?:assignsubmission_file_?|\d+_.*)$")
+
+
+def main() -> int:
+    """Grade a notebook's new hand-ins and print the summary; 1 if one could not be graded."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("notebook", help="for example 05_gradient_descent, or 05")
+    wanted, course = parser.parse_args().notebook, Path.cwd()
+    names = sorted(path.name for path in (course / "source").glob("*/"))
+    if not names:
+        parser.error(f"there is no source/ in {course}: run this in the course's folder")
+    if len(found := [name for name in names if name.startswith(wanted)]) != 1:
+        parser.error(f"there is no notebook {wanted}: name one of {', '.join(names)}")
+    name = found[0]
+    grades = course / "grades"
+    grades.mkdir(exist_ok=True)
+    with (grades / f"{name}.log").open("w", encoding="utf-8") as log:
+        release(course, name, log.fileno())
+        refused = take_in(course, name)
+        if any((course / "submitted").glob(f"*/{name}")):  # if not, nbgrader calls it an error
+            nbgrader(log.fileno(), "autograde", name)
+            nbgrader(log.fileno(), "generate_feedback", name)
+    with gradebook(course) as book:
+        told, failed = summary(book, course, name)
+        export(book, grades)
+    text = "\n".join([*told, *refused])
+    (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
+    print(text)
+    return int(failed or bool(refused))
+
+
+def nbgrader(log: int, *command: str) -> int:
+    """Run a command of nbgrader; its exit status."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": programs}  # nbgrader looks for alembic there
+    arguments = [sys.executable, "-m", "nbgrader", *command]
+    return subprocess.run(
+        arguments, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False
+    ).returncode
+
+
+def gradebook(course: Path) -> Gradebook:
+    """The database that nbgrader keeps."""
+    return Gradebook(f"sqlite:///{course / 'gradebook.db'}", "cs231n")
+
+
+# --- What students get, and what they return ----------------------------------------------------
+
+
+def release(course: Path, name: str, log: int) -> None:
+    """Make a notebook an assignment with its date, once, and read the list of the class."""
+    if not (course / "release" / name).exists() and nbgrader(log, "generate_assignment", name):
+        sys.exit(f"nbgrader cannot release {name}: see grades/{name}.log")
+    if (course / "students.csv").exists() and nbgrader(
+        log, "db", "student", "import", "students.csv"
+    ):
+        sys.exit(f"nbgrader cannot read students.csv: see grades/{name}.log")
+    if date := due(course, name):
+        with gradebook(course) as book:
+            book.update_or_create_assignment(name, duedate=date)
+
+
+def due(course: Path, name: str) -> datetime | None:
+    """When a notebook is due, in UTC, as nbgrader wants it."""
+    dates = tomllib.loads((course / "course.toml").read_text(encoding="utf-8")).get("due", {})
+    date = dates.get(name[:2])
+    return date.astimezone(UTC).replace(tzinfo=None) if date else None
+
+
+def take_in(course: Path, name: str) -> list[str]:
+    """Copy the newest file of each student to where nbgrader looks; what cannot be taken in.
+
+    A page of an earlier file of the student's goes, so that nbgrader grades the newer one.
+    """
+    refused, newest = [], dict[str, Path]()
+    title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
+    known = students(course)
+    for path in sorted((course / "handed_in").rglob("*.ipynb"), key=age):
+        relative = path.relative_to(course / "handed_in")
+        if any(part.startswith((".", "__MACOSX")) for part in relative.parts):
+            continue
+        student = ADDED.sub("", Path(relative.parts[0]).stem)
+        student = known.get(plain(student), student)
+        belongs = is_of(path, name, title)
+        if belongs is None and plain(name) in plain(path.stem):
+            refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
+        elif belongs:
+            newest[student] = path
+    for student, path in newest.items():
+        target = course / "submitted" / student / name
+        file = target / f"{name}.ipynb"
+        if not file.exists() or file.read_bytes() != path.read_bytes():
+            for folder in ("submitted", "autograded", "feedback"):
+                if (old := course / folder / student / name).exists():
+                    rmtree(str(old))  # on Windows, too, where nbgrader's files are read-only
+            target.mkdir(parents=True)
+            shutil.copyfile(path, file)
+            when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+            (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
+    return refused
+
+
+def age(path: Path) -> tuple[float, str]:
+    """What sorts files from the oldest to the newest."""
+    return path.stat().st_mtime, path.name
+
+
+def is_of(path: Path, name: str, title: str) -> bool | None:
+    """Whether a file is a student's copy of a notebook; None if it is no notebook at all.
+
+    Its title says so, whatever the file is called; without the title, the file's name.
+    """
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells]
+        titles = [text for text in sources if re.match(r"# \d\d ", text)]
+        if not (title in "\n".join(titles) if titles else plain(name) in plain(path.stem)):
+            return False
+        nbformat.validate(nbformat.read(path, as_version=4))
+    except (ValueError, LookupError, TypeError, nbformat.ValidationError):
+        return None
+    return True
+
+
+def students(course: Path) -> dict[str, str]:
+    """Ids of the class by the names under which Moodle and Canvas file what was handed in."""
+    with gradebook(course) as book:
+        listed = [(s.id, s.first_name or "", s.last_name or "") for s in book.students]
+    names = {plain(f"{first}{last}"): student for student, first, last in listed}
+    names |= {plain(f"{last}{first}"): student for student, first, last in listed}
+    return names | {plain(student): student for student, _, _ in listed}
+
+
+def plain(text: str) -> str:
+    """A name without case, spaces and signs."""
+    return re.sub(r"\W|_", "", text.casefold())
+
+
+def read(path: Path) -> NotebookNode:
+    """The notebook in a file."""
+    return nbformat.read(path, as_version=4)
+
+
+# --- What the instructor sees -------------------------------------------------------------------
+
+
+def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
+    """The lines of the summary, and whether a notebook could not be graded."""
+    date, failed = due(course, name), False
+    lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
+    lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
+    graded = sorted(path.parent.name for path in (course / "submitted").glob(f"*/{name}"))
+    for student in graded:
+        file = Path(student, name, f"{name}.ipynb")
+        page = course / "feedback" / file.with_suffix(".html")
+        if not ((course / "autograded" / file).exists() and page.exists()):
+            lines.append(f"{student}: NOT GRADED, see grades/{name}.log")
+            failed = True
+            continue
+        submission = book.find_submission(name, student)
+        late = submission.total_seconds_late / 3600
+        lines.append(
+            f"{student}: {submission.score:g} points, {percent(book, name, student)} of 100"
+            + f", {late:.0f} h late" * (late > 0)
+        )
+        lines += [f"    {each}" for each in remarks(course, file)]
+    lines += [f"{each.id}: nothing" for each in book.students if each.id not in graded]
+    return [*lines, *difficulties(book, name)], failed
+
+
+def remarks(course: Path, file: Path) -> list[str]:
+    """What an instructor should know about a student's notebook."""
+    name = file.stem
+    submitted, graded = (read(course / folder / file) for folder in ("submitted", "autograded"))
+    released, solved = (
+        read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
+    )
+    flags = borrowed(submitted, released, solved)
+    return [*mend(submitted, released), *flags, *stops(graded)]
+
+
+def difficulties(book: Gradebook, name: str) -> Iterator[str]:
+    """How many of the class passed each check."""
+    [notebook] = book.find_assignment(name).notebooks
+    for cell in notebook.grade_cells:
+        grades = [grade for grade in cell.grades if grade.auto_score is not None]
+        passed = sum(grade.auto_score == cell.max_score for grade in grades)
+        yield f"  {cell.name}: {passed} of {len(grades)} passed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""Grading with nbgrader: points, damaged hand-ins, runs that hang, and the recipe of a week.
+
+All notebooks and more kinds of hand-ins take an hour: `python -m publish.student --prove`.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from copy import deepcopy
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.preprocessors import CheckCellMetadata
+from nbgrader.utils import determine_grade, is_grade
+
+from publish.kernel import PollingKernelManager
+from publish.notebook import MINUTES, Notebook
+from publish.student import edition, grading
+from publish.student.marking.autograde import MATHEMATICS, FairExecute, mathml
+from publish.student.marking.mend import borrowed, mend, stops
+
+SERIES = Notebook.series()
+NOTEBOOK = next(notebook for notebook in SERIES if notebook.number == "04")
+FULL = edition.solved(NOTEBOOK)
+RELEASED = edition.unsolved(FULL).content
+HANDED_IN = deepcopy(RELEASED)
+for cell, solved in zip(HANDED_IN.cells, FULL.cells, strict=True):
+    cell.source = solved.source
+BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.M | re.S)
+
+
+def marks(notebook):
+    """What nbgrader says of each check, by its name."""
+    found = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    return {mark["grade_id"]: mark for mark in found if mark.get("grade")}
+
+
+# --- Points and names ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_points_follow_the_minutes_and_a_check_is_named_by_what_it_tests(notebook):
+    full = edition.solved(notebook)
+    points = {name: mark["points"] for name, mark in marks(full.content).items()}
+    assert len(points) == len(full.tagged("check"))
+    for exercise in full.exercises:
+        name = exercise.check.metadata.nbgrader.grade_id
+        [function] = re.findall(r"^(?:def|class) (\w+)", exercise.solution.source, re.M)[-1:]
+        assert name.startswith(exercise.title.lower().replace(" ", "-"))
+        assert function in name
+        assert 5 * points.pop(name) == MINUTES[exercise.kind]
+    assert set(points.values()) <= {1}
+    assert all(re.fullmatch(r"check-[a-zA-Z_]\w*[-\w]*", name) for name in points)
+
+
+# --- Damaged hand-ins ---------------------------------------------------------------------------
+
+
+def checks_of(notebook):
+    return [cell for cell in notebook.cells if is_grade(cell)]
+
+
+def change_a_check(notebook):
+    checks_of(notebook)[0].source = "pass"
+
+
+def cheapen_a_check(notebook):
+    checks_of(notebook)[0].metadata.nbgrader.points = 50
+
+
+def turn_a_check_into_text(notebook):
+    position = notebook.cells.index(checks_of(notebook)[0])
+    cell = notebook.cells[position]
+    notebook.cells[position] = nbformat.v4.new_markdown_cell(cell.source, id=cell.id)
+
+
+def delete_checks(notebook):
+    for cell in checks_of(notebook)[1:]:
+        notebook.cells.remove(cell)
+
+
+def copy_cells(notebook):
+    for cell in [*checks_of(notebook), *(c for c in notebook.cells if c.id == "c04-30")]:
+        twin = deepcopy(cell)
+        twin.id = f"{cell.id}-twin"
+        notebook.cells.insert(0, twin)
+
+
+def split_a_check(notebook):
+    cell = checks_of(notebook)[0]
+    half = deepcopy(cell)
+    half.id, half.source = "half", cell.source[: len(cell.source) // 2]
+    cell.source = cell.source[len(half.source) :]
+    notebook.cells.insert(notebook.cells.index(cell), half)
+
+
+def lose_the_marks(notebook):
+    for cell in notebook.cells:
+        cell.metadata = nbformat.NotebookNode()
+
+
+def lose_marks_and_ids(notebook):
+    lose_the_marks(notebook)
+    notebook.nbformat_minor = 4
+    for cell in notebook.cells:
+        del cell["id"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (change_a_check, ["check-softmax_loss was changed"]),
+        (cheapen_a_check, []),
+        (turn_a_check_into_text, ["check-softmax_loss was changed"]),
+        (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
+        (copy_cells, []),
+        (split_a_check, ["check-softmax_loss was changed"]),
+        (lose_the_marks, []),
+        (lose_marks_and_ids, ["no cell has the marks"]),
+    ],
+)
+def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, told):
+    notebook = deepcopy(HANDED_IN)
+    damage(notebook)
+    sentences = mend(notebook, RELEASED)
+    assert all(s.startswith(start) for s, start in zip(sentences, told, strict=True)), sentences
+    assert marks(notebook) == marks(RELEASED)
+    sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in checks_of(RELEASED)}
+    assert {c.metadata.nbgrader.grade_id: c.source for c in checks_of(notebook)} == sources
+    everything = [cell.source for cell in notebook.cells]
+    for cell in FULL.solutions:
+        assert cell.source in everything
+    last = max(everything.index(cell.source) for cell in FULL.solutions)
+    assert sources["exercise-4-hinge_loss"] in everything[last:], "a check stands below its answer"
+    nbformat.validate(notebook)
+    CheckCellMetadata().preprocess(notebook, {})
+
+
+def test_code_that_a_student_deleted_is_put_back_where_it_was():
+    notebook = deepcopy(HANDED_IN)
+    given = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    position = notebook.cells.index(given)
+    notebook.cells.remove(given)
+    assert mend(notebook, RELEASED) == []
+    assert notebook.cells[position].source == given.source
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from cs231n_utils.taught.losses import softmax_loss",
+        "from cs231n_utils import TwoLayerNet as mine",
+        'module = importlib.import_module("cs231n_utils" + ".tau" + "ght")',
+        "print(inspect.getsource(there))",
+    ],
+)
+def test_a_line_that_reaches_finished_functions_is_flagged(line):
+    notebook = deepcopy(RELEASED)
+    assert borrowed(notebook, RELEASED, FULL.content) == []
+    notebook.cells.insert(5, new_code_cell(f"# mine\n{line}"))
+    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
+
+
+def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():
+    notebook = deepcopy(HANDED_IN)
+    [sentence] = borrowed(notebook, RELEASED, FULL.content)
+    assert sentence.startswith("word for word the published solution: softmax_loss, ")
+    [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
+    answer.source = re.sub("  # .*", "", answer.source)  # the comments are the telling part
+    assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0]
+
+
+# --- Runs that hang or die ----------------------------------------------------------------------
+
+
+def small_notebook(answer):
+    """Two answers with a check each; the first is bad, and called in more cells than may hang."""
+
+    def cell(name, source, **mark):
+        mark = {"grade": False, "solution": False, "locked": False, "grade_id": name} | mark
+        return new_code_cell(source, id=name, metadata={"nbgrader": mark})
+
+    return new_notebook(
+        cells=[
+            new_code_cell("import os, sys"),
+            cell("f", f"def f():\n    {answer}", solution=True),
+            *[new_code_cell("f()  # a demonstration") for _ in range(3)],
+            cell("check-f", "f()\nassert True", grade=True, points=1),
+            cell("g", "def g(): return 2", solution=True),
+            cell("check-g", "print('!', file=sys.stderr)\ng()", grade=True, points=4),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("while True: pass", "f ran more than 2 s: it was stopped"),
+        (
+            "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n    while True: pass",
+            "the cell `f()  # a demonstration` ran more than 2 s: it was stopped",
+        ),
+        ("os._exit(1)", "the cell `f()  # a demonstration` ended the kernel: it was left out"),
+    ],
+    ids=["loops", "takes no interrupt", "kills"],
+)
+def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
+    """Also no points are lost to a warning, or to a number as a cell's last value."""
+    run = FairExecute(timeout=2, kernel_manager_class=PollingKernelManager)
+    notebook, _ = run.preprocess(small_notebook(answer), {"nbgrader": {"notebook": "small"}})
+    grades = {cell.id: determine_grade(cell)[0] for cell in checks_of(notebook)}
+    assert grades == {"check-f": 0, "check-g": 4}
+    assert stops(notebook)[0] == told
+
+
+def test_after_the_third_cell_that_hangs_the_rest_is_not_run():
+    cells = [new_code_cell("while True: pass") for _ in range(4)]
+    run = FairExecute(timeout=1, kernel_manager_class=PollingKernelManager)
+    notebook, _ = run.preprocess(new_notebook(cells=cells), {"nbgrader": {"notebook": "small"}})
+    assert [cell.outputs[-1].ename for cell in notebook.cells] == [
+        *3 * ["CellTimeoutError"],
+        "NotRun",
+    ]
+
+
+# --- The week -----------------------------------------------------------------------------------
+
+
+def test_every_equation_of_the_series_is_shown_without_a_script():
+    for notebook in SERIES:
+        for text in notebook.text:
+            for found in MATHEMATICS.finditer(text):
+                shown = mathml(found)
+                assert shown.startswith(("<math", "`")), found[0]
+                assert shown[0] == "`" or not set("|*_\n") & set(shown), "Markdown would read it"
+
+
+def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
+    """Four students, damaged files, one late update: commands as they stand in weekly.md."""
+    course = tmp_path / "course"
+    edition.build(tmp_path)
+    (tmp_path / "nbgrader").rename(course)
+    blocks = BLOCK.findall((course / "weekly.md").read_text(encoding="utf-8"))
+    text = {kind: [block for k, block in blocks if k == kind] for kind, _ in blocks}
+    lines = [line.strip() for line in text["text"][0].splitlines()]
+    (course / "students.csv").write_text("\n".join(lines), encoding="utf-8")
+    with (course / "course.toml").open("a", encoding="utf-8") as file:
+        file.write("\n03 = 2001-01-01T00:00:00+01:00\n")
+    first, second, again, third = (block.split() for block in text["bash"])
+
+    hands = {n.number: grading.hand_ins(n) for n in SERIES if n.number in ("03", "04", "06")}
+    give(
+        course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["03"]["battered"]
+    )
+    give(course, "ben/MY HOMEWORK", hands["03"]["zero"])
+    give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["03"]["untouched"])
+    give(course, "eve/03_gradient_checking", hands["03"]["solved"])
+    broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
+    broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
+    printed = run(course, first, status=1)
+    assert "eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again" in printed
+    assert "ann: 11 points, 100.0 of 100" in printed
+    assert "dan: 0 points" in printed
+    assert re.search(
+        r"ann: .* h late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted", printed
+    )
+    broken.unlink()
+    page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
+    stays_readable_offline(page)
+    given = (course / "feedback" / "ben" / page.relative_to(course / "feedback" / "ann")).read_text(
+        encoding="utf-8"
+    )
+    assert "bowl" in given
+    assert "BEGIN SOLUTION" not in given, "the page of a student without answers has none"
+
+    for student, kind in {"ann": "syntax", "ben": "killed", "eve": "solved"}.items():
+        give(course, f"{student}/04_softmax_gradient", hands["04"][kind])
+    printed = run(course, second)
+    assert re.search(
+        r"eve: 13 points.*\n +word for word the published solution: softmax_loss", printed
+    )
+    assert re.search(r"ben: \d+ points.*\n(?: +.*\n)* +.* ended the kernel", printed)
+    assert "dan: nothing" in printed
+    assert "exercise-4-hinge_loss: 3 of 3 passed" in printed
+
+    os.utime(page, (0, 0))
+    give(course, "dan/03 gradient_checking(2)", hands["03"]["solved"])
+    assert "dan: 11 points, 100.0 of 100" in run(course, again)
+    assert page.stat().st_mtime == 0, "only what is new is graded"
+
+    give(course, "dan/06_BACKPROPAGATION", hands["06"]["solved"])
+    run(course, third)
+    with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
+        rows = {row["ID number"]: row for row in csv.DictReader(file)}
+    names = ["03_gradient_checking", "04_softmax_gradient", "06_backpropagation"]
+    assert [rows["dan"][name] for name in names] == ["100.0", "", "100.0"]
+    assert rows["dan"]["Email address"] == "dan@example.org"
+    assert rows["ben"][names[0]] == "0.0"
+    with (course / "grades" / "canvas.csv").open(encoding="utf-8") as file:
+        table = list(csv.reader(file))
+    assert table[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]
+    assert table[1] == ["    Points Possible", "", "", "", "", "100", "100", "100"]
+    assert ["Weiss, Dan", "103", "", "dan", "", "100.0", "", "100.0"] in table
+
+
+def give(course, name, content):
+    """Put a notebook where students' files go."""
+    path = course / "handed_in" / f"{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def run(course, command, status=0):
+    """What a command of the recipe prints."""
+    assert command[0] == "python"
+    result = subprocess.run(
+        [sys.executable, *command[1:]], cwd=course, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    return result.stdout
+
+
+def stays_readable_offline(page):
+    """The page loads nothing, shows its equations, and lists each check by its name."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)[^\"]*", text)
+    assert "$$" not in text
+    assert text.count("<math") > 50
+    assert re.search(
+        r"<li><a href=\"#check-gradient_by_loop\">check-gradient_by_loop</a>: 1.0", text
+    )
