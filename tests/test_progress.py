@@ -87,7 +87,7 @@ def test_a_terminal_says_a_line_for_each_notebook(folder, monkeypatch, capsys):
     assert progress.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split(maxsplit=2) == ["1", "stubs", "nothing written yet"]
-    todo = "3 of 6 checks pass. Next, check 1: Write softmax_loss: see equation (4.5)"
+    todo = "4 of 6 checks pass. Next, check 1: Write softmax_loss: see equation (4.5)"
     assert lines[1].split(maxsplit=2) == ["2", "tried", todo]
     assert lines[2].strip().startswith("AssertionError: ")
     assert lines[3].strip() == "[Errno 2] No such file or directory: 'missing'"
