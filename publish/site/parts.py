@@ -1,0 +1,149 @@
+"""The parts of pages that are made from the notebooks: tables, the map, pictures."""
+
+import base64
+import re
+import struct
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from publish.course import Course
+from publish.notebook import ROOT, Notebook, alt_text
+
+HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
+PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
+MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
+WIDEST = 2.2  # of a figure that stands on a card: its width in heights
+
+HOME = """\
+Twelve notebooks derive a neural network's mathematics step by step, turn each equation into a \
+line of NumPy beside it, and prove that the two agree.
+
+![{alt}](publish/images/08_training.png)
+
+*Three interleaved spirals. A linear classifier cuts the plane with straight lines. The two-layer \
+network that you derive, code and train bends its regions around the arms.*
+"""
+
+ZIP = """\
+<a href="downloads/student.zip" download>Download everything</a>: the notebooks to fill in, the \
+package, and what sets both up.
+
+"""
+
+
+def readme() -> str:
+    """The text of README.md."""
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def home() -> str:
+    """What the series is, and its best picture."""
+    return HOME.format(alt=re.findall(r"!\[(.*?)\]\(publish/images/08", readme())[0])
+
+
+def start(folder: Path) -> str:
+    """How a student starts: what the README of the student edition says, below its title."""
+    archive = ROOT / "build" / "student.zip"
+    return ZIP * archive.exists() + HANDOUT.read_text(encoding="utf-8").partition("\n")[2]
+
+
+# --- The map ------------------------------------------------------------------------------------
+
+
+def series_map(notebooks: list[Notebook]) -> str:
+    """The series by parts, as README.md has it: for each notebook a picture, a link, its times."""
+    by_name = {notebook.name: notebook for notebook in notebooks}
+    cards: dict[str, list[str]] = {}
+    for title, name, derives, ends in PART.findall(readme()):
+        if title:
+            cards[part := title] = []
+        else:
+            cards[part].append(card(by_name[name], derives, ends))
+    return "\n".join(
+        f"### {part}\n\n```{{container}} map\n{''.join(items)}```\n" for part, items in cards.items()
+    )
+
+
+def card(notebook: Notebook, derives: str, ends: str) -> str:
+    """One notebook of the map: an item of a list."""
+    alt = MARKUP.sub(r"\\\1", alt_text(shown(notebook)).partition(". ")[0])
+    minutes, with_exercises, _ = notebook.times
+    times = f"{minutes} min to read, {with_exercises} with the exercises"
+    texts = [f"![{alt}](pictures/{notebook.name}.png)", f"**{link(notebook)}**"]
+    texts += [derives[0].upper() + derives[1:] + ".", f"Ends with {ends}.", f"*{times}*"]
+    return "- " + "\n\n  ".join(texts) + "\n"
+
+
+def picture(notebook: Notebook) -> bytes:
+    """The PNG that stands for a notebook."""
+    return base64.b64decode(shown(notebook).data["image/png"])
+
+
+def shown(notebook: Notebook) -> NotebookNode:
+    """The figure that stands for a notebook: that of the cell tagged `readme`, or one that a card
+    has room for, or the first.
+    """
+    cells = [*notebook.tagged("readme"), *notebook.code]
+    outputs = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    fitting = [out for out in outputs if notebook.tagged("readme") or ratio(out) < WIDEST]
+    return [*fitting, *outputs][0]
+
+
+def ratio(output: NotebookNode) -> float:
+    """The width of a figure in heights; a PNG names both in its first bytes."""
+    width, height = struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
+    return float(width / height)
+
+
+# --- Tables -------------------------------------------------------------------------------------
+
+
+def times(notebooks: list[Notebook], *, talks: bool) -> str:
+    """How long each notebook takes, when it is due, and where its talk and its file are."""
+    course = Course.read()
+    head = ["notebook", "to read", "with exercises", *["due"] * bool(course.due), "get"]
+    rows: list[list[object]] = []
+    for n in notebooks:
+        minutes, with_exercises, _ = n.times
+        due = course.due.get(n.number)
+        gets = [f'<a href="slides/{n.name}.html">slides</a>'] * talks
+        gets += [f'<a href="downloads/{n.path.name}" download>notebook</a>']
+        if course.launch:
+            address = course.opens(f"notebooks/{n.path.name}")
+            gets += [f'<a href="{address}">open on {course.host}</a>']
+        dates = [f"{due:%a %d %B %Y, %H:%M}" if due else ""] * bool(course.due)
+        rows.append([link(n), f"{minutes} min", f"{with_exercises} min", *dates, ", ".join(gets)])
+    return table(head, rows)
+
+
+def counts(notebooks: list[Notebook]) -> str:
+    """What each notebook holds: the columns that a test run prints, and the exercises."""
+    head = ["notebook", "code cells", "compared", "equations", "exercises"]
+    rows = [
+        [link(n), len(n.code), f"{n.compared:.0%}", len(n.equations), len(n.exercises)]
+        for n in notebooks
+    ]
+    return table(head, rows)
+
+
+def needs(notebooks: list[Notebook]) -> str:
+    """What each notebook says that it needs and takes."""
+    head = ["notebook", "needs", "to read", "with exercises", "to run, at most"]
+    rows: list[list[object]] = []
+    for n in notebooks:
+        minutes, with_exercises, seconds = n.times
+        times = [f"{minutes} min", f"{with_exercises} min", f"{seconds} s"]
+        rows.append([link(n), n.needs.replace("](", "](notebooks/"), *times])
+    return table(head, rows)
+
+
+def link(notebook: Notebook) -> str:
+    """A link to a notebook, whose text Sphinx fills in."""
+    return f"[](notebooks/{notebook.path.name})"
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    """A table in Markdown."""
+    lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
