@@ -10,7 +10,6 @@ notebook. Every warning of Sphinx is an error. course.toml says where links open
 import argparse
 import os
 import pkgutil
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -29,7 +28,6 @@ from publish.student.edition import solved, unsolved
 HERE = Path(__file__).parent
 COPIED = ["*.md", "data/*.md", "publish/images/*", "publish/screenshots/*"]
 TITLE = "From raw pixels to a trained network"
-FILE = re.compile(r'"[^":]*/(\d\d_\w+)\.ipynb"')  # a talk's link to a notebook beside it
 
 REFERENCE = """# `{title}`
 
@@ -98,9 +96,6 @@ def add_slides(folder: Path, students: bool) -> bool:
         print(f"The site has no slides. {missing}")
         shutil.rmtree(folder, ignore_errors=True)
         return False
-    for page in folder.glob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        page.write_text(FILE.sub(r'"../notebooks/\1.html"', text), encoding="utf-8")
     return True
 
 

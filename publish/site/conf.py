@@ -16,7 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
 from publish.course import Course
-from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, tags
+from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
+from publish.site.parts import SCALE
 
 COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
@@ -57,6 +58,7 @@ html_theme_options = {
     "header_links_before_dropdown": 4,
     "navigation_with_keys": False,
     "article_header_end": ["notebook-links"],
+    "footer_start": [],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
@@ -88,7 +90,7 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
             myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
-                myst["image"] = {"alt": alt}
+                myst["image"] = {"alt": alt, "width": f"{SCALE * size(output)[0]:.0f}px"}
             if WIDGET in output.get("data", {}):
                 output["data"] = {"text/markdown": CONTROL}
         cell.metadata["mystnb"] = myst

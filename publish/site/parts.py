@@ -2,24 +2,27 @@
 
 import base64
 import re
-import struct
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from publish.course import Course
-from publish.notebook import ROOT, Notebook, alt_text
+from publish.notebook import ROOT, Notebook, alt_text, size
 
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
 PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
 MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
+SCALE = 0.74  # of a figure: its titles, which are its largest letters, are then as large as text
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
 HOME = """\
 Twelve notebooks derive a neural network's mathematics step by step, turn each equation into a \
 line of NumPy beside it, and prove that the two agree.
 
-![{alt}](publish/images/08_training.png)
+```{{image}} publish/images/08_training.png
+:alt: {alt}
+:width: {width:.0f}px
+```
 
 *Three interleaved spirals. A linear classifier cuts the plane with straight lines. The two-layer \
 network that you derive, code and train bends its regions around the arms.*
@@ -39,7 +42,8 @@ def readme() -> str:
 
 def home() -> str:
     """What the series is, and its best picture."""
-    return HOME.format(alt=re.findall(r"!\[(.*?)\]\(publish/images/08", readme())[0])
+    figure = shown(*Notebook.series("08"))
+    return HOME.format(alt=alt_text(figure), width=SCALE * size(figure)[0])
 
 
 def start(folder: Path) -> str:
@@ -86,14 +90,10 @@ def shown(notebook: Notebook) -> NotebookNode:
     """
     cells = [*notebook.tagged("readme"), *notebook.code]
     outputs = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
-    fitting = [out for out in outputs if notebook.tagged("readme") or ratio(out) < WIDEST]
+    if notebook.tagged("readme"):
+        return outputs[0]
+    fitting = [out for out in outputs if size(out)[0] < WIDEST * size(out)[1]]
     return [*fitting, *outputs][0]
-
-
-def ratio(output: NotebookNode) -> float:
-    """The width of a figure in heights; a PNG names both in its first bytes."""
-    width, height = struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
-    return float(width / height)
 
 
 # --- Tables -------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """What other parts of `publish` provide, until they are here: then import them, and delete this.
 
-`publish.student.edition.anywhere`, `publish.slides.build.build`, `publish.quiz.page` and
+`publish.student.anywhere.anywhere`, `publish.slides.build.build`, `publish.quiz.page` and
 `publish.quiz.marking`.
 """
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def _provided(module: str, name: str) -> Any:
 
 def anywhere(notebook: Notebook) -> Notebook:
     """The notebook with a first cell that installs the package."""
-    found = _provided("publish.student.edition", "anywhere")
+    found = _provided("publish.student.anywhere", "anywhere")
     return found(notebook) if found else notebook
 
 
@@ -38,11 +39,15 @@ def marking() -> str:
 
 
 def build_slides(folder: Path, students: bool) -> None:
-    """Write the talks into a folder."""
+    """Write the talks into a folder, with links to the notebooks' pages."""
     slides: Any = import_module("publish.slides.build")
     if hasattr(slides, "build"):
-        slides.build(folder, students=students)
+        slides.build(folder, students=students, address="../notebooks/{}.html")
         return
+    folder.mkdir(parents=True, exist_ok=True)
     with patch.multiple(slides, OUTPUT=folder, ROOT=folder), patch("sys.argv", ["slides"]):
-        folder.mkdir(parents=True, exist_ok=True)
         slides.main()
+    for page in folder.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(r'"[^":]*/(\d\d_\w+)\.ipynb"', r'"../notebooks/\1.html"', text)
+        page.write_text(text, encoding="utf-8")
