@@ -65,13 +65,15 @@ def series_map(notebooks: list[Notebook]) -> str:
         else:
             cards[part].append(card(by_name[name], derives, ends))
     return "\n".join(
-        f"### {part}\n\n```{{container}} map\n{''.join(items)}```\n" for part, items in cards.items()
+        f"### {part}\n\n```{{container}} map\n{''.join(items)}```\n"
+        for part, items in cards.items()
     )
 
 
 def card(notebook: Notebook, derives: str, ends: str) -> str:
     """One notebook of the map: an item of a list."""
-    alt = MARKUP.sub(r"\\\1", alt_text(shown(notebook)).partition(". ")[0])
+    words = ". ".join(alt_text(shown(notebook)).split(". ")[:2])  # a card has no room for more
+    alt = MARKUP.sub(r"\\\1", words)
     minutes, with_exercises, _ = notebook.times
     times = f"{minutes} min to read, {with_exercises} with the exercises"
     texts = [f"![{alt}](pictures/{notebook.name}.png)", f"**{link(notebook)}**"]
