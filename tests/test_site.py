@@ -1,4 +1,4 @@
-"""Both sites are built without a warning, their links lead somewhere, and no answer is given away."""
+"""Both sites are built without a warning, their links lead somewhere, and answers stay hidden."""
 
 import html
 import importlib
