@@ -14,14 +14,22 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from publish.notebook import ROOT, Notebook
 from publish.site.build import build as build_site
 
 OUTPUT = ROOT / "build" / "handouts"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-PAPER = {"format": "A4", "scale": 0.8, "print_background": True, "tagged": True, "outline": True}
-MARGIN = {"top": "20mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+PAPER: dict[str, Any] = {
+    "format": "A4",
+    "scale": 0.8,
+    "margin": {"top": "20mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
+    "display_header_footer": True,
+    "print_background": True,
+    "tagged": True,
+    "outline": True,
+}
 LINE = '<p style="width: 100%; margin: 0 18mm; font: 8pt sans-serif; text-align: {}">{}</p>'
 NUMBER = LINE.format("right", '<span class="pageNumber"></span> / <span class="totalPages"></span>')
 
@@ -59,6 +67,15 @@ def build(folder: Path, names: tuple[str, ...] = ()) -> int:
     int
         The exit status: that of the site, whose pages are printed.
     """
+    with tempfile.TemporaryDirectory() as work:
+        status = build_site(Path(work, "site"), students=True)
+        if status == 0:
+            print_pages(Path(work, "site"), folder, names)
+    return status
+
+
+def print_pages(site: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Print pages and talks of a site; SystemExit says what is missing."""
     if not Path(CHROMIUM).exists():
         sys.exit(
             f"The handouts need Chromium, and there is none at {CHROMIUM}. Install it (on Debian "
@@ -69,10 +86,7 @@ def build(folder: Path, names: tuple[str, ...] = ()) -> int:
     except ModuleNotFoundError:
         sys.exit("The handouts need Playwright: python -m pip install -e '.[publish,browser]'")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
-        site = Path(work, "site")
-        if status := build_site(site, students=True):
-            return status
+    with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         page = browser.new_page(color_scheme="light")
@@ -80,18 +94,16 @@ def build(folder: Path, names: tuple[str, ...] = ()) -> int:
             page.goto((site / "notebooks" / f"{notebook.name}.html").as_uri())
             page.evaluate(PREPARE)
             title = LINE.format("left", html.escape(f"{notebook.number} {notebook.title}"))
-            header = {"display_header_footer": True, "header_template": title}
-            pdf = page.pdf(**PAPER, **header, margin=MARGIN, footer_template=NUMBER)
+            pdf = page.pdf(header_template=title, footer_template=NUMBER, **PAPER)
             write(folder / f"{notebook.name}.pdf", pdf)
             deck = site / "slides" / f"{notebook.name}.html"
             if deck.exists():
                 page.goto(deck.as_uri() + "?print-pdf")
-                page.wait_for_selector(".pdf-page")
+                page.wait_for_selector(".pdf-page", state="attached")
                 page.evaluate(PREPARE)
                 pdf = page.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
                 write(folder / f"{notebook.name}_slides.pdf", pdf)
         browser.close()
-    return 0
 
 
 def write(path: Path, pdf: bytes) -> None:
