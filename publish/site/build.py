@@ -135,11 +135,11 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
     }
     if students:
         (folder / "CONTRIBUTING.md").unlink()
-        written |= {"start.txt": parts.start(folder)}
+        written |= {"start.txt": parts.start()}
         notebooks = [without_answers(notebook) for notebook in notebooks]
     else:
         tables = {"counts.txt": parts.counts(notebooks), "needs.txt": parts.needs(notebooks)}
-        written |= {"marking.md": marking(), **tables}
+        written |= {"marking.md": marking(), "weekly.txt": parts.weekly(), **tables}
     for notebook in notebooks:
         written[f"notebooks/{notebook.path.name}"] = nbformat.writes(notebook.content)
     for name, content in written.items():

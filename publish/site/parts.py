@@ -2,12 +2,12 @@
 
 import base64
 import re
-from pathlib import Path
 
 from nbformat import NotebookNode
 
 from publish.course import Course
 from publish.notebook import ROOT, Notebook, alt_text, size
+from publish.site.standins import live
 
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
 PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
@@ -15,10 +15,11 @@ MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
 SCALE = 0.74  # of a figure: its titles, which are its largest letters, are then as large as text
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
-HOME = """\
+SENTENCE = """\
 Twelve notebooks derive a neural network's mathematics step by step, turn each equation into a \
 line of NumPy beside it, and prove that the two agree.
-
+"""
+PICTURE = """
 ```{{image}} publish/images/08_training.png
 :alt: {alt}
 :width: {width:.0f}px
@@ -26,6 +27,14 @@ line of NumPy beside it, and prove that the two agree.
 
 *Three interleaved spirals. A linear classifier cuts the plane with straight lines. The two-layer \
 network that you derive, code and train bends its regions around the arms.*
+"""
+MOVING = """
+```{{raw}} html
+{figure}
+```
+
+*Move a control: the two-layer network that you derive, code and train is trained anew on three \
+interleaved spirals.*
 """
 
 ZIP = """\
@@ -41,15 +50,24 @@ def readme() -> str:
 
 
 def home() -> str:
-    """What the series is, and its best picture."""
-    figure = shown(*Notebook.series("08"))
-    return HOME.format(alt=alt_text(figure), width=SCALE * size(figure)[0])
+    """What the series is, and notebook 08's figure that moves, or where it is not, its picture."""
+    [notebook] = Notebook.series("08")
+    if figure := live(notebook.name, notebook.tagged("widget")[0].id, "_static/live"):
+        return SENTENCE + MOVING.format(figure=figure.strip())
+    output = shown(notebook)
+    return SENTENCE + PICTURE.format(alt=alt_text(output), width=SCALE * size(output)[0])
 
 
-def start(folder: Path) -> str:
+def start() -> str:
     """How a student starts: what the README of the student edition says, below its title."""
     archive = ROOT / "build" / "student.zip"
     return ZIP * archive.exists() + HANDOUT.read_text(encoding="utf-8").partition("\n")[2]
+
+
+def weekly() -> str:
+    """The routine of a week with nbgrader, for the guide to include."""
+    recipe = ROOT / "publish" / "student" / "course" / "weekly.md"
+    return recipe.read_text(encoding="utf-8") if recipe.exists() else ""
 
 
 # --- The map ------------------------------------------------------------------------------------

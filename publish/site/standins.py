@@ -1,7 +1,7 @@
 """What other parts of `publish` provide, until they are here: then import them, and delete this.
 
-`publish.student.anywhere.anywhere`, `publish.slides.build.build`, `publish.quiz.page` and
-`publish.quiz.marking`.
+`publish.student.anywhere.anywhere`, `publish.slides.build.build`, `publish.quiz.page`,
+`publish.quiz.marking` and `publish.live.build.figure`.
 """
 
 import re
@@ -36,6 +36,12 @@ def marking() -> str:
     """The marking notes."""
     found = _provided("publish.quiz", "marking")
     return found() if found else "# Marking notes\n"
+
+
+def live(notebook: str, cell_id: str, folder: str) -> str:
+    """The HTML of a widget that needs no kernel; "" if its pictures are not stored."""
+    found = _provided("publish.live.build", "figure")
+    return str(found(notebook, cell_id, folder)) if found else ""
 
 
 def build_slides(folder: Path, students: bool) -> None:
