@@ -149,12 +149,16 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
 
 def without_answers(notebook: Notebook) -> Notebook:
     """The student's form of a notebook, with the outputs of the finished one."""
-    outputs = {cell.id: deepcopy(cell.outputs) for cell in notebook.code}
+    finished = {cell.id: cell for cell in notebook.cells}
     student = unsolved(solved(notebook))
-    for cell in student.code:
-        # Where a cell was split into a solution and its check, the check has the outputs.
-        if not any(each.id == f"{cell.id}-rest" for each in student.code):
-            cell.outputs = outputs.get(cell.id.removesuffix("-rest"), [])
+    ids = {cell.id for cell in student.cells}
+    # A cell may have been split into a solution and its check, which then has the outputs. Cells
+    # that only a running notebook needs stay away.
+    kept = [cell for cell in student.cells if cell.id.removesuffix("-rest") in finished]
+    for cell in kept:
+        if cell.cell_type == "code" and f"{cell.id}-rest" not in ids:
+            cell.outputs = deepcopy(finished[cell.id.removesuffix("-rest")].outputs)
+    student.content.cells = kept
     return student
 
 
