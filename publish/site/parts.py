@@ -12,7 +12,7 @@ from publish.site.standins import live
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
 PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
 MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
-SCALE = 0.74  # of a figure: its titles, which are its largest letters, are then as large as text
+SCALE = 0.73  # of a figure: its titles, which are its largest letters, are then as large as text
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
 SENTENCE = """\
