@@ -132,8 +132,16 @@ def times(notebooks: list[Notebook], *, talks: bool) -> str:
         if course.launch:
             address = course.opens(f"notebooks/{n.path.name}")
             gets += [f'<a href="{address}">open on {course.host}</a>']
-        dates = [f"{due:%a %d %B %Y, %H:%M}" if due else ""] * bool(course.due)
-        rows.append([link(n), f"{minutes} min", f"{with_exercises} min", *dates, ", ".join(gets)])
+        dates = [f"{due:%Y-%m-%d, %H:%M} ({due.tzname()})" if due else ""] * bool(course.due)
+        rows.append(
+            [
+                link(n),
+                f"{minutes}\N{NO-BREAK SPACE}min",
+                f"{with_exercises}\N{NO-BREAK SPACE}min",
+                *dates,
+                ", ".join(gets),
+            ]
+        )
     return table(head, rows)
 
 
