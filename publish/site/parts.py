@@ -1,6 +1,7 @@
 """The parts of pages that are made from the notebooks: tables, the map, pictures."""
 
 import base64
+import html
 import re
 
 from nbformat import NotebookNode
@@ -130,7 +131,7 @@ def times(notebooks: list[Notebook], *, talks: bool) -> str:
         gets = [f'<a href="slides/{n.name}.html">slides</a>'] * talks
         gets += [f'<a href="downloads/{n.path.name}" download>notebook</a>']
         if course.launch:
-            address = course.opens(f"notebooks/{n.path.name}")
+            address = html.escape(course.opens(f"notebooks/{n.path.name}"))
             gets += [f'<a href="{address}">open on {course.host}</a>']
         dates = [f"{due:%Y-%m-%d, %H:%M} ({due.tzname()})" if due else ""] * bool(course.due)
         rows.append(
