@@ -67,15 +67,6 @@ def build(folder: Path, names: tuple[str, ...] = ()) -> int:
     int
         The exit status: that of the site, whose pages are printed.
     """
-    with tempfile.TemporaryDirectory() as work:
-        status = build_site(Path(work, "site"), students=True)
-        if status == 0:
-            print_pages(Path(work, "site"), folder, names)
-    return status
-
-
-def print_pages(site: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Print pages and talks of a site; SystemExit says what is missing."""
     if not Path(CHROMIUM).exists():
         sys.exit(
             f"The handouts need Chromium, and there is none at {CHROMIUM}. Install it (on Debian "
@@ -85,25 +76,34 @@ def print_pages(site: Path, folder: Path, names: tuple[str, ...]) -> None:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         sys.exit("The handouts need Playwright: python -m pip install -e '.[publish,browser]'")
+    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
+        site = Path(work, "site")
+        status = build_site(site, students=True)
+        if status == 0:
+            options = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+            print_pages(browser, site, folder, names)
+            browser.close()
+    return status
+
+
+def print_pages(browser: Any, site: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Print pages and talks of a site with a browser of Playwright."""
     folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = browser.new_page(color_scheme="light")
-        for notebook in Notebook.series(*names):
-            page.goto((site / "notebooks" / f"{notebook.name}.html").as_uri())
+    page = browser.new_page(color_scheme="light")
+    for notebook in Notebook.series(*names):
+        page.goto((site / "notebooks" / f"{notebook.name}.html").as_uri())
+        page.evaluate(PREPARE)
+        title = LINE.format("left", html.escape(f"{notebook.number} {notebook.title}"))
+        pdf = page.pdf(header_template=title, footer_template=NUMBER, **PAPER)
+        write(folder / f"{notebook.name}.pdf", pdf)
+        deck = site / "slides" / f"{notebook.name}.html"
+        if deck.exists():
+            page.goto(deck.as_uri() + "?print-pdf")
+            page.wait_for_selector(".pdf-page", state="attached")
             page.evaluate(PREPARE)
-            title = LINE.format("left", html.escape(f"{notebook.number} {notebook.title}"))
-            pdf = page.pdf(header_template=title, footer_template=NUMBER, **PAPER)
-            write(folder / f"{notebook.name}.pdf", pdf)
-            deck = site / "slides" / f"{notebook.name}.html"
-            if deck.exists():
-                page.goto(deck.as_uri() + "?print-pdf")
-                page.wait_for_selector(".pdf-page", state="attached")
-                page.evaluate(PREPARE)
-                pdf = page.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
-                write(folder / f"{notebook.name}_slides.pdf", pdf)
-        browser.close()
+            pdf = page.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
+            write(folder / f"{notebook.name}_slides.pdf", pdf)
 
 
 def write(path: Path, pdf: bytes) -> None:

@@ -127,7 +127,7 @@ def test_a_notebook_has_its_page(site, pages, notebook):
         text = pages[f"{place}.html"].text
         assert f'href="notebooks/{notebook.name}.html"' in text
         assert re.search(rf"\b{minutes}\smin", text)
-        assert f"{with_exercises} " in text
+        assert re.search(rf"\b{with_exercises}\s", text)
         assert f">{notebook.name}<" not in text, "its title stands there"
 
 
