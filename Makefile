@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab progress data test run student slides site help clean notebooks export lint browser matrix bench
+.PHONY: lab progress data test run student slides site handouts help clean notebooks export lint browser matrix bench
 
 lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own
 	@$(BIN)/python -m publish.student.lab --port=$(PORT)
@@ -29,8 +29,11 @@ student: .venv/.developer  ## build what students fill in, and the same for nbgr
 slides: .venv/.developer  ## build a talk for each notebook; needs npm once
 	$(BIN)/python -m publish.slides
 
-site: .venv/.developer  ## build the web site
+site: .venv/.developer  ## build the web sites, for instructors and for students
 	$(BIN)/python -m publish.site
+
+handouts: .venv/.browser  ## print notebooks and slides as PDF, as students get them
+	$(BIN)/python -m publish.handouts
 
 help:  ## print this list
 	@awk -F ':.*[^#]## ' '/^[a-z]+:.*[^#]## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

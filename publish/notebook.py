@@ -1,8 +1,10 @@
 """What a notebook of the series says and holds: the one place that reads its marks."""
 
 import ast
+import base64
 import math
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
@@ -111,6 +113,12 @@ def printed(cell: NotebookNode) -> str:
 def alt_text(output: NotebookNode) -> str:
     """What an output's image shows, in words; "" where it has no image or no words."""
     return str(output.get("metadata", {}).get("image/png", {}).get("alt", ""))
+
+
+def size(output: NotebookNode) -> tuple[int, int]:
+    """The width and height of an output's image in pixels: a PNG names both in its first bytes."""
+    width, height = struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
+    return width, height
 
 
 class Times(NamedTuple):

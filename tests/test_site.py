@@ -1,5 +1,6 @@
-"""The site is built without a warning, and its links and images lead somewhere."""
+"""Both sites are built without a warning, their links lead somewhere, and answers stay hidden."""
 
+import html
 import importlib
 import inspect
 import pkgutil
@@ -16,11 +17,15 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import cs231n_utils
 from publish.live import build as live
-from publish.notebook import ROOT, WIDGET, Notebook, alt_text, exported_to
-from publish.site.build import HERE, build
+from publish.notebook import BEGIN, END, ROOT, WIDGET, Notebook, alt_text, exported_to, printed
+from publish.site import build as sites
+from publish.slides import build as slides
+from publish.student.edition import solved, unsolved
 
 SERIES = Notebook.series()
+STUDENTS = {notebook.name: unsolved(solved(notebook)) for notebook in SERIES}
 BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
+COURSE = f"launch = '{BINDER}'\n[due]\n01 = 2027-01-15T23:59:00+01:00\n"
 
 
 class Page(HTMLParser):
@@ -40,24 +45,28 @@ class Page(HTMLParser):
         return [a[attribute] for tag, a in self.tags if attribute in a and tag in (tags or [tag])]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the site, built with a launch address."""
-    folder = tmp_path_factory.mktemp("site")
+@pytest.fixture(scope="module", params=["instructors", "students"])
+def site(request, tmp_path_factory):
+    """The folder of a site with a launch address, a date, and talks without reveal.js."""
+    folder = tmp_path_factory.mktemp("sites") / request.param
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
-        course = tmp_path_factory.mktemp("course") / "course.toml"
-        course.write_text(f"launch = '{BINDER}'", encoding="utf-8")
-        patch.setenv("CS231N_COURSE", str(course))
-        patch.setattr(live, "STORE", folder / "nothing")  # whatever was drawn here before
-        assert build(folder) == 0
+        course, npm = (tmp_path_factory.mktemp(name) for name in ("course", "npm"))
+        (course / "course.toml").write_text(COURSE, encoding="utf-8")
+        patch.setenv("CS231N_COURSE", str(course / "course.toml"))
+        for part in slides.REVEAL_PARTS:
+            (npm / "node_modules" / "reveal.js" / part).mkdir(parents=True)
+        patch.setattr(slides, "NPM", npm)
+        patch.setattr(live, "STORE", npm)  # whatever was drawn here before
+        assert sites.build(folder, students=folder.name == "students") == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def pages(site):
-    """Every page of the site, by its name."""
+    """Every page of the site but the talks, by its name."""
     paths = {path.relative_to(site).as_posix(): path for path in site.rglob("*.html")}
-    return {name: Page(path) for name, path in paths.items() if not name.startswith("_static")}
+    others = ("_static/", "slides/")
+    return {name: Page(path) for name, path in paths.items() if not name.startswith(others)}
 
 
 def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site, pages):
@@ -97,18 +106,90 @@ def test_a_notebook_has_its_page(site, pages, notebook):
     outputs = [output for cell in notebook.code for output in cell.outputs]
     alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
     assert page.all("alt", "img") == alts != []
-    links = page.all("href", "a")
-    assert {f"../_sources/notebooks/{file}", BINDER.format(path=f"notebooks/{file}")} <= {*links}
-    assert (site / "_sources/notebooks" / file).read_bytes() == notebook.path.read_bytes()
+    links = {*page.all("href", "a")}
+    assert {f"../downloads/{file}", f"../slides/{notebook.name}.html"} <= links
+    assert BINDER.format(path=f"notebooks/{file}") in links
+    given = STUDENTS[notebook.name] if site.name == "students" else notebook
+    download = nbformat.read(site / "downloads" / file, as_version=4)
+    assert {cell.source for cell in given.cells} <= {cell.source for cell in download.cells}
+    assert f"../notebooks/{notebook.name}.html" in Page(
+        site / "slides" / f"{notebook.name}.html"
+    ).all("href", "a")
     for module in filter(None, map(exported_to, notebook.code)):
         links = pages[f"reference/taught/{module}.html"].all("href", "a")
         assert f"../../notebooks/{notebook.name}.html" in links
+    solutions = len(notebook.exercises) if site.name == "instructors" else 0
     for mark, count in [("BEGIN SOLUTION", 1), ("Show a solution", 1), ("# noqa", 0)]:
-        assert page.text.count(mark) == count * len(notebook.exercises), mark
+        assert page.text.count(mark) == count * solutions, mark
     formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
     glued = set(re.findall(formula, page.text)) - {'gether">'}
     assert not glued, "a line can begin with the comma behind a formula"
-    assert f">{notebook.name}<" not in pages["series.html"].text, "its title stands there"
+    minutes, with_exercises, _ = notebook.times
+    for place in ("index", "series"):
+        text = pages[f"{place}.html"].text
+        assert f'href="notebooks/{notebook.name}.html"' in text
+        assert re.search(rf"\b{minutes}\smin", text)
+        assert re.search(rf"\b{with_exercises}\s", text)
+        assert f">{notebook.name}<" not in text, "its title stands there"
+
+
+def test_a_date_and_pictures_stand_where_they_are_looked_for(site, pages):
+    assert "2027-01-15, 23:59 (UTC+01:00)" in pages["series.html"].text
+    assert len(pages["index.html"].all("src", "img")) == 1 + len(SERIES)
+
+
+def test_only_instructors_have_the_answers(site, pages):
+    own = {"monday", "instructors", "marking", "correctness", "CONTRIBUTING"}
+    assert own & {name.removesuffix(".html") for name in pages} == (
+        own if site.name == "instructors" else set()
+    )
+    lines = secrets()
+    assert {name for _, name in lines} == {notebook.name for notebook in SERIES}
+    assert len(lines) > 200
+    texts = {path.relative_to(site).as_posix(): words(text) for path, text in readable(site)}
+    found = [(name, line) for line, _ in lines for name, text in texts.items() if line in text]
+    if site.name == "students":
+        assert found == []
+    else:  # the search sees them where they are
+        assert {line for _, line in found} == {line for line, _ in lines}
+
+
+def secrets():
+    """Each line of a solution that no student's notebook shows or prints, with its notebook."""
+    cells = [cell for notebook in STUDENTS.values() for cell in notebook.cells]
+    cells += [type(cell)(source=printed(cell)) for notebook in SERIES for cell in notebook.code]
+    known = "\n".join(words(cell.source) for cell in cells)
+    return {
+        (line, notebook.name)
+        for notebook in SERIES
+        for cell in notebook.solutions
+        for solution in re.findall(f"{BEGIN}\n(.*?){END}", cell.source, re.DOTALL)
+        for line in map(words, re.sub(r"#.*", "", solution).splitlines())
+        if len(line) > 8 and line not in known
+    }
+
+
+def readable(site):
+    """The files of a site that a reader or a search may read, with their texts."""
+    for path in site.rglob("*"):
+        if path.suffix in {".html", ".js", ".txt", ".md", ".ipynb"}:
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".ipynb":
+                text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+            yield path, html.unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def words(text):
+    """A text with single spaces."""
+    return " ".join(text.split())
+
+
+def test_without_reveal_the_site_says_why_it_has_no_slides(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(slides, "NPM", tmp_path / "npm")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert not sites.add_slides(tmp_path / "slides", students=True)
+    assert "The site has no slides. The slides need reveal.js" in capsys.readouterr().out
+    assert not (tmp_path / "slides").exists()
 
 
 def test_every_public_definition_is_in_the_reference(pages):
@@ -123,7 +204,9 @@ def test_every_public_definition_is_in_the_reference(pages):
     assert "----" not in text
 
 
-def test_pages_hold_what_the_readme_says(pages):
+def test_pages_hold_what_the_readme_says(site, pages):
+    if site.name == "students":
+        pytest.skip("the README speaks of the repository")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = readme.partition("## Notation")[2].partition("\n## ")[0].count("\n|") - 1
     assert pages["notation.html"].text.count("<tr ") == rows
@@ -138,7 +221,7 @@ def test_pages_hold_what_the_readme_says(pages):
 
 def conf():
     """Sphinx's settings."""
-    return runpy.run_path(str(HERE / "conf.py"))
+    return runpy.run_path(str(sites.HERE / "conf.py"))
 
 
 def test_a_control_becomes_a_sentence_and_its_state_is_left_out():

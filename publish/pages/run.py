@@ -5,7 +5,7 @@
 
 Prints one line a notebook: code cells, seconds, the budget that the notebook states, and the
 headline result, which is the output of the cell tagged `headline`. A notebook whose data are not
-here is left as it is, and its line says so. The pages are those of the site.
+here is left as it is, and its line says so. The pages are those of the instructors' site.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> int:
         return 0
     from publish.site.build import build  # not on top: executing does not need Sphinx
 
-    return build(BUILD, list(executed))
+    return build(BUILD, list(executed), talks=False)
 
 
 def run(notebooks: list[Notebook]) -> Iterator[Notebook]:

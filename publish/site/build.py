@@ -1,31 +1,37 @@
-"""Build the site from the notebooks, README.md and the package's docstrings.
+"""Build two sites from one source: one for instructors, and one for students without the answers.
 
-    python -m publish.site            writes build/site/
-    python -m publish.site FOLDER     writes FOLDER
+    python -m publish.site            writes build/site/instructors/ and build/site/students/
+    python -m publish.site FOLDER     writes both into FOLDER
     python -m publish.site --quick    draws no figures that move: minutes less, the first time
 
-Every warning of Sphinx is an error. course.toml says where links open a notebook.
+A student's page shows stubs in place of what a student writes, with the outputs of the finished
+notebook. Every warning of Sphinx is an error. course.toml says where links open a notebook.
 """
 
 import argparse
 import os
 import pkgutil
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
 
 import cs231n_utils
+from publish import quiz
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook
+from publish.site import parts
+from publish.slides import build as slides
+from publish.student.anywhere import anywhere
+from publish.student.edition import solved, unsolved
 
 HERE = Path(__file__).parent
-COPIED = ["*.md", "data/*.md", "publish/site/pages/*.md", "notebooks/[0-9]*.ipynb"]
-COPIED += ["publish/images/*", "publish/screenshots/*"]
+COPIED = ["*.md", "data/*.md", "publish/images/*", "publish/screenshots/*"]
+TITLE = "From raw pixels to a trained network"
 
 REFERENCE = """# `{title}`
 
@@ -36,18 +42,21 @@ REFERENCE = """# `{title}`
 
 
 def main() -> int:
-    """Build the site; Sphinx's exit status."""
+    """Build both sites; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
     parser.add_argument("--quick", action="store_true", help="draw no figures that move")
     options = parser.parse_args()
     if not options.quick:
         live.store(Notebook.series())
-    return build(options.folder)
+    folder = options.folder
+    return build(folder / "instructors") or build(folder / "students", students=True)
 
 
-def build(site: Path, executed: Iterable[Notebook] = ()) -> int:
-    """Write the site into a folder, and say where.
+def build(
+    site: Path, executed: Iterable[Notebook] = (), *, students: bool = False, talks: bool = True
+) -> int:
+    """Write one site into a folder, and say where.
 
     Parameters
     ----------
@@ -55,6 +64,10 @@ def build(site: Path, executed: Iterable[Notebook] = ()) -> int:
         The folder, which is emptied first.
     executed : iterable of Notebook
         Notebooks to show in place of the files of their names.
+    students : bool
+        Whether to leave out what students write, and what is for instructors alone.
+    talks : bool
+        Whether to put the slides beside the pages.
 
     Returns
     -------
@@ -62,36 +75,99 @@ def build(site: Path, executed: Iterable[Notebook] = ()) -> int:
         Sphinx's exit status.
     """
     shutil.rmtree(site, ignore_errors=True)
+    talks = talks and add_slides(site / "slides", students)
+    add_downloads(site / "downloads", students)
+    audience = "students" if students else "instructors"
+    settings = ["-D", f"html_title={TITLE}" + " (for instructors)" * (not students)]
+    settings += ["-A", f"audience={audience}", *["-A", "talks=1"][: 2 * talks]]
     strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
+    notebooks = {notebook.name: notebook for notebook in [*Notebook.series(), *executed]}
     with tempfile.TemporaryDirectory() as work:
-        source, cache = Path(work, "source"), Path(work, "cache")
-        gather(source)
-        for notebook in executed:
-            nbformat.write(notebook.content, source / "notebooks" / notebook.path.name)
-        status = sphinx([*strict, "-d", str(cache), "-c", str(HERE), str(source), str(site)])
+        source, pages, cache = (Path(work, name) for name in ("source", "pages", "cache"))
+        gather(source, list(notebooks.values()), students=students, talks=talks)
+        options = [*strict, *settings, "-d", str(cache), "-c", str(HERE)]
+        status = sphinx([*options, str(source), str(pages)])
+        shutil.copytree(pages, site, dirs_exist_ok=True)  # myst-nb leaves more beside its pages
     if status == 0:
         print("pages:", os.path.relpath(site / "index.html"))
     return status
 
 
-def gather(folder: Path) -> None:
+# --- Beside the pages ---------------------------------------------------------------------------
+
+
+def add_slides(folder: Path, students: bool) -> bool:
+    """Put the talks into a folder, if reveal.js is here or npm can fetch it; whether they are."""
+    try:
+        slides.build(folder, students=students, address="../notebooks/{}.html")
+    except SystemExit as missing:
+        print(f"The site has no slides. {missing}")
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
+def add_downloads(folder: Path, students: bool) -> None:
+    """Put each notebook into a folder as it runs anywhere, and student.zip if it is built."""
+    folder.mkdir(parents=True)
+    for notebook in Notebook.series():
+        given = unsolved(solved(notebook)) if students else notebook
+        nbformat.write(anywhere(given).content, folder / notebook.path.name)
+    archive = ROOT / "build" / "student.zip"
+    if archive.exists():
+        shutil.copy2(archive, folder)
+
+
+# --- What Sphinx reads --------------------------------------------------------------------------
+
+
+def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bool) -> None:
     """Put everything that Sphinx reads into one folder, laid out like the project.
 
     So links between notebooks, and from README.md, mean the same on the site.
     """
-    for pattern in COPIED:
-        for path in ROOT.glob(pattern):
-            # The site's own pages stand at the top; everything else where it stands here.
-            name = path.name if path.parent == HERE / "pages" else path.relative_to(ROOT)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder / name)
-    readme = folder / "README.md"
-    text = re.sub(r"\[\d\d_\w+\]", "[]", readme.read_text(encoding="utf-8"))
-    readme.write_text(text, encoding="utf-8")  # the notebooks' titles, not their files' names
-    tables = {"counts.txt": counts(), "needs.txt": needs()}
-    for name, text in {**reference(), **tables}.items():
+    own = HERE / "pages" / ("students" if students else "instructors")
+    sources = [path for pattern in COPIED for path in ROOT.glob(pattern)]
+    for path in [*sources, *HERE.glob("pages/*.md"), *own.glob("*.md")]:
+        # The site's own pages stand at the top; everything else where it stands here.
+        name = path.name if HERE in path.parents else path.relative_to(ROOT)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        shutil.copy(path, folder / name)
+    written = {
+        "home.txt": parts.home(),
+        "map.txt": parts.series_map(notebooks),
+        "times.txt": parts.times(notebooks, talks=talks),
+        "quiz.md": quiz.page(answers=not students),
+        **{f"pictures/{n.name}.png": parts.picture(n) for n in notebooks},
+        **reference(),
+    }
+    if students:
+        (folder / "CONTRIBUTING.md").unlink()
+        written |= {"start.txt": parts.start()}
+        notebooks = [without_answers(notebook) for notebook in notebooks]
+    else:
+        tables = {"counts.txt": parts.counts(notebooks), "needs.txt": parts.needs(notebooks)}
+        written |= {"marking.md": quiz.marking(), "weekly.txt": parts.weekly(), **tables}
+    for notebook in notebooks:
+        written[f"notebooks/{notebook.path.name}"] = nbformat.writes(notebook.content)
+    for name, content in written.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def without_answers(notebook: Notebook) -> Notebook:
+    """The student's form of a notebook, with the outputs of the finished one."""
+    finished = {cell.id: cell for cell in notebook.cells}
+    student = unsolved(solved(notebook))
+    ids = {cell.id for cell in student.cells}
+    # A cell may have been split into a solution and its check, which then has the outputs. Cells
+    # that only a running notebook needs stay away.
+    kept = [cell for cell in student.cells if cell.id.removesuffix("-rest") in finished]
+    for cell in kept:
+        if cell.cell_type == "code" and f"{cell.id}-rest" not in ids:
+            cell.outputs = deepcopy(finished[cell.id.removesuffix("-rest")].outputs)
+    student.content.cells = kept
+    return student
 
 
 def reference() -> dict[str, str]:
@@ -103,35 +179,3 @@ def reference() -> dict[str, str]:
             title = name.split("/")[-1]
             pages[f"reference/{name}.md"] = REFERENCE.format(title=title, module=info.name)
     return pages
-
-
-def counts() -> str:
-    """What each notebook holds: the columns that a test run prints, and the exercises."""
-    head = ["notebook", "code cells", "compared", "equations", "exercises"]
-    rows = [
-        [link(n), len(n.code), f"{n.compared:.0%}", len(n.equations), len(n.exercises)]
-        for n in Notebook.series()
-    ]
-    return table(head, rows)
-
-
-def needs() -> str:
-    """What each notebook says that it needs and takes."""
-    head = ["notebook", "needs", "to read", "with exercises", "to run, at most"]
-    rows: list[list[object]] = []
-    for n in Notebook.series():
-        minutes, with_exercises, seconds = n.times
-        times = [f"{minutes} min", f"{with_exercises} min", f"{seconds} s"]
-        rows.append([link(n), n.needs.replace("](", "](notebooks/"), *times])
-    return table(head, rows)
-
-
-def link(notebook: Notebook) -> str:
-    """A link to a notebook, whose text Sphinx fills in."""
-    return f"[](notebooks/{notebook.path.name})"
-
-
-def table(head: list[str], rows: list[list[object]]) -> str:
-    """A table in Markdown."""
-    lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)

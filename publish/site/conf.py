@@ -1,4 +1,8 @@
-"""Sphinx's settings for the site. `python -m publish.site` builds it."""
+"""Sphinx's settings for both sites. `python -m publish.site` builds them.
+
+Its only switch stands on Sphinx's command line: templates know the `audience`, and whether the
+site has `talks`. Which pages there are, and what they show, publish/site/build.py has decided.
+"""
 
 import html
 import re
@@ -13,12 +17,13 @@ from sphinx.util.typing import stringify_annotation
 
 from publish.course import Course
 from publish.live import build as live
-from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, tags
+from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
+from publish.site.parts import SCALE
 
 COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
 
-project = html_title = "Two-layer network"
+project = "From raw pixels to a trained network"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 extensions += ["sphinx_copybutton", "sphinx-mathjax-offline"]
@@ -46,19 +51,21 @@ templates_path = ["templates"]
 html_static_path = ["static"]
 html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
-html_sourcelink_suffix = ""  # so that a notebook's source is a notebook
-html_show_sourcelink = False
+html_copy_source = html_show_sourcelink = False  # downloads/ holds what readers may have
 html_show_copyright = False
 html_use_index = html_domain_indices = False  # the search finds every name
 html_theme_options = {
+    "logo": {"text": project},
+    "header_links_before_dropdown": 4,
     "navigation_with_keys": False,
     "article_header_end": ["notebook-links"],
+    "footer_start": [],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-ALONE = ["index", "notation", "cluster", "instructors", "correctness"]
-ALONE += ["CONTRIBUTING", "data/README"]
+ALONE = ["index", "start", "monday", "quiz", "marking", "notation", "cluster", "instructors"]
+ALONE += ["correctness", "CONTRIBUTING", "data/README"]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
 
@@ -84,7 +91,7 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
             myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
-                myst["image"] = {"alt": alt}
+                myst["image"] = {"alt": alt, "width": f"{SCALE * size(output)[0]:.0f}px"}
             if WIDGET in output.get("data", {}):
                 moving = live.figure(notebook.name, cell.id, "../_static/live")
                 output["data"] = {"text/html": moving} if moving else {"text/markdown": CONTROL}

@@ -17,7 +17,7 @@ def test_pictures_are_taken(new_page, lab):
     next(widgets_of(page)).screenshot(path=IMAGES / "widget.png")
     for name, place, mark in [
         ("slide", "slides/06_backpropagation.html", "#/8"),
-        ("site", "site/notebooks/04_softmax_gradient.html", "#both-cases-in-one-line"),
+        ("site", "site/instructors/notebooks/04_softmax_gradient.html", "#both-cases-in-one-line"),
     ]:
         page = new_page()
         visit(page, ROOT / "build" / place, mark)

@@ -1,10 +1,22 @@
-"""Every page of the site in a browser, from its file: wide and as a phone, light and dark."""
+"""Every page of both sites in a browser, from its file: wide and as a phone, light and dark."""
 
+import re
 import warnings
 
+import matplotlib as mpl
 import pytest
 
+from cs231n_utils import plots  # noqa: F401  sets the size of figures' letters
+from publish import handouts
 from publish.site.build import build
+
+# A page of each kind, which stands for the others where looking takes long.
+KINDS = {
+    "instructors": ["index", "monday", "instructors", "marking", "CONTRIBUTING"],
+    "students": ["index", "series", "start", "quiz", "notation", "search"],
+}
+KINDS["instructors"] += ["notebooks/10_debugging", "reference/gradient_check"]
+KINDS["students"] += ["notebooks/06_backpropagation", "reference/taught/layers"]
 
 # Elements that make the page scroll sideways; none when it does not.
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
@@ -20,13 +32,34 @@ CUT_OFF = """() => [...document.querySelectorAll('main .math')].filter(box => {
   }).map(box => box.textContent.slice(0, 80))"""
 
 
+# Titles of which a part lies outside of the window: it cannot be read, and nothing scrolls.
+CUT_TITLES = """() => [...document.querySelectorAll(
+    '.bd-header p, main :is(h1, h2, h3, h4, .prev-next-area p)')].filter(title => {
+    const text = document.createRange()
+    text.selectNodeContents(title)
+    return [...text.getClientRects()].some(box => box.right > innerWidth)
+  }).map(title => title.textContent)"""
+
+# Figures whose titles, their largest letters, are larger than the text: pixels as drawn and shown.
+LETTERS = """as_drawn => [...document.querySelectorAll('main .cell_output img')]
+  .map(image => as_drawn * image.width / image.naturalWidth)
+  .filter(size => size > parseFloat(getComputedStyle(document.querySelector('main p')).fontSize))"""
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the site, built now."""
-    folder = tmp_path_factory.mktemp("site")
+def sites(tmp_path_factory):
+    """The folder of both sites, built now."""
+    folder = tmp_path_factory.mktemp("sites")
     with warnings.catch_warnings(action="ignore"):  # of Sphinx's parts about one another
-        assert build(folder) == 0
+        assert build(folder / "instructors", talks=False) == 0
+        assert build(folder / "students", students=True) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def site(sites):
+    """The instructors' site."""
+    return sites / "instructors"
 
 
 def visit(page, path, query=""):
@@ -36,17 +69,58 @@ def visit(page, path, query=""):
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 720), (390, 844)], ids=["wide", "phone"])
-def test_every_page_reads_well(site, new_page, size, colours):
+@pytest.mark.parametrize("size", [(1280, 720), (360, 740)], ids=["wide", "phone"])
+@pytest.mark.parametrize("audience", ["instructors", "students"])
+def test_axe_finds_nothing(sites, new_page, audience, size, colours):
     page, found = new_page(*size, color_scheme=colours), []
+    for kind in KINDS[audience]:
+        visit(page, sites / audience / f"{kind}.html")
+        assert page.locator("html").get_attribute("data-theme") == colours
+        found += [f"{kind}: {text}" for text in page.violations()]
+    assert page.problems + found == []
+
+
+@pytest.mark.parametrize("audience", ["instructors", "students"])
+def test_every_page_fits(sites, page, audience):
+    """Wide and on a phone: no equation fails, nothing is cut off, no page scrolls sideways."""
+    site, found = sites / audience, []
     for path in sorted(site.rglob("*.html")):
-        if "_static" not in path.parts:
+        if not {"_static", "slides"} & {*path.parts}:
             visit(page, path)
-            assert page.locator("html").get_attribute("data-theme") == colours
             seen = page.locator("mjx-merror").all_inner_texts()
-            seen += page.evaluate(CUT_OFF) + page.evaluate(TOO_WIDE) + page.violations()
+            for size in [(1280, 720), (360, 740)]:
+                page.set_viewport_size(dict(zip(["width", "height"], size, strict=True)))
+                for wrong in [CUT_OFF, TOO_WIDE, CUT_TITLES]:
+                    seen += page.evaluate(wrong)
             found += [f"{path.relative_to(site)}: {text}" for text in seen]
     assert page.problems + found == []
+
+
+def test_letters_in_figures_are_no_larger_than_the_text(site, page):
+    title = 1.2 * mpl.rcParams["font.size"] * 100 / 72  # of 100 pixels an inch
+    assert mpl.rcParams["axes.titlesize"] == "large", "1.2 times the size of the font"
+    for path in sorted(site.glob("notebooks/*.html")):
+        page.goto(path.as_uri())
+        assert page.evaluate(LETTERS, title) == [], path.name
+
+
+def test_a_student_gets_from_a_page_to_its_talk(sites, page):
+    visit(page, sites / "students" / "notebooks" / "06_backpropagation.html")
+    page.get_by_role("link", name="Slides").click()
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.problems == []
+
+
+def test_handouts_have_pages_and_lead_to_no_file(sites, browser, tmp_path):
+    handouts.print_pages(browser, sites / "students", tmp_path, ("06",))
+    lengths = {}
+    for path in tmp_path.iterdir():
+        pdf = path.read_bytes()
+        assert b"file:" not in pdf, path.name
+        lengths[path.stem] = len(re.findall(rb"/Type /Page\b", pdf))
+    assert lengths.keys() == {"06_backpropagation", "06_backpropagation_slides"}
+    assert lengths["06_backpropagation"] in range(12, 36)
+    assert lengths["06_backpropagation_slides"] in range(15, 60)
 
 
 def test_figures_lie_on_white_in_the_dark(site, new_page):
