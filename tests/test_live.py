@@ -33,12 +33,16 @@ explore(
     height=ipywidgets.FloatLogSlider(4.0, min=0, max=9, step=1, description="Height"),
     name=ipywidgets.SelectionSlider(options=["a", "b", "c"], description="Name"))"""
 
+PIXEL = (  # an image of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
 
 def small():
     """A notebook with one widget."""
     widget = new_code_cell(WIDGET, id="move", metadata={"tags": ["widget"]})
     widget.metadata["live"] = {"name": ["b"], "height": [1000]}
-    image = {"data": {"image/png": "AA=="}, "metadata": {"image/png": {"alt": "A static line."}}}
+    image = {"data": {"image/png": PIXEL}, "metadata": {"image/png": {"alt": "A static line."}}}
     output = nbformat.v4.new_output("display_data", **image)
     rest = new_code_cell("raise SystemExit", id="static", outputs=[output])
     return new_notebook(cells=[new_code_cell(IMPORTS, id="imports"), widget, rest])

@@ -17,11 +17,9 @@ import importlib.metadata
 import math
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import textwrap
-from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -37,7 +35,16 @@ from pygments.lexers import PythonLexer
 
 from publish.course import Course
 from publish.live import build as live
-from publish.notebook import NOTEBOOKS, ROOT, Notebook, alt_text, display_equations, printed, tags
+from publish.notebook import (
+    NOTEBOOKS,
+    ROOT,
+    Notebook,
+    alt_text,
+    display_equations,
+    printed,
+    size,
+    tags,
+)
 from publish.student import edition
 
 HERE = Path(__file__).parent
@@ -177,9 +184,7 @@ class Material:
         """
         for output in self.cell(cell_id, "code").outputs:
             if "image/png" in output.get("data", {}):
-                return figure(
-                    output.data["image/png"], alt_text(output), [float(share) for share in shares]
-                )
+                return figure(output, [float(share) for share in shares])
         raise ValueError(f"cell {cell_id} shows no image")
 
     def live(self, cell_id: str, static: str) -> str:
@@ -230,13 +235,13 @@ def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -
     return f'<div class="{kind}" style="--columns: {columns - least}"><pre>{body}</pre></div>'
 
 
-def figure(png: str, alt: str, shares: list[float]) -> str:
-    """An image with its text alternative; with shares, more of its left part at each press."""
-    width, height = struct.unpack(">II", b64decode(png)[16:24])
-    data, alt = "data:image/png;base64," + png.replace("\n", ""), html.escape(alt)
-    size = f'style="--width: {width}; --height: {height}"'
+def figure(output: NotebookNode, shares: list[float]) -> str:
+    """An output's image with its alt text; with shares, more of its left part at each press."""
+    width, height = size(output)
+    data = "data:image/png;base64," + output.data["image/png"].replace("\n", "")
+    alt, style = html.escape(alt_text(output)), f'style="--width: {width}; --height: {height}"'
     if not shares:
-        return f'<figure {size}><img src="{data}" alt="{alt}"></figure>'
+        return f'<figure {style}><img src="{data}" alt="{alt}"></figure>'
     left, *ends = *shares, 1.0
     covers = "".join(
         f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
@@ -245,7 +250,7 @@ def figure(png: str, alt: str, shares: list[float]) -> str:
     )
     image = f'<image href="{data}" width="{width}" height="{height}" />{covers}'
     box = f'viewBox="0 0 {width} {height}"'
-    return f'<figure {size}><svg {box} role="img" aria-label="{alt}">{image}</svg></figure>'
+    return f'<figure {style}><svg {box} role="img" aria-label="{alt}">{image}</svg></figure>'
 
 
 def without_hints(source: str) -> str:
