@@ -1,6 +1,6 @@
-"""Print notebooks and talks, in the form that students get: build/handouts/*.pdf.
+"""Print notebooks, talks and questions, in the form that students get: build/handouts/*.pdf.
 
-    python -m publish.handouts            every notebook and every talk
+    python -m publish.handouts            every notebook, every talk, and the questions
     python -m publish.handouts 02 05      of two notebooks
 
 Chromium prints the pages of the students' site; CHROMIUM names another program than
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def build(folder: Path, names: tuple[str, ...] = ()) -> int:
-    """Write a PDF for each notebook and each talk into a folder, and say how long they are.
+    """Write a PDF for each notebook and talk, and for the questions, and say how long they are.
 
     Parameters
     ----------
@@ -91,12 +91,17 @@ def print_pages(browser: Any, site: Path, folder: Path, names: tuple[str, ...]) 
     """Print pages and talks of a site with a browser of Playwright."""
     folder.mkdir(parents=True, exist_ok=True)
     page = browser.new_page(color_scheme="light")
-    for notebook in Notebook.series(*names):
-        page.goto((site / "notebooks" / f"{notebook.name}.html").as_uri())
+    notebooks = Notebook.series(*names)
+    titles = {f"notebooks/{n.name}": f"{n.number} {n.title}" for n in notebooks}
+    if not names:
+        titles["quiz"] = "Questions"
+    for name, title in titles.items():
+        page.goto((site / f"{name}.html").as_uri())
         page.evaluate(PREPARE)
-        title = LINE.format("left", html.escape(f"{notebook.number} {notebook.title}"))
-        pdf = page.pdf(header_template=title, footer_template=NUMBER, **PAPER)
-        write(folder / f"{notebook.name}.pdf", pdf)
+        header = LINE.format("left", html.escape(title))
+        pdf = page.pdf(header_template=header, footer_template=NUMBER, **PAPER)
+        write(folder / f"{Path(name).name}.pdf", pdf)
+    for notebook in notebooks:
         deck = site / "slides" / f"{notebook.name}.html"
         if deck.exists():
             page.goto(deck.as_uri() + "?print-pdf")
