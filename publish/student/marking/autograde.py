@@ -53,7 +53,7 @@ class FairExecute(Execute):
     again, so that other answers keep their points. After the third such cell the rest is not run.
     """
 
-    timeout = Integer(30, help="seconds of a cell").tag(config=True)
+    timeout = Integer(20, help="seconds of a cell").tag(config=True)
     raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
     shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
     timeouts = Dict(help="seconds of a cell, for notebooks that need other ones").tag(config=True)
