@@ -22,6 +22,7 @@ from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking.autograde import MATHEMATICS, FairExecute, mathml
 from publish.student.marking.mend import borrowed, mend, stops
+from publish.student.marking.stubs import as_released
 
 SERIES = Notebook.series()
 NOTEBOOK = next(notebook for notebook in SERIES if notebook.number == "04")
@@ -163,6 +164,8 @@ def test_a_line_that_reaches_finished_functions_is_flagged(line):
     assert borrowed(notebook, RELEASED, FULL.content) == []
     notebook.cells.insert(5, new_code_cell(f"# mine\n{line}"))
     assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
+    as_released(notebook.cells[5])
+    assert borrowed(notebook, RELEASED, FULL.content) == [], "an older release gave it"
 
 
 def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():

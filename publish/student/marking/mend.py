@@ -9,7 +9,7 @@ from copy import deepcopy
 
 from nbformat import NotebookNode
 
-from cs231n_utils.progress import digest
+from cs231n_utils.progress import digest, is_as_released
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see.*\n"
@@ -81,7 +81,8 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         answers that are the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
-    own = [line for cell in code(notebook) for line in lines(cell.source) if line not in given]
+    theirs = [cell for cell in code(notebook) if not is_as_released(cell)]  # of any release
+    own = [line for cell in theirs for line in lines(cell.source) if line not in given]
     told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
     text, copied = "\n".join(own), []
     for cell in code(solved):
