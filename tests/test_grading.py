@@ -267,9 +267,10 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
     printed = run(course, first, status=1)
     assert "eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again" in printed
     assert "ann: 11 points, 100.0 of 100" in printed
-    assert "dan: 0 points" in printed
+    assert "dan: 0 points, 0.0 of 100" in printed
+    assert re.search(r"dan: .* days late\n +lost: every check\n", printed)
     assert re.search(
-        r"ann: .* h late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted", printed
+        r"ann: .* days late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted", printed
     )
     broken.unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
@@ -278,6 +279,8 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
         encoding="utf-8"
     )
     assert "bowl" in given
+    reason = r"check-gradient_by_loop</a>: 0 of 1\s*<br/>ValueError: \w.*</li>"
+    assert re.search(reason, given), "the list at the top says why"
     assert "BEGIN SOLUTION" not in given, "the page of a student without answers has none"
 
     for student, kind in {"ann": "syntax", "ben": "killed", "eve": "solved"}.items():
@@ -289,6 +292,7 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
     assert re.search(r"ben: \d+ points.*\n(?: +.*\n)* +.* ended the kernel", printed)
     assert "dan: nothing" in printed
     assert "exercise-4-hinge_loss: 3 of 3 passed" in printed
+    assert re.search(r"ann: .*\n +lost: check-softmax_loss, check-softmax_loss-2\n", printed)
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["03"]["solved"])
@@ -334,5 +338,5 @@ def stays_readable_offline(page):
     assert "$$" not in text
     assert text.count("<math") > 50
     assert re.search(
-        r"<li><a href=\"#check-gradient_by_loop\">check-gradient_by_loop</a>: 1.0", text
+        r"<li><a href=\"#check-gradient_by_loop\">check-gradient_by_loop</a>: 1 of 1</li>", text
     )
