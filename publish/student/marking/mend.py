@@ -54,7 +54,7 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             original.id = cell.id
             if not is_locked(original):
                 original.source = cell.source
-            elif is_check(original) and as_now(cell) != as_now(original):
+            elif is_check(original) and is_changed(cell, original):
                 told.append(f"{check_name(original)} was changed: the original was run")
             notebook.cells[position] = here[name] = original
     put_back(notebook, released, here)
@@ -158,9 +158,10 @@ def lines(source: str) -> list[str]:
     return [line.strip() for line in source.splitlines() if line.strip()]
 
 
-def as_now(cell: NotebookNode) -> tuple[str, str]:
-    """What tells whether a cell was changed."""
-    return cell.cell_type, digest(cell.source.strip())
+def is_changed(cell: NotebookNode, original: NotebookNode) -> bool:
+    """Whether a student changed a cell: it is as in no release."""
+    same = digest(cell.source.strip()) == digest(original.source.strip())
+    return cell.cell_type != original.cell_type or not (same or is_as_released(cell))
 
 
 def check_name(cell: NotebookNode) -> str:
