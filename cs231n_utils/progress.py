@@ -16,6 +16,7 @@ from IPython.core.getipython import get_ipython
 CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
 SECONDS = re.compile(r"at most (\d+) seconds to run")  # what a notebook states
 STUB = "NotImplementedError: "  # how the error of what is still to write begins
+WRITE = re.compile(r"\bWrite(?= [\w. ]+: see )")  # how what a check wants begins
 LIMIT = 60  # seconds that a cell may run in any notebook
 
 _tasks: list[str] = []  # what each check wants written
@@ -47,8 +48,14 @@ def _note(result: Any) -> None:
     """Note how a cell ended if it is a check. IPython calls this after each cell."""
     if match := CHECK.match(result.info.raw_cell or ""):
         error = result.error_before_exec or result.error_in_exec
-        said = str(error).strip().partition("\n")[0]
-        _errors[int(match[1])] = f"{type(error).__name__}: {said}" if error else ""
+        _errors[int(match[1])] = f"{type(error).__name__}: {gist(str(error))}" if error else ""
+
+
+def gist(message: str) -> str:
+    """The first line of an error's message, and its first diagnosis if it has one."""
+    first, *others = message.strip().split("\n")
+    diagnoses = [line for line in others if line.startswith("Diagnosis: ")]
+    return " ".join([first.removesuffix(" Worst entries:"), *diagnoses[:1]])
 
 
 def summary(tasks: list[str], errors: dict[int, str]) -> str:
@@ -73,11 +80,14 @@ def summary(tasks: list[str], errors: dict[int, str]) -> str:
     if not left:
         return f"All {len(tasks)} checks pass."
     number, passing = left[0], len(tasks) - len(left)
-    error = errors.get(number, "This check has not run yet.")
+    error = errors.get(number, "")
+    todo = tasks[number - 1]
     if error.startswith(STUB):
         todo = error.removeprefix(STUB)
+    elif number in errors:
+        todo = f"{WRITE.sub('Look again at', todo)}\n    {error}"
     else:
-        todo = f"{tasks[number - 1]}\n    {error}"
+        todo += "\n    This check has not run yet."
     return f"{passing} of {len(tasks)} checks pass. Next, check {number}: {todo}"
 
 

@@ -22,6 +22,7 @@ from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking.autograde import MATHEMATICS, FairExecute, mathml
 from publish.student.marking.mend import borrowed, mend, stops
+from publish.student.marking.stubs import as_released
 
 SERIES = Notebook.series()
 NOTEBOOK = next(notebook for notebook in SERIES if notebook.number == "04")
@@ -78,6 +79,11 @@ def turn_a_check_into_text(notebook):
     notebook.cells[position] = nbformat.v4.new_markdown_cell(cell.source, id=cell.id)
 
 
+def come_from_an_older_release(notebook):
+    checks_of(notebook)[0].source = "pass"
+    as_released(checks_of(notebook)[0])
+
+
 def delete_checks(notebook):
     for cell in checks_of(notebook)[1:]:
         notebook.cells.remove(cell)
@@ -115,6 +121,7 @@ def lose_marks_and_ids(notebook):
     [
         (change_a_check, ["check-softmax_loss was changed"]),
         (cheapen_a_check, []),
+        (come_from_an_older_release, []),
         (turn_a_check_into_text, ["check-softmax_loss was changed"]),
         (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
         (copy_cells, []),
@@ -163,6 +170,8 @@ def test_a_line_that_reaches_finished_functions_is_flagged(line):
     assert borrowed(notebook, RELEASED, FULL.content) == []
     notebook.cells.insert(5, new_code_cell(f"# mine\n{line}"))
     assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
+    as_released(notebook.cells[5])
+    assert borrowed(notebook, RELEASED, FULL.content) == [], "an older release gave it"
 
 
 def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():
@@ -264,9 +273,10 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
     printed = run(course, first, status=1)
     assert "eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again" in printed
     assert "ann: 11 points, 100.0 of 100" in printed
-    assert "dan: 0 points" in printed
+    assert "dan: 0 points, 0.0 of 100" in printed
+    assert re.search(r"dan: .* days late\n +lost: every check\n", printed)
     assert re.search(
-        r"ann: .* h late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted", printed
+        r"ann: .* days late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted", printed
     )
     broken.unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
@@ -275,6 +285,8 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
         encoding="utf-8"
     )
     assert "bowl" in given
+    reason = r"check-gradient_by_loop</a>: 0 of 1\s*<br/>ValueError: \w.*</li>"
+    assert re.search(reason, given), "the list at the top says why"
     assert "BEGIN SOLUTION" not in given, "the page of a student without answers has none"
 
     for student, kind in {"ann": "syntax", "ben": "killed", "eve": "solved"}.items():
@@ -286,6 +298,7 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
     assert re.search(r"ben: \d+ points.*\n(?: +.*\n)* +.* ended the kernel", printed)
     assert "dan: nothing" in printed
     assert "exercise-4-hinge_loss: 3 of 3 passed" in printed
+    assert re.search(r"ann: .*\n +lost: check-softmax_loss, check-softmax_loss-2\n", printed)
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["03"]["solved"])
@@ -331,5 +344,5 @@ def stays_readable_offline(page):
     assert "$$" not in text
     assert text.count("<math") > 50
     assert re.search(
-        r"<li><a href=\"#check-gradient_by_loop\">check-gradient_by_loop</a>: 1.0", text
+        r"<li><a href=\"#check-gradient_by_loop\">check-gradient_by_loop</a>: 1 of 1</li>", text
     )

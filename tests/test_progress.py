@@ -1,13 +1,17 @@
 """What a student's notebook says of its checks, cell by cell, and what a terminal says of it."""
 
+import re
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cs231n_utils import progress
+from cs231n_utils.gradient_check import GradientCheckError, check_gradient
+from cs231n_utils.taught.losses import cross_entropy, softmax_loss
 from publish.notebook import Notebook
 from publish.student import edition
 
@@ -31,8 +35,7 @@ def run(monkeypatch, capsys):
 
 def test_a_report_is_right_whatever_ran_before(run):
     """Checks that have not run, that fail, that pass, and that fail again."""
-    run("from cs231n_utils import progress")
-    assert run("progress.report()").startswith("Run this notebook's first cell")
+    assert run(edition.REPORT).startswith("Run this notebook's first cell")
     for _ in range(2):  # a first cell may run again
         run("progress.follow('Write f: see equation (1.2)', 'Write g: see Exercise 1 above')")
     stub = "raise NotImplementedError('Write f: see equation (1.2)')"
@@ -44,7 +47,8 @@ def test_a_report_is_right_whatever_ran_before(run):
     assert run("progress.report()") == todo
     run("f = lambda: 1")
     run(check[0])
-    assert run("progress.report()") == f"{todo}    AssertionError: f() must be 2\n"
+    again = todo.replace("Write", "Look again at")
+    assert run("progress.report()") == f"{again}    AssertionError: f() must be 2\n"
     run("f = lambda: 2")
     run(check[0])
     todo = "1 of 2 checks pass. Next, check 2: Write g: see Exercise 1 above\n"
@@ -53,7 +57,19 @@ def test_a_report_is_right_whatever_ran_before(run):
     run(check[1])
     assert run("progress.report()") == "All 2 checks pass.\n"
     run(f"{check[1]} +")  # a syntax error
-    assert run("progress.report()").startswith(f"{todo}    SyntaxError: ")
+    again = todo.replace("Write", "Look again at")
+    assert run("progress.report()").startswith(f"{again}    SyntaxError: ")
+
+
+def test_a_failed_gradient_check_is_told_with_its_diagnosis():
+    y = np.zeros(5, int)
+    S = np.random.default_rng(0).standard_normal((5, 3))
+    with pytest.raises(GradientCheckError) as caught:
+        check_gradient(lambda S: cross_entropy(S, y), S, 5 * softmax_loss(S, y)[1], name="dS")
+    told = progress.gist(str(caught.value))
+    assert re.fullmatch(r"dS is wrong: .* tolerance 1e-07\. Diagnosis: every entry is 5 .*", told)
+    assert progress.gist("x is 1\nnot 2") == "x is 1"
+    assert progress.gist("") == ""
 
 
 @pytest.fixture
@@ -87,7 +103,7 @@ def test_a_terminal_says_a_line_for_each_notebook(folder, monkeypatch, capsys):
     assert progress.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split(maxsplit=2) == ["1", "stubs", "nothing written yet"]
-    todo = "4 of 6 checks pass. Next, check 1: Write softmax_loss: see equation (4.5)"
+    todo = "4 of 6 checks pass. Next, check 1: Look again at softmax_loss: see equation (4.5)"
     assert lines[1].split(maxsplit=2) == ["2", "tried", todo]
     assert lines[2].strip().startswith("AssertionError: ")
     assert lines[3].strip() == "[Errno 2] No such file or directory: 'missing'"

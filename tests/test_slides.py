@@ -187,3 +187,13 @@ def test_the_configured_address_is_linked(material, monkeypatch, tmp_path):
     monkeypatch.setenv("CS231N_COURSE", str(course))
     expected = "https://example.org/lab?tree=notebooks/01_linear_scores.ipynb"
     assert f'href="{expected}"' in material.show("notebook")
+
+
+def test_the_index_lists_the_talks_that_are_there(tmp_path, monkeypatch):
+    """After some decks are built alone, no link leads nowhere."""
+    monkeypatch.setattr(slides, "copy_libraries", lambda folder: None)
+    for names in (("02",), ("07",)):
+        slides.build(tmp_path, names)
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(\d\d_\w+\.html)"', index)
+    assert links == ["02_softmax_cross_entropy.html", "07_two_layer_net.html"]

@@ -152,6 +152,14 @@ def test_a_function_stays_the_students_own(full):
             own |= {name for name, _ in edition.functions(tree)}
 
 
+def test_below_a_check_one_short_cell_takes_over(full):
+    """JupyterLab cuts off what is wider."""
+    pairs = list(zip(full.cells, full.cells[1:], strict=False))
+    given = [cell for cell in full.cells if "given" in tags(cell)]
+    assert not [below.id for above, below in pairs if above in given and below in given]
+    assert all(len(line) <= 88 for cell in given for line in cell.source.splitlines())
+
+
 def test_text_and_checks_are_locked_and_the_rest_is_free(stubs):
     nbformat.validate(stubs.content)
     for cell in stubs.cells:

@@ -384,7 +384,8 @@ def build(
     for deck in decks:
         if deck.name.startswith(names or ""):
             write(folder / f"{deck.name}.html", "deck.html.j2", deck=deck, **given)
-    write(folder / "index.html", "index.html.j2", **given)
+    there = [deck for deck in decks if (folder / f"{deck.name}.html").exists()]
+    write(folder / "index.html", "index.html.j2", **given | {"decks": there})
     return [deck for deck in decks if deck.name.startswith(names or "")]
 
 

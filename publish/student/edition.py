@@ -33,7 +33,7 @@ from publish.notebook import (
 from publish.student.marking.stubs import as_released, stubbed
 
 HERE = Path(__file__).parent
-GIVEN = "from here on the package's, so that nothing below depends on yours"
+GIVEN = "# From here on nothing depends on what you wrote above"
 ASKED = re.compile(rf"{BEGIN} Write (this part of )?([\w.]+): see equation")
 TASK = re.compile(rf"{BEGIN} (Write (?:this part of )?([\w.]+): see .*)")
 COLLAPSED = {"jupyter": {"source_hidden": True}}
@@ -43,7 +43,10 @@ from cs231n_utils import progress
 
 progress.follow(
 {tasks})"""
-REPORT = "progress.report()  # which checks pass, and what to do next"
+REPORT = """\
+from cs231n_utils import progress
+
+progress.report()  # which checks pass, and what to do next"""
 # What a student needs besides the notebooks and the files of handout/.
 FILES = (
     "LICENSE",
@@ -141,7 +144,7 @@ def split(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def hand_over(notebook: Notebook) -> None:
-    """Below the last check of an exported function, put the package's in its place.
+    """Below the last check of exported functions, put the package's in their place.
 
     So a function that is missing or wrong costs no point but its own.
     """
@@ -154,8 +157,13 @@ def hand_over(notebook: Notebook) -> None:
         )
         names = [node.name for node in ast.parse(solution.source).body]
         used = ", ".join(name for name in names if re.search(rf"\b{name}\b", below))
-        if module and used:
-            source = f"from cs231n_utils.taught.{module} import {used}  # {GIVEN}"
+        if not (module and used):
+            continue
+        source = f"{GIVEN}\nfrom cs231n_utils.taught.{module} import "
+        if (cell := notebook.cells[position]).source.startswith(source):  # of the same check
+            cell.source = cell.source.replace("  #", f", {used}  #")
+        else:
+            source += f"{used}  # the package's"  # marking tells the line from a student's own
             cell = nbformat.v4.new_code_cell(source, id=f"{solution.id}-given")
             cell.metadata["tags"] = ["given"]
             notebook.content.cells.insert(position, cell)

@@ -10,6 +10,8 @@ import nbgrader
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors
 
+from cs231n_utils.progress import gist
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
 from marking.autograde import FairExecute, Mathematics, Mend
 from marking.kernel import PollingKernelManager
@@ -53,6 +55,7 @@ c.GenerateFeedback.preprocessors = [
     Mathematics,
     CSSHTMLHeaderPreprocessor,
 ]
+c.HTMLExporter.filters = {"gist": gist}
 c.HTMLExporter.template_name = "offline"
 c.HTMLExporter.template_file = "page.html.j2"  # it extends the index.html.j2 of nbgrader
 c.HTMLExporter.extra_template_basedirs = [

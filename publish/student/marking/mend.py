@@ -9,7 +9,7 @@ from copy import deepcopy
 
 from nbformat import NotebookNode
 
-from cs231n_utils.progress import digest
+from cs231n_utils.progress import digest, is_as_released
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see.*\n"
@@ -54,7 +54,7 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             original.id = cell.id
             if not is_locked(original):
                 original.source = cell.source
-            elif is_check(original) and as_now(cell) != as_now(original):
+            elif is_check(original) and is_changed(cell, original):
                 told.append(f"{check_name(original)} was changed: the original was run")
             notebook.cells[position] = here[name] = original
     put_back(notebook, released, here)
@@ -81,7 +81,8 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         answers that are the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
-    own = [line for cell in code(notebook) for line in lines(cell.source) if line not in given]
+    theirs = [cell for cell in code(notebook) if not is_as_released(cell)]  # of any release
+    own = [line for cell in theirs for line in lines(cell.source) if line not in given]
     told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
     text, copied = "\n".join(own), []
     for cell in code(solved):
@@ -157,9 +158,10 @@ def lines(source: str) -> list[str]:
     return [line.strip() for line in source.splitlines() if line.strip()]
 
 
-def as_now(cell: NotebookNode) -> tuple[str, str]:
-    """What tells whether a cell was changed."""
-    return cell.cell_type, digest(cell.source.strip())
+def is_changed(cell: NotebookNode, original: NotebookNode) -> bool:
+    """Whether a student changed a cell: it is as in no release."""
+    same = digest(cell.source.strip()) == digest(original.source.strip())
+    return cell.cell_type != original.cell_type or not (same or is_as_released(cell))
 
 
 def check_name(cell: NotebookNode) -> str:

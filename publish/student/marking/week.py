@@ -187,14 +187,27 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             failed = True
             continue
         submission = book.find_submission(name, student)
-        late = submission.total_seconds_late / 3600
+        points = f"{submission.score:g} point{'s' * (submission.score != 1)}"
         lines.append(
-            f"{student}: {submission.score:g} points, {percent(book, name, student)} of 100"
-            + f", {late:.0f} h late" * (late > 0)
+            f"{student}: {points}, {percent(book, name, student)} of 100"
+            + delay(submission.total_seconds_late)
         )
+        [notebook] = submission.notebooks
+        lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
+        if lost:
+            every = len(lost) == len(notebook.grades)
+            lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
         lines += [f"    {each}" for each in remarks(course, file)]
     lines += [f"{each.id}: nothing" for each in book.students if each.id not in graded]
     return [*lines, *difficulties(book, name)], failed
+
+
+def delay(seconds: float) -> str:
+    """How late a hand-in came, to be read behind its points."""
+    if seconds <= 0:
+        return ""
+    hours = seconds / 3600
+    return f", {hours:.0f} h late" if hours < 48 else f", {hours / 24:.0f} days late"
 
 
 def remarks(course: Path, file: Path) -> list[str]:
