@@ -131,7 +131,8 @@ def figure(notebook: str, cell_id: str, folder: str, static: str = "") -> str:
     if not static:
         first = ",".join(str(control["start"]) for control in shown["controls"])
         alt = html.escape(shown["pictures"][first][1])
-        static = f'<img src="{address}/first.png" alt="{alt}">'
+        width = 0.92 * shown["size"][0]  # as in live.css
+        static = f'<img src="{address}/first.png" width="{width:.0f}" alt="{alt}">'
     content = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<link rel="stylesheet" href="{folder}/live.css">'

@@ -24,6 +24,7 @@
     let at = first, moves = 0;
 
     const canvas = element("canvas", { width, height, role: "img" });
+    canvas.style.setProperty("--width", `${width}px`);
     const note = element("p", { className: "live-note" });
     const spoken = element("p", { className: "live-spoken", role: "status" });
     const lines = controls.map(({ label, values }, which) => {

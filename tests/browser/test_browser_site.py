@@ -41,8 +41,11 @@ CUT_TITLES = """() => [...document.querySelectorAll(
   }).map(title => title.textContent)"""
 
 # Figures whose titles, their largest letters, are larger than the text: pixels as drawn and shown.
-LETTERS = """as_drawn => [...document.querySelectorAll('main .cell_output img')]
-  .map(image => as_drawn * image.width / image.naturalWidth)
+LETTERS = """as_drawn => [
+    ...[...document.querySelectorAll('main .cell_output img:not(.live img)')]
+      .map(image => as_drawn * image.width / image.naturalWidth),
+    ...[...document.querySelectorAll('main canvas')]  // of 80 pixels an inch
+      .map(canvas => 0.8 * as_drawn * canvas.clientWidth / canvas.width)]
   .filter(size => size > parseFloat(getComputedStyle(document.querySelector('main p')).fontSize))"""
 
 
