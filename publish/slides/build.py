@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from filelock import FileLock
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from pygments import highlight
@@ -407,8 +408,10 @@ def environment() -> jinja2.Environment:
 def copy_libraries(folder: Path) -> None:
     """Copy reveal.js, MathJax and the style into a folder; fetch the first one if absent."""
     reveal = NPM / "node_modules" / "reveal.js"
-    if not reveal.exists():
-        fetch_reveal()
+    NPM.mkdir(parents=True, exist_ok=True)
+    with FileLock(NPM / "lock"):  # two builds may ask for it at once
+        if not reveal.exists():
+            fetch_reveal()
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     mathjax = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
     for part in REVEAL_PARTS:
@@ -429,7 +432,6 @@ def fetch_reveal() -> None:
             "The slides need reveal.js, and there is no npm here to fetch it. "
             "Install Node.js, which brings npm (on Debian and Ubuntu: sudo apt install npm)."
         )
-    NPM.mkdir(parents=True, exist_ok=True)
     options = ["--prefix", str(NPM), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
     if subprocess.run([npm, "install", *options, REVEAL], check=False).returncode:
         sys.exit("npm could not fetch reveal.js: see its message above.")

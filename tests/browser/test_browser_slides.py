@@ -24,11 +24,13 @@ OUTSIDE = """slide => {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built():
-    """The slides, built anew."""
+def built(worker_id):
+    """The slides, built anew, for each of pytest's workers in a folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slides, "OUTPUT", slides.OUTPUT.with_name(f"slides-{worker_id}"))
         patch.setattr("sys.argv", ["slides"])
         assert slides.main() == 0
+        yield
 
 
 def open_deck(page, notebook, view=""):
