@@ -56,15 +56,15 @@ class FairExecute(Execute):
     timeout = Integer(20, help="seconds of a cell").tag(config=True)
     raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
     shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
-    timeouts = Dict(help="seconds of a cell, for notebooks that need other ones").tag(config=True)
+    timeouts = Dict(help="seconds of a cell that is no check, for some notebooks").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any], km: Any = None
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Run the notebook, again if a cell has killed the kernel."""
         name = resources["nbgrader"]["notebook"]
-        self.seconds = int(self.timeouts.get(name, self.timeout))
-        self.timeout_func = lambda cell: self.seconds
+        self.longest = int(self.timeouts.get(name, self.timeout))
+        self.timeout_func = self.limit
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
         for _ in range(STOPS - 1):
@@ -98,11 +98,15 @@ class FairExecute(Execute):
             self.ban(defined(self.nb, cell))
         return cell, resources
 
+    def limit(self, cell: NotebookNode) -> int:
+        """How many seconds a cell may run."""
+        return int(self.timeout) if is_check(cell) else self.longest
+
     def stop(self, index: int, cell: NotebookNode) -> None:
         """Note that a cell was stopped, and in which function of the student's it was."""
         frames = FRAME.findall(COLOUR.sub("", "\n".join(traceback(cell))))
         culprit = next((name for name in frames if name.split(".")[0] in defined(self.nb)), None)
-        sentence = f"{culprit or called(cell)} ran more than {self.seconds} s: it was stopped"
+        sentence = f"{culprit or called(cell)} ran more than {self.limit(cell)} s: it was stopped"
         self.stopped[index] = error("CellTimeoutError", sentence)
         shown = [output for output in cell.outputs if output.output_type != "error"]
         cell.outputs = [*shown, self.stopped[index]]
