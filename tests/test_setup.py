@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from publish.notebook import ROOT
 from publish.pages.run import execute
-from publish.student.marking.update import open_lab
+from publish.student.start import open_lab
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

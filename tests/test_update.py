@@ -1,4 +1,4 @@
-"""What survives a new release: in the zip, whose start.py is update.py, and in my_notebooks/."""
+"""What survives a new release: in the zip, and in my_notebooks/."""
 
 import runpy
 import shutil
@@ -15,8 +15,7 @@ from strategies import for_all
 
 from cs231n_utils.progress import digest
 from publish.notebook import Notebook
-from publish.student import edition, lab
-from publish.student.marking import update
+from publish.student import edition, lab, start
 
 NAME = "04_softmax_gradient.ipynb"
 SOLVED = edition.solved(Notebook.series("04")[0])
@@ -58,7 +57,7 @@ def text(notebook):
 def test_what_is_no_change_changes_nothing(old, new, line_end):
     for part in old.cells:
         part.source = part.source.replace("\n", line_end)
-    assert update.merge(old, new) == ["carried over: answers 0, cells of your own 0"]
+    assert start.merge(old, new) == ["carried over: answers 0, cells of your own 0"]
     assert new == RELEASED
 
 
@@ -67,7 +66,7 @@ def test_answers_and_own_cells_come_to_their_places(old, new):
     old.cells.insert(place(old, FIRST) + 1, new_code_cell("print('my test')"))
     old.cells.insert(0, new_markdown_cell("my note"))
     release_again(new, new.cells[0].id, "# 04 A better title")
-    assert update.merge(old, new) == ["carried over: answers 1, cells of your own 2"]
+    assert start.merge(old, new) == ["carried over: answers 1, cells of your own 2"]
     assert [part.source for part in new.cells[:2]] == ["my note", "# 04 A better title"]
     assert cell(new, FIRST).source == MINE
     assert new.cells[place(new, FIRST) + 1].source == "print('my test')"
@@ -92,7 +91,7 @@ def test_what_changed_is_said_and_kept(old, new, name, released, sentence, stand
         new.cells.remove(cell(new, name))
     elif released:
         release_again(new, name, released)
-    assert sentence in update.merge(old, new)[1]
+    assert sentence in start.merge(old, new)[1]
     assert MINE in text(new)
     assert released is None or cell(new, name).source == stands
     assert (released or "") in text(new)
@@ -105,7 +104,7 @@ def test_a_copied_cell_is_ones_own(old, new):
     copy.id, copy.source = "another", "attempt = 1"
     old.cells.insert(0, copy)
     cell(old, FIRST).source = "attempt = 2"
-    update.merge(old, new)
+    start.merge(old, new)
     assert cell(new, FIRST).source == "attempt = 2"
     assert new.cells[0].source == "attempt = 1"
     assert not new.cells[0].metadata.keys() & {"released", "nbgrader", "deletable"}
@@ -115,7 +114,7 @@ def test_an_answer_is_found_whose_cell_lost_its_marks(old, new):
     """JupyterLab drops them when the cell is merged into one of the student's own."""
     old.cells[place(old, FIRST)] = new_code_cell(f"helper = 1\n\n{MINE}")
     old.cells.insert(0, new_code_cell("softmax_loss = None  # uses the name, defines nothing"))
-    assert update.merge(old, new) == ["carried over: answers 1, cells of your own 1"]
+    assert start.merge(old, new) == ["carried over: answers 1, cells of your own 1"]
     assert cell(new, FIRST).source == f"helper = 1\n\n{MINE}"
     assert text(new).count("return 'mine'") == 1
 
@@ -123,7 +122,7 @@ def test_an_answer_is_found_whose_cell_lost_its_marks(old, new):
 def test_a_cell_of_ones_own_is_not_taken_for_an_answer_that_is_there(old, new):
     cell(old, FIRST).source = MINE
     old.cells.insert(0, new_code_cell(MINE.replace("mine", "first try")))
-    assert update.merge(old, new) == ["carried over: answers 1, cells of your own 1"]
+    assert start.merge(old, new) == ["carried over: answers 1, cells of your own 1"]
     assert cell(new, FIRST).source == MINE
     assert new.cells[0].source.endswith("'first try'")
 
@@ -157,7 +156,7 @@ def test_nothing_is_lost_whatever_was_done(edits):
             release_again(new, part.id, line)
     written = {line for line in text(old).splitlines() if line.startswith("edit ")}
     released = [part.id for part in new.cells]
-    update.merge(old, new)
+    start.merge(old, new)
     nbformat.validate(new)
     assert len({part.id for part in new.cells}) == len(new.cells)
     assert written <= set(text(new).splitlines())
@@ -171,7 +170,7 @@ def copies(tmp_path, monkeypatch):
     for folder in folders:
         (folder / "notebooks").mkdir(parents=True)
         nbformat.write(RELEASED, folder / "notebooks" / NAME)
-        shutil.copy(update.__file__, folder / "start.py")
+        shutil.copy(start.__file__, folder / "start.py")
     monkeypatch.chdir(folders[1])
     return folders
 

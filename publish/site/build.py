@@ -31,7 +31,7 @@ from publish.student.edition import solved, unsolved
 
 HERE = Path(__file__).parent
 COPIED = ["*.md", "data/*.md", "publish/images/*", "publish/screenshots/*"]
-TITLE = "From raw pixels to a trained network"
+WEEKLY = ROOT / "publish" / "student" / "course" / "weekly.md"
 
 REFERENCE = """# `{title}`
 
@@ -78,8 +78,10 @@ def build(
     talks = talks and add_slides(site / "slides", students)
     add_downloads(site / "downloads", students)
     audience = "students" if students else "instructors"
-    settings = ["-D", f"html_title={TITLE}" + " (for instructors)" * (not students)]
-    settings += ["-A", f"audience={audience}", *["-A", "talks=1"][: 2 * talks]]
+    title = parts.TITLE if students else f"{parts.TITLE} (for instructors)"
+    settings = ["-D", f"html_title={title}", "-A", f"audience={audience}"]
+    if talks:
+        settings += ["-A", "talks=1"]
     strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
     notebooks = {notebook.name: notebook for notebook in [*Notebook.series(), *executed]}
     with tempfile.TemporaryDirectory() as work:
@@ -147,7 +149,7 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
         notebooks = [without_answers(notebook) for notebook in notebooks]
     else:
         tables = {"counts.txt": parts.counts(notebooks), "needs.txt": parts.needs(notebooks)}
-        written |= {"marking.md": quiz.marking(), "weekly.txt": parts.weekly(), **tables}
+        written |= {"marking.md": quiz.marking(), "weekly.txt": WEEKLY.read_text("utf-8"), **tables}
     for notebook in notebooks:
         written[f"notebooks/{notebook.path.name}"] = nbformat.writes(notebook.content)
     for name, content in written.items():

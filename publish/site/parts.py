@@ -10,6 +10,7 @@ from publish.course import Course
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook, alt_text, size
 
+TITLE = "From raw pixels to a trained network"
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
 PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
 MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
@@ -63,12 +64,6 @@ def start() -> str:
     """How a student starts: what the README of the student edition says, below its title."""
     archive = ROOT / "build" / "student.zip"
     return ZIP * archive.exists() + HANDOUT.read_text(encoding="utf-8").partition("\n")[2]
-
-
-def weekly() -> str:
-    """The routine of a week with nbgrader, for the guide to include."""
-    recipe = ROOT / "publish" / "student" / "course" / "weekly.md"
-    return recipe.read_text(encoding="utf-8") if recipe.exists() else ""
 
 
 # --- The map ------------------------------------------------------------------------------------

@@ -267,7 +267,7 @@ def copy_files(folder: Path) -> None:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
     shutil.copy2(course.path(), nbgrader / "course.toml")
-    shutil.copy2(HERE / "marking" / "update.py", student / "start.py")
+    shutil.copy2(HERE / "start.py", student)
     shutil.copy2(Path(kernel.__file__), nbgrader / "marking")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions

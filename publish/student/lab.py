@@ -15,7 +15,7 @@ from cs231n_utils.progress import digest
 from publish.notebook import ROOT, Notebook
 from publish.student.edition import solved, unsolved
 from publish.student.marking.stubs import as_released
-from publish.student.marking.update import carry, check_port, open_lab, write
+from publish.student.start import carry, check_port, open_lab, write
 
 MINE = ROOT / "my_notebooks"
 

@@ -13,9 +13,10 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Dict, Integer, Unicode
 
-from .mend import is_check, is_solution, mend
+from .mend import mend
 
 STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
 FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
@@ -92,7 +93,7 @@ class FairExecute(Execute):
             return cell, resources
         if "CellTimeoutError" in [output.get("ename") for output in cell.outputs]:
             self.stop(index, cell)
-        elif is_check(cell):
+        elif is_grade(cell):
             cell.outputs = [as_shown(output) for output in cell.outputs]
         elif is_solution(cell):
             self.ban(defined(self.nb, cell))
@@ -100,7 +101,7 @@ class FairExecute(Execute):
 
     def limit(self, cell: NotebookNode) -> int:
         """How many seconds a cell may run."""
-        return int(self.timeout) if is_check(cell) else self.longest
+        return int(self.timeout) if is_grade(cell) else self.longest
 
     def stop(self, index: int, cell: NotebookNode) -> None:
         """Note that a cell was stopped, and in which function of the student's it was."""

@@ -8,6 +8,7 @@ import re
 from copy import deepcopy
 
 from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import digest, is_as_released
 
@@ -54,11 +55,11 @@ def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             original.id = cell.id
             if not is_locked(original):
                 original.source = cell.source
-            elif is_check(original) and is_changed(cell, original):
+            elif is_grade(original) and is_changed(cell, original):
                 told.append(f"{check_name(original)} was changed: the original was run")
             notebook.cells[position] = here[name] = original
     put_back(notebook, released, here)
-    missing = [cell for cell in released.cells if is_check(cell) and cell.id not in here]
+    missing = [cell for cell in released.cells if is_grade(cell) and cell.id not in here]
     if here:
         told += [f"{check_name(check)} was deleted: it was put back" for check in missing]
     else:
@@ -124,7 +125,7 @@ def put_back(notebook: NotebookNode, released: NotebookNode, here: dict[str, Not
         elif original.cell_type == "code" and not is_solution(original):
             restored = deepcopy(original)
             restored.id = f"{original.id[:50]}-restored"
-            late = is_check(original) or not here
+            late = is_grade(original) or not here
             (waiting if late else after.setdefault(before, [])).append(restored)
     notebook.cells = after.get(0, [])
     for cell in cells:
@@ -167,18 +168,3 @@ def is_changed(cell: NotebookNode, original: NotebookNode) -> bool:
 def check_name(cell: NotebookNode) -> str:
     """How the summary and the pages call a check."""
     return str(cell.metadata.nbgrader.grade_id)
-
-
-def is_check(cell: NotebookNode) -> bool:
-    """Whether a released cell gives points."""
-    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
-
-
-def is_solution(cell: NotebookNode) -> bool:
-    """Whether a student writes a part of a released cell."""
-    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
-
-
-def is_locked(cell: NotebookNode) -> bool:
-    """Whether a released cell is text or a check."""
-    return bool(cell.metadata.get("nbgrader", {}).get("locked"))

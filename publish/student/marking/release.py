@@ -25,7 +25,7 @@ class NamedStubs(ClearSolutions):
 
 
 class MarkCells(NbGraderPreprocessor):
-    """Writes into each cell what it was released as, so that update.py can tell what changed."""
+    """Writes into each cell what it was released as, so that start.py can tell what changed."""
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int

@@ -1,4 +1,4 @@
-"""What students get in place of solutions, and the marks by which update.py tells their changes."""
+"""What students get in place of solutions, and the marks by which start.py tells their changes."""
 
 import re
 
