@@ -28,7 +28,7 @@ def known_finite() -> Iterator[None]:
         _known_finite.reset(token)
 
 
-def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
+def check_inputs(X: np.ndarray, num_features: int | None) -> np.ndarray:
     """Return inputs as an array of finite numbers, one example per row.
 
     Parameters
@@ -36,7 +36,7 @@ def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
     X
         Inputs, shape (N, D), with at least one row.
     num_features
-        The number D of features.
+        The number D of features; None where examples may have any shape.
 
     Raises
     ------
@@ -45,9 +45,9 @@ def check_inputs(X: np.ndarray, num_features: int) -> np.ndarray:
         make all scores of its row NaN, and argmax would answer 0 all the same.
     """
     X = np.asarray(X)
-    if X.ndim != 2 or X.shape[1] != num_features:
+    if (X.ndim != 2 or X.shape[1] != num_features) if num_features else X.ndim < 2:
         raise ValueError(
-            f"X must have shape (N, {num_features}), one example per row, not {X.shape}; "
+            f"X must have shape (N, {num_features or '...'}), one example per row, not {X.shape}; "
             "X.reshape(N, -1) turns images into rows, x[None, :] turns one example into a batch"
         )
     if len(X) == 0:
@@ -178,7 +178,7 @@ def check_split(model: Any, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
         As `check_inputs` and `check_labels` do.
     """
     num_classes = model.loss(X[:1]).shape[1]
-    X = check_inputs(X, np.shape(X)[1])
+    X = check_inputs(X, None)
     return X, check_labels(y, len(X), num_classes)
 
 
@@ -219,6 +219,156 @@ def check_share(name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
     return value
+
+
+def check_keep(keep: float) -> float:
+    """Return the share of numbers that dropout keeps.
+
+    Raises
+    ------
+    ValueError
+        Unless it is above 0 and at most 1: what is kept is divided by it.
+    """
+    if not 0 < keep <= 1:
+        raise ValueError(
+            f"keep must be above 0 and at most 1, not {keep}: it is the share of numbers that stay"
+        )
+    return float(keep)
+
+
+def describe(layer: Any) -> str:
+    """A layer as messages call it: Affine(64, 10)."""
+    sizes = [getattr(layer, name, None) for name in ("input_size", "output_size")]
+    sizes = sizes[:1] if sizes[0] == sizes[1] else sizes
+    return f"{type(layer).__name__}({', '.join(str(size) for size in sizes if size)})"
+
+
+def check_chain(layers: list[Any]) -> tuple[int | None, int | None]:
+    """Return the sizes of what enters the first layer and leaves the last, None where any fits.
+
+    Raises
+    ------
+    ValueError
+        When there is no layer, one stands there twice, or two do not fit.
+    TypeError
+        When a layer lacks forward or backward.
+    """
+    if not layers:
+        raise ValueError("a chain needs at least one layer")
+    size, before = None, 0
+    for place, layer in enumerate(layers):
+        if not callable(getattr(layer, "forward", None)) or isinstance(layer, type):
+            raise TypeError(f"layers[{place}] must be a layer, such as ReLU(), not {layer!r}")
+        if any(layer is other for other in layers[:place]):
+            raise ValueError(
+                f"layers[{place}], {describe(layer)}, stands in the chain twice, but it "
+                "remembers one pass only: make a second layer"
+            )
+        takes, gives = (getattr(layer, name, None) for name in ("input_size", "output_size"))
+        if size and takes and size != takes:
+            raise ValueError(
+                f"layers[{before}], {describe(layers[before])}, gives {size} numbers, but "
+                f"layers[{place}], {describe(layer)}, takes {takes}"
+            )
+        if gives:
+            size, before = gives, place
+    warn_of_equal_weights(layers)
+    return getattr(layers[0], "input_size", None), size
+
+
+def warn_of_equal_weights(layers: list[Any]) -> None:
+    """Warn when two layers start from one seed, as they do where each is given the same number."""
+    weights = [layer.params["W"] for layer in layers if "W" in layer.params]
+    for number, W in enumerate(weights):
+        if W.any() and any(np.array_equal(W, other) for other in weights[:number]):
+            warnings.warn(
+                "two layers hold equal weights: draw all from one Generator, "
+                "rng = np.random.default_rng(0), and pass rng=rng to each",
+                UserWarning,
+                stacklevel=4,
+            )
+            return
+
+
+def check_residual(chain: Any) -> None:
+    """Refuse a chain whose output cannot be added to its input.
+
+    Raises
+    ------
+    ValueError
+        When their sizes differ.
+    """
+    takes, gives = chain.input_size, chain.output_size
+    if takes and gives and takes != gives:
+        raise ValueError(
+            f"a residual layer adds its input to its output, but takes {takes} numbers "
+            f"and gives {gives}"
+        )
+
+
+def check_rows(layer: Any, X: np.ndarray) -> np.ndarray:
+    """Return rows X of as many numbers as the layer takes.
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one.
+    """
+    if np.ndim(X) != 2 or np.shape(X)[1] != layer.input_size:
+        raise ValueError(
+            f"{describe(layer)} takes rows of {layer.input_size} numbers, shape "
+            f"(N, {layer.input_size}), but was given {np.shape(X)}; Flatten() makes images rows"
+        )
+    return X
+
+
+def check_batch(X: np.ndarray, chain: Any) -> np.ndarray:
+    """Return inputs as an array that the first layer of a chain takes.
+
+    Raises
+    ------
+    ValueError
+        As `check_inputs` does; when an array in params is not the one that its layer uses.
+    """
+    for place, layer in enumerate(chain.layers):
+        for key, value in layer.params.items():
+            if chain.params.get(f"{place}.{key}") is not value:
+                name = f"params['{place}.{key}']"
+                raise ValueError(
+                    f"{name} was replaced by another array, which its layer does not see: "
+                    f"write into the old one, {name}[...] = ..."
+                )
+    return check_inputs(X, chain.input_size)
+
+
+def check_several(layer: Any, X: np.ndarray) -> None:
+    """Refuse a batch of one for a layer that takes statistics over the batch.
+
+    Raises
+    ------
+    ValueError
+        When X has one row: its variance is 0, and what leaves the layer does not depend on it.
+    """
+    if len(X) == 1:
+        raise ValueError(
+            f"{describe(layer)} was given a batch of one in training: it would subtract the example"
+            " from itself. Use batches of at least two (does the last one of an epoch hold one?)"
+        )
+
+
+def check_remembered(layer: Any, memory: Any) -> Any:
+    """Return what a layer's forward pass left for the backward pass.
+
+    Raises
+    ------
+    RuntimeError
+        When there was no forward pass.
+    """
+    if memory is None:
+        raise RuntimeError(
+            f"{describe(layer)}: backward before forward; it needs what forward remembers"
+        )
+    return memory
 
 
 def check_optimizer(optimizer: Any) -> None:

@@ -35,6 +35,9 @@ WITNESSED = {
     "05": ["dW"],
     "06": ["dX", "dW", "db", "dZ"],
     "07": ["dW1", "db1", "dW2", "db2"],
+    "13": ["dX"],
+    "14": ["dX", "dgamma", "dbeta"],
+    "15": ["dX", "dS"],
 }
 
 # What a sentence that defines a symbol of README.md's table must speak of.
@@ -46,7 +49,7 @@ MEANINGS = {
     "B": r"minibatch|batch|examples",
     "L": r"loss",
     "X": r"input|example|image|row|table",
-    "Y": r"one-hot|target",
+    "Y": r"one-hot|target|leaves",
     "W": r"weight|parameter",
     "S": r"score",
     "P": r"probabilit",
@@ -60,6 +63,7 @@ MEANINGS = {
     "k": r"class|label",
     "h": r"step|difference",
     r"\mu": r"mean",
+    r"\gamma": r"scale",
     r"\varepsilon": r"machine|round|epsilon",
     r"\lambda": r"regulari[sz]ation|penalty",
     r"\eta": r"rate|length",
@@ -93,7 +97,7 @@ CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
 TEX = """
     Big Bigl Bigr big bigg bigl bigr left right langle rangle lceil rceil lfloor rfloor lVert rVert
     alpha beta gamma delta Delta zeta eta theta lambda mu xi pi Pi rho sigma tau varphi varepsilon
-    frac tfrac dfrac binom sqrt sum prod int partial nabla infty bar hat tilde
+    ell frac tfrac dfrac binom sqrt sum prod int partial nabla infty bar hat tilde
     cdot cdots dots times odot circ pm approx ne neq le ge in to leftarrow top bmod square
     exp log max cos Pr operatorname mathbb mathbf mathrm text textstyle quad qquad begin end tag
 """

@@ -38,6 +38,9 @@ UNSOLVED = ["raise NotImplementedError", "return None", "pass"]
 DECLARED = {
     "03": {"x": "any array that f is a function of", "i": "an entry's index, a tuple"},
     "06": dict.fromkeys(("x", "b", "z", "a", "dx", "db", "dz", "da"), "of a single neuron"),
+    "13": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
+    "14": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
+    "15": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
 }
 
 observers = []  # in a kernel: the one that looks on

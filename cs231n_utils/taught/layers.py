@@ -1,9 +1,34 @@
 """Exported from notebooks: edit them, then `make export`.
 
 - notebooks/06_backpropagation.ipynb
+- notebooks/13_deep_networks.ipynb
+- notebooks/14_normalization.ipynb
+- notebooks/15_regularization.ipynb
 """
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
+
+from cs231n_utils.taught import training
+from cs231n_utils.taught.linear import predict_labels
+from cs231n_utils.taught.losses import l2_penalty, softmax_loss
+from cs231n_utils.types import Params
+from cs231n_utils.validation import (
+    check_batch,
+    check_chain,
+    check_counts,
+    check_keep,
+    check_network,
+    check_positive,
+    check_remembered,
+    check_residual,
+    check_rows,
+    check_several,
+    check_share,
+)
 
 
 def affine_backward(
@@ -24,3 +49,325 @@ def relu(Z: np.ndarray) -> np.ndarray:
 def relu_backward(dA: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Gradient dZ of A = relu(Z), from dA; arrays of one shape. At the kink, Z = 0, it is 0."""
     return dA * (Z > 0)  # (6.23)
+
+
+class Layer:
+    """A step of a network: it computes, remembers what its gradient needs, and passes back.
+
+    Attributes
+    ----------
+    params, grads
+        Parameters, and their gradients after `backward`, under the same names.
+    state
+        Arrays that training renews without a gradient.
+    needs_dX
+        Whether `backward` must return dX. For the first layer of a model nobody uses it.
+    """
+
+    needs_dX = True
+
+    def __init__(self, **params: np.ndarray) -> None:
+        self.params: Params = params
+        self.grads: Params = {}
+        self.state: Params = {}
+        self.memory: Any = None
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """What leaves the layer when X enters it."""
+        raise NotImplementedError
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        """The gradient dX, from that of what left the layer; renews grads."""
+        raise NotImplementedError
+
+    def remembered(self) -> Any:
+        """What the last `forward` left for `backward`."""
+        return check_remembered(self, self.memory)
+
+
+class Affine(Layer):
+    """X W + b. Weights W (D, H) of standard deviation std, by default He's, and b (H,) of 0."""
+
+    def __init__(self, input_size: int, output_size: int, std: float | None = None, *,
+                 rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
+        if std is None:
+            std = float(np.sqrt(2 / input_size))  # (13.x)
+        check_network((input_size, output_size), std, dtype)
+        W = std * np.random.default_rng(rng).standard_normal((input_size, output_size))
+        super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
+        self.input_size, self.output_size = input_size, output_size
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = check_rows(self, X)
+        return X @ self.params["W"] + self.params["b"]
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        X = self.remembered()
+        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}
+        return dOut @ self.params["W"].T if self.needs_dX else dOut
+
+
+class ReLU(Layer):
+    """max(X, 0), entry by entry."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = X
+        return relu(X)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return relu_backward(dOut, self.remembered())
+
+
+class Flatten(Layer):
+    """Every example as one row."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = X.shape
+        return X.reshape(len(X), -1)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut.reshape(self.remembered())
+
+
+def gathered(layers: Sequence[Layer], name: str) -> Params:
+    """The params, grads or state of all layers, with keys like "2.W" for layers[2].params["W"]."""
+    return {f"{place}.{key}": value for place, layer in enumerate(layers)
+            for key, value in getattr(layer, name).items()}
+
+
+class Chain(Layer):
+    """Layers one after another, as one layer."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = list(layers)
+        self.input_size, self.output_size = check_chain(self.layers)
+        self.params = gathered(self.layers, "params")
+        self.state = gathered(self.layers, "state")
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        for layer in self.layers:
+            X = layer.forward(X, training)
+        return X
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        for layer in reversed(self.layers):
+            dOut = layer.backward(dOut)
+        self.grads = gathered(self.layers, "grads")
+        return dOut
+
+
+def add_l2_penalty(reg: float, params: Params, grads: Params) -> float:
+    """Penalty of all weights "W"; adds its gradient, reg * W, to theirs in place."""
+    weights = {key: value for key, value in params.items() if key.split(".")[-1] == "W"}
+    for key, W in weights.items():
+        grads[key] += float(reg) * W
+    return l2_penalty(reg, *weights.values())
+
+
+class Sequential(Chain):
+    """Layers whose last one gives scores, with the softmax cross-entropy as loss: a model.
+
+    Attributes
+    ----------
+    params
+        The parameters of all layers: params["2.W"] is layers[2].params["W"], the same array.
+    loss_of_scores
+        Function of scores and labels that returns the mean loss and dS.
+    """
+
+    loss_of_scores = staticmethod(softmax_loss)
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
+        """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
+        S = self.scores(X, training=y is not None)
+        if y is None:
+            return S
+        loss, dS = self.loss_of_scores(S, y)
+        self.layers[0].needs_dX = False
+        self.backward(dS)
+        self.layers[0].needs_dX = True
+        loss += add_l2_penalty(reg, self.params, self.grads)
+        return loss, self.grads
+
+    def scores(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Scores (N, C) of inputs X, one example a row."""
+        return self.forward(check_batch(X, self), training)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (N,) of inputs X: the class with the largest score."""
+        return predict_labels(self.scores(X))
+
+    train = training.train  # the loop of 08_training, as a method
+
+
+class Residual(Chain):
+    """X + f(X), where f is a chain of layers."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        check_residual(self)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        return X + super().forward(X, training)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut + super().backward(dOut)
+
+
+def deep_net(sizes: Sequence[int], std: float | None = None, *,
+             norm: Callable[[int], Layer] | None = None, rng: np.random.Generator | int = 0,
+             dtype: Any = np.float64) -> Sequential:
+    """Affine maps of these sizes with a ReLU between any two, and norm(size) before each ReLU."""
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    for input_size, output_size in pairwise(sizes):
+        if layers:
+            layers += [norm(input_size)] if norm else []
+            layers += [ReLU()]
+        layers += [Affine(input_size, output_size, std, rng=rng, dtype=dtype)]
+    return Sequential(layers)
+
+
+def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """X with mean 0 and variance 1 along an axis, and 1 / sqrt(variance + eps)."""
+    centred = X - X.mean(axis=axis, keepdims=True)
+    variance = (centred**2).mean(axis=axis, keepdims=True)
+    scale = 1 / np.sqrt(variance + eps)
+    return centred * scale, scale
+
+
+def standardize_backward(
+    dX_hat: np.ndarray, X_hat: np.ndarray, scale: np.ndarray, axis: int
+) -> np.ndarray:
+    """Gradient dX of X_hat, scale = standardize(X, axis, eps), from dX_hat."""
+    mean = dX_hat.mean(axis=axis, keepdims=True)
+    along = (dX_hat * X_hat).mean(axis=axis, keepdims=True)
+    return scale * (dX_hat - mean - X_hat * along)
+
+
+def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
+    X_hat, _ = standardize(X, axis=0, eps=eps)
+    return gamma * X_hat + beta
+
+
+def batch_norm_backward(
+    dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of batch_norm, from dY (N, D)."""
+    X_hat, scale = standardize(X, axis=0, eps=eps)
+    dX = standardize_backward(dY * gamma, X_hat, scale, axis=0)
+    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
+
+
+def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Every row of X (N, D) with mean 0 and variance 1, then scaled and shifted by column."""
+    X_hat, _ = standardize(X, axis=1, eps=eps)
+    return gamma * X_hat + beta
+
+
+def layer_norm_backward(
+    dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of layer_norm, from dY (N, D)."""
+    X_hat, scale = standardize(X, axis=1, eps=eps)
+    dX = standardize_backward(dY * gamma, X_hat, scale, axis=1)
+    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
+
+
+class Norm(Layer):
+    """What batch and layer norm share: gamma (D,) of 1, beta (D,) of 0, and the backward pass."""
+
+    axis: int  # of the mean and the variance
+
+    def __init__(self, size: int, *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+        check_counts(size=size)
+        super().__init__(gamma=np.ones(size, dtype), beta=np.zeros(size, dtype))
+        self.input_size = self.output_size = size
+        self.eps = check_positive("eps", eps)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        X_hat, scale, constant = self.remembered()  # constant: a mean and variance from before
+        self.grads = {"gamma": (dOut * X_hat).sum(axis=0), "beta": dOut.sum(axis=0)}
+        dX_hat = dOut * self.params["gamma"]
+        if constant:
+            return dX_hat * scale
+        return standardize_backward(dX_hat, X_hat, scale, axis=self.axis)
+
+
+def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
+    """Move a running mean and variance towards those of a batch; the variance is unbiased."""
+    for key, value in {"mean": X.mean(axis=0), "variance": X.var(axis=0, ddof=1)}.items():
+        state[key] *= decay
+        state[key] += (1 - decay) * value
+
+
+class BatchNorm(Norm):
+    """Standardizes every column by its batch in training, by running averages in prediction.
+
+    Attributes
+    ----------
+    decay
+        Share of the running averages that a batch leaves; PyTorch's momentum is 1 - decay.
+    state
+        Running mean and variance, (D,) each.
+    """
+
+    axis = 0
+
+    def __init__(self, size: int, *, decay: float = 0.9, eps: float = 1e-5,
+                 dtype: Any = np.float64) -> None:
+        super().__init__(size, eps=eps, dtype=dtype)
+        self.decay = check_share("decay", decay)
+        self.state = {"mean": np.zeros(size, dtype), "variance": np.ones(size, dtype)}
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        check_rows(self, X)
+        if training:
+            check_several(self, X)
+            X_hat, scale = standardize(X, axis=0, eps=self.eps)
+            renew_averages(self.state, X, self.decay)
+        else:
+            scale = 1 / np.sqrt(self.state["variance"] + self.eps)
+            X_hat = (X - self.state["mean"]) * scale
+        self.memory = X_hat, scale, not training
+        return self.params["gamma"] * X_hat + self.params["beta"]
+
+
+class LayerNorm(Norm):
+    """Standardizes every row, in training as in prediction."""
+
+    axis = 1
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        X_hat, scale = standardize(check_rows(self, X), axis=1, eps=self.eps)
+        self.memory = X_hat, scale, False
+        return self.params["gamma"] * X_hat + self.params["beta"]
+
+
+class Dropout(Layer):
+    """Zeroes each number with probability 1 - keep in training, and divides the others by keep.
+
+    Attributes
+    ----------
+    redraw
+        Whether every forward pass draws a new mask. A gradient check needs False.
+    """
+
+    def __init__(self, keep: float, *, rng: np.random.Generator | int = 0) -> None:
+        super().__init__()
+        self.keep = check_keep(keep)
+        self.rng = np.random.default_rng(rng)
+        self.redraw = True
+        self.mask = np.zeros(0)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        if training and (self.redraw or self.mask.shape != X.shape):
+            kept = self.rng.random(X.shape) < self.keep
+            self.mask = (kept / self.keep).astype(np.result_type(X, np.float32))
+        self.memory = self.mask if training else 1.0
+        return X * self.memory
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut * self.remembered()

@@ -88,6 +88,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     sample = rng.permutation(N)[: len(y_val)]  # for the training accuracy
     history: History = {"loss_history": [], "train_acc_history": [], "val_acc_history": []}
     best: Params = {}
+    state = getattr(model, "state", {})  # what else a model's steps renew
     if optimizer is not None:
         learning_rate = optimizer.learning_rate
     first_rate = learning_rate
@@ -117,9 +118,9 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
             learning_rate *= learning_rate_decay  # (8.6)
             *earlier, latest = history["val_acc_history"]
             if keep_best and latest > max(earlier, default=-1):  # higher than ever
-                best = {name: value.copy() for name, value in model.params.items()}
-    for name in best:
-        model.params[name][...] = best[name]
+                best = {name: value.copy() for name, value in (model.params | state).items()}
+    for name, value in best.items():
+        (model.params | state)[name][...] = value
     if optimizer is not None:
         optimizer.learning_rate = first_rate
     return history
