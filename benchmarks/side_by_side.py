@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 QUARTILES = (25, 50, 75)
+WARM_UP = 5  # steps of a training run that are not counted
 
 
 def seconds(task):
@@ -31,6 +32,20 @@ def interleaved(contenders, rounds):
         for name, contender in contenders.items():
             measured[name].append(contender())
     return {name: np.array(values) for name, values in measured.items()}
+
+
+def median_step(train):
+    """Median seconds between time stamps, the first result of train(), less the first few."""
+    stamps, _ = train()
+    return float(np.median(np.diff(stamps)[WARM_UP:]))
+
+
+def one_thread_and_all():
+    """Yield 1 and then the number of all threads; NumPy's products use so many meanwhile."""
+    available = max(pool["num_threads"] for pool in threadpool_info())
+    for threads in sorted({1, available}):
+        with threadpool_limits(threads):
+            yield threads
 
 
 def ratios(measured, reference):

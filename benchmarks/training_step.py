@@ -20,10 +20,18 @@ from itertools import count, islice
 import numpy as np
 import torch
 from sklearn.neural_network import MLPClassifier
-from threadpoolctl import threadpool_info, threadpool_limits
 from torch.nn.functional import cross_entropy
 
-from benchmarks.side_by_side import interleaved, print_conditions, print_table, ratios, save
+from benchmarks.side_by_side import (
+    WARM_UP,
+    interleaved,
+    median_step,
+    one_thread_and_all,
+    print_conditions,
+    print_table,
+    ratios,
+    save,
+)
 from cs231n_utils.plots import COLORS, subplots
 from cs231n_utils.taught.models import TwoLayerNet
 from cs231n_utils.taught.optimizers import SGD
@@ -35,7 +43,6 @@ BATCH_SIZE = 200
 LEARNING_RATE = 1e-2
 REG = 1e-2
 STEPS = 45  # in each round
-WARM_UP = 5  # the first of them, which are not counted
 ROUNDS = 20
 LIMIT = "two products alone (limit)"
 OURS = "TwoLayerNet.train"
@@ -210,12 +217,6 @@ def make_net(params):
     return net
 
 
-def median_step(contender):
-    """Median seconds between one time stamp and the next, after the first few."""
-    stamps, _ = contender()
-    return float(np.median(np.diff(stamps)[WARM_UP:]))
-
-
 def check_same_mathematics(X, y, params):
     """Assert that the contenders agree: parameters after three steps, or loss and gradients.
 
@@ -287,14 +288,12 @@ def main():
     """Check, measure, print and draw, with one thread and with all."""
     use_all_threads()
     print_conditions("numpy", "torch", "scikit-learn")
-    available = max(pool["num_threads"] for pool in threadpool_info())
     rng = np.random.default_rng(0)
     X = rng.standard_normal((N, D), dtype=np.float32)
     y = rng.integers(0, C, N)
-    for threads in sorted({1, available}):
+    for threads in one_thread_and_all():
         torch.set_num_threads(threads)
-        with threadpool_limits(threads):
-            outcome = compare(threads, X, y)
+        outcome = compare(threads, X, y)
     save(draw(outcome), "training_step")
 
 
