@@ -1,4 +1,4 @@
-"""A class on one machine: students execute notebooks 01 to 11 at once.
+"""A class on one machine: students execute every notebook but 12 at once.
 
     python -m benchmarks.classroom         a class of 20
     python -m benchmarks.classroom 40      a class of 40
@@ -22,10 +22,10 @@ import numpy as np
 import psutil
 
 from benchmarks.side_by_side import print_conditions
-from publish.notebook import NOTEBOOKS
+from publish.notebook import Notebook
 from publish.pages.run import execute
 
-PATHS = sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb"))
+PATHS = [notebook.path for notebook in Notebook.series() if notebook.number != "12"]
 LIMIT = 3600  # seconds
 SPAWN = multiprocessing.get_context("spawn")  # a student shares nothing with another one
 MEGABYTE = 1e6

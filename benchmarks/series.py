@@ -1,6 +1,6 @@
 """Seconds of every notebook, as a student's kernel runs it: quiet, beside busy programs, and two.
 
-    python -m benchmarks.series          notebooks 01 to 11
+    python -m benchmarks.series          every notebook but 12
     python -m benchmarks.series 04 07    two of them
 
 Each notebook runs in three ways: alone; beside two endless loops for each processor; and twice at
@@ -59,7 +59,9 @@ def main() -> None:
     for variable in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
         del os.environ[variable]  # a student's kernel has none
     print_conditions("numpy", "jupyter-client")
-    notebooks = Notebook.series(*(sys.argv[1:] or ["0"]))
+    notebooks = Notebook.series(*sys.argv[1:])
+    if not sys.argv[1:]:
+        notebooks = [notebook for notebook in notebooks if notebook.number != "12"]
     head = f"{'quiet':>9}{'busy':>9}{'ratio':>7}{'two, busy':>11}{'ratio':>7}{'stated':>8}"
     print(f"\n{'notebook':28}{head}")
     for notebook in notebooks:

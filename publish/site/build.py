@@ -149,6 +149,7 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
         notebooks = [without_answers(notebook) for notebook in notebooks]
     else:
         tables = {"counts.txt": parts.counts(notebooks), "needs.txt": parts.needs(notebooks)}
+        tables |= {"faults.txt": parts.faults()}
         written |= {"marking.md": quiz.marking(), "weekly.txt": WEEKLY.read_text("utf-8"), **tables}
     for notebook in notebooks:
         written[f"notebooks/{notebook.path.name}"] = nbformat.writes(notebook.content)

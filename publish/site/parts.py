@@ -3,6 +3,8 @@
 import base64
 import html
 import re
+from importlib import import_module
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -18,8 +20,8 @@ SCALE = 0.73  # of a figure: its titles, which are its largest letters, are then
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
 SENTENCE = """\
-Twelve notebooks derive a neural network's mathematics step by step, turn each equation into a \
-line of NumPy beside it, and prove that the two agree.
+Notebooks that derive the mathematics of neural networks step by step, from a linear classifier to \
+twenty layers, turn each equation into a line of NumPy beside it, and prove that the two agree.
 """
 PICTURE = """
 ```{{image}} publish/images/08_training.png
@@ -149,6 +151,18 @@ def counts(notebooks: list[Notebook]) -> str:
         for n in notebooks
     ]
     return table(head, rows)
+
+
+def faults() -> str:
+    """How many faults are planted in each notebook, and how many more change no number."""
+    mutants: Any = import_module("tools.mutants")
+    files = [path for path in mutants.FILES if path.stem not in mutants.LONG]
+    kinds = {path.stem: [kind for _, kind, *_ in mutants.faults(path)] for path in files}
+    kinds["all"] = [kind for each in kinds.values() for kind in each]
+    rows: list[list[object]] = [
+        [number, each.count(""), each.count("equivalent")] for number, each in kinds.items()
+    ]
+    return table(["notebook", "faults, all caught", "equivalent"], rows)
 
 
 def needs(notebooks: list[Notebook]) -> str:

@@ -23,7 +23,7 @@ c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(HERE)
 c.Execute.kernel_manager_class = PollingKernelManager
 c.FairExecute.timeout = 20  # seconds of a cell: three that hang cost a minute
-c.FairExecute.timeouts = {"12_cifar10": 300}  # one of its cells trains for more than a minute
+c.FairExecute.timeouts = {"12_cifar10": 300, "15_regularization": 300}  # cells that train long
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,
     NamedStubs,
