@@ -5,7 +5,7 @@
 All have 50 hidden units a layer and are trained alike: 600 steps of SGD with momentum 0.9 on
 batches of 172, seven an epoch and all full, the rate falling in a straight line to 0, no penalty.
 Three seeds draw weights and batches. Each kind and depth has the one of five first rates that gives
-the highest mean accuracy on the validation digits, and its three networks read the test digits once.
+the highest mean accuracy on the validation digits; its three networks read the test digits once.
 
 Weights start with a standard deviation of 0.05, or with He's. A norm stands before each ReLU. A
 residual network is an affine map with its ReLU, at depth 5 two of them, then blocks of two maps,
