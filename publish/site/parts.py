@@ -20,8 +20,8 @@ SCALE = 0.73  # of a figure: its titles, which are its largest letters, are then
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
 SENTENCE = """\
-Notebooks that derive the mathematics of neural networks step by step, from a linear classifier to \
-twenty layers, turn each equation into a line of NumPy beside it, and prove that the two agree.
+These notebooks derive the mathematics of neural networks step by step, from a linear classifier \
+to twenty layers, turn each equation into a line of NumPy beside it, and prove that the two agree.
 """
 PICTURE = """
 ```{{image}} publish/images/08_training.png
