@@ -91,7 +91,7 @@ class Affine(Layer):
     def __init__(self, input_size: int, output_size: int, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         if std is None:
-            std = float(np.sqrt(2 / input_size))  # (13.15)
+            std = float(np.sqrt(2 / input_size))  # He's rule
         check_network((input_size, output_size), std, dtype)
         W = std * np.random.default_rng(rng).standard_normal((input_size, output_size))
         super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
