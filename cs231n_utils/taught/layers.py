@@ -64,7 +64,7 @@ class Layer:
         Whether `backward` must return dX. For the first layer of a model nobody uses it.
     """
 
-    needs_dX = True
+    needs_dX = True  # noqa: N815
 
     def __init__(self, **params: np.ndarray) -> None:
         self.params: Params = params
@@ -91,7 +91,7 @@ class Affine(Layer):
     def __init__(self, input_size: int, output_size: int, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         if std is None:
-            std = float(np.sqrt(2 / input_size))  # (13.x)
+            std = float(np.sqrt(2 / input_size))  # He's rule
         check_network((input_size, output_size), std, dtype)
         W = std * np.random.default_rng(rng).standard_normal((input_size, output_size))
         super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
@@ -99,12 +99,14 @@ class Affine(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = check_rows(self, X)
-        return X @ self.params["W"] + self.params["b"]
+        return X @ self.params["W"] + self.params["b"]  # (13.4)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X = self.remembered()
-        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}
-        return dOut @ self.params["W"].T if self.needs_dX else dOut
+        dW = X.T @ dOut  # (13.5)
+        db = dOut.sum(axis=0)  # (13.6)
+        self.grads = {"W": dW, "b": db}
+        return dOut @ self.params["W"].T if self.needs_dX else dOut  # (13.7)
 
 
 class ReLU(Layer):
@@ -123,7 +125,8 @@ class Flatten(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X.shape
-        return X.reshape(len(X), -1)
+        X = X.reshape(len(X), -1)
+        return X
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut.reshape(self.remembered())
@@ -147,12 +150,12 @@ class Chain(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         for layer in self.layers:
-            X = layer.forward(X, training)
+            X = layer.forward(X, training)  # (13.8)
         return X
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         for layer in reversed(self.layers):
-            dOut = layer.backward(dOut)
+            dOut = layer.backward(dOut)  # (13.9)
         self.grads = gathered(self.layers, "grads")
         return dOut
 
@@ -161,7 +164,7 @@ def add_l2_penalty(reg: float, params: Params, grads: Params) -> float:
     """Penalty of all weights "W"; adds its gradient, reg * W, to theirs in place."""
     weights = {key: value for key, value in params.items() if key.split(".")[-1] == "W"}
     for key, W in weights.items():
-        grads[key] += float(reg) * W
+        grads[key] += float(reg) * W  # (13.11)
     return l2_penalty(reg, *weights.values())
 
 
@@ -187,7 +190,7 @@ class Sequential(Chain):
         self.layers[0].needs_dX = False
         self.backward(dS)
         self.layers[0].needs_dX = True
-        loss += add_l2_penalty(reg, self.params, self.grads)
+        loss += add_l2_penalty(reg, self.params, self.grads)  # (13.10)
         return loss, self.grads
 
     def scores(self, X: np.ndarray, training: bool = False) -> np.ndarray:
@@ -199,20 +202,6 @@ class Sequential(Chain):
         return predict_labels(self.scores(X))
 
     train = training.train  # the loop of 08_training, as a method
-
-
-class Residual(Chain):
-    """X + f(X), where f is a chain of layers."""
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__(layers)
-        check_residual(self)
-
-    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        return X + super().forward(X, training)
-
-    def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut + super().backward(dOut)
 
 
 def deep_net(sizes: Sequence[int], std: float | None = None, *,
@@ -227,6 +216,20 @@ def deep_net(sizes: Sequence[int], std: float | None = None, *,
             layers += [ReLU()]
         layers += [Affine(input_size, output_size, std, rng=rng, dtype=dtype)]
     return Sequential(layers)
+
+
+class Residual(Chain):
+    """X + f(X), where f is a chain of layers."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        check_residual(self)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        return X + super().forward(X, training)  # (13.20)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut + super().backward(dOut)  # (13.22)
 
 
 def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
