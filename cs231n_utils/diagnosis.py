@@ -188,11 +188,14 @@ def faults_of_layer(
     reference: LayerReference, name: str, x: np.ndarray, gradient: np.ndarray
 ) -> list[Finding]:
     """Every explanation of the gradient of x, X or a parameter of a layer; none if it is right."""
-    right, planted = reference.grads[name], reference.planted(name, gradient)
-    terms = [float(np.abs(fault.gradient).max()) for fault in planted if fault.gradient.size]
-    terms = [size for size in terms if size < np.inf]  # what rounds where the right one cancels
-    noise = np.array(PROVED * np.abs(right).max() + EXACT * max(terms, default=0.0))
-    if gradient.shape == right.shape and (np.abs(gradient - right) <= noise).all():
+    right, noise = reference.grads[name], np.array(PROVED * np.abs(reference.grads[name]).max())
+    same_shape = gradient.shape == right.shape
+    if same_shape and (np.abs(gradient - right) <= noise).all():
+        return []
+    planted = reference.planted(name, gradient)
+    terms = [float(np.abs(fault.gradient).max(initial=0.0)) for fault in planted]
+    noise += EXACT * max((size for size in terms if size < np.inf), default=0.0)  # they may cancel
+    if same_shape and (np.abs(gradient - right) <= noise).all():
         return []
     everywhere = np.ones(x.shape, dtype=bool)
     exact = Slopes(right, noise, right, right, everywhere, ~everywhere)

@@ -6,7 +6,7 @@ Derived in the notebook 03_gradient_checking.
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -215,6 +215,7 @@ class _Check:
         self.settled = np.inf  # and at steps where slopes settle, if that proves the gradient right
         self.slopes: Slopes | None = None
         self.hidden = False  # whether round-off hides all differences
+        self.refuted = True  # whether neither round-off nor a kink may explain them
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
         if gradient.shape != x.shape:
             self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
@@ -225,10 +226,13 @@ class _Check:
             with np.errstate(over="ignore"):  # the typical size may be next to nothing
                 self.error = float(np.abs(gradient - self.numerical).max() / typical)
         if self.error <= tolerance:
-            self.settled = self.error
+            self.settled, self.refuted = self.error, False
             return
-        self.message = self._worst_entries(name)
+        self.message, off = self._worst_entries(name), np.abs(gradient - self.numerical)
+        scale = typical or float(max(np.abs(gradient).max(), np.abs(self.numerical).max()))
         if not settle:
+            noise = 100 * ROUND_OFF * abs(check_number(f(x))) / h
+            self.refuted = bool((off > max(noise, NEAR * scale)).any() or not np.isfinite(scale))
             return
         resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
         self.slopes = slopes = measure_slopes(f, x, h, resolution)
@@ -238,6 +242,8 @@ class _Check:
         sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
         right = slopes.settled & ~slopes.kink & sharp & (off <= slopes.noise)
         self.hidden = bool((off <= slopes.noise).all())
+        sure = slopes.settled & ~slopes.kink & (off > slopes.noise + NEAR * scale)
+        self.refuted = bool(sure.any() or not np.isfinite(scale))
         if scale < np.inf and not slopes.single and (right | right_at_h).all():
             self.settled = float(np.where(right_at_h, at_h, off).max()) / (scale or 1.0)
 
@@ -461,32 +467,37 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     def f(_: Any) -> float:
         return check_number(answer()[0])
 
-    def compare(key: str, settle: bool = True) -> _Check:
+    def compare(key: str, settle: bool = True, large: int = large, count: int = 4) -> _Check:
         x, gradient = params[key], grads[key]
         if x.size > large and gradient.shape == x.shape:
-            V = _directions({key: x}, count=4, rng=0)
+            V = _directions({key: x}, count, rng=0)
             return _along(V, f, {key: x}, grads, f"d{key}", 1e-5, 1e-5, settle)
         return _Check(f, x, gradient, f"d{key}", settle=settle)
 
     with _restored(*arrays.values()):
         grads = _gradients(answer, params, arrays, layers)
         reference: Any = None if layers else planting.recognise(params, X, y, reg, f)
+        wrong: list[str] = []
+        if layers and layers.faults:
+            quick = {key: compare(key, settle=False, large=SMALL, count=1) for key in params}
+            wrong = [key for key, check in quick.items() if check.refuted]
         for key, x in params.items():
+            if wrong and layers:
+                raise layers.error(wrong, [*params], lambda key: compare(key, False).message)
             gradient, same_shape = grads[key], grads[key].shape == x.shape
             check = compare(key, settle=not layers)
             if layers and not np.isfinite(check.settled):
                 if layers.faults:
-                    checks = {k: compare(k, settle=False) for k in params}
-                    wrong = {k: c.message for k, c in checks.items() if not np.isfinite(c.settled)}
-                    raise layers.error(wrong, [k for k in params if k not in wrong])
+                    raise layers.error([key], [*params], lambda key: compare(key, False).message)
                 if reference is None:
                     with kept():
                         reference = planting.recognise_model(model, layers.X, y, reg, f)
-                if reference and reference.proves(key, gradient):
+                proved = reference is not None and reference.proves(key, gradient)
+                check = check if proved and not check.refuted else compare(key)
+                if proved and not check.refuted:
                     compared = f"{check.compared} and of a reference pass"
                     report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
                     continue
-                check = compare(key)
             if np.isfinite(check.settled):
                 report[key] = check.report(f"d{key}")
                 continue
@@ -541,19 +552,19 @@ class _Layers:
             entering = [*_entering(self.model, self.X)]
         for place, layer, X, is_used in reversed(entering):
             if not any(inner.startswith(f"{place}.") for inner in found):
-                with self.kept():
-                    faults = _faults_of_layer(layer, X, is_used)
+                faults = _faults_of_layer(layer, X, is_used, self.kept)
                 found |= {place: faults} if faults else {}
         if not found and all(hasattr(self.model, name) for name in ("forward", "backward")):
-            with self.kept():
-                faults = _faults_of_layer(self.model, self.X, is_used=False)
+            faults = _faults_of_layer(self.model, self.X, is_used=False, kept=self.kept)
             found |= {"": faults} if faults else {}
         return found
 
-    def error(self, wrong: dict[str, str], right: list[str]) -> GradientCheckError:
+    def error(
+        self, wrong: list[str], keys: list[str], message: Callable[[str], str]
+    ) -> GradientCheckError:
         """The first wrong layer from the output down, at the last parameter that its fault reaches.
 
-        wrong says of every parameter whose gradient is not right what to say of it.
+        wrong are the parameters whose gradient is wrong, and message says it of one.
         """
         places = {id(v): at for at, layer in self.inside.items() for v in layer.params.values()}
         first, lines = next(iter(self.faults)), []
@@ -561,17 +572,18 @@ class _Layers:
         at = {key: _numbers(places.get(id(self.model.params[key]), "")) for key in wrong}
         reached = [key for key in wrong if at[key][:depth] <= _numbers(first)]
         key = [*wrong, *reached][-1]
-        keys = (key, *(other for other in wrong if other != key))
+        parameters = (key, *(other for other in wrong if other != key))
+        right = [other for other in keys if other not in wrong]
         for place, faults in self.faults.items():
             for name, findings in faults.items():
                 too = ", too" * (place != first)
                 lines += [f"{self.name(place)}: its {name} is wrong{too}: {findings[0].text}"]
-        lines.append(wrong[key])
-        lines += [f"Wrong, too: {', '.join(f'd{other}' for other in keys[1:])}."] * (len(keys) > 1)
+        lines.append(message(key))
+        lines += [f"Wrong, too: {', '.join(f'd{k}' for k in wrong if k != key)}."] * bool(wrong[1:])
         lines += [f"Right: {', '.join(f'd{other}' for other in right)}."] * bool(right)
         found = [each for faults in self.faults.values() for each in chain(*faults.values())]
         causes = causes_of(sorted(found, key=lambda finding: finding.causes[0] == "unknown"))
-        return GradientCheckError("\n".join(lines), causes, keys, first or None)
+        return GradientCheckError("\n".join(lines), causes, parameters, first or None)
 
     def random(self) -> tuple[str | None, Finding]:
         """The first layer that gives two answers to one input, and what to do."""
@@ -620,24 +632,33 @@ def _entering(
         X, is_used = layer.forward(X, True), is_used or bool(layer.params)
 
 
-def _faults_of_layer(layer: Any, X: np.ndarray, is_used: bool) -> dict[str, list[Finding]]:
+def _faults_of_layer(
+    layer: Any, X: np.ndarray, is_used: bool, kept: Callable[[], AbstractContextManager[None]]
+) -> dict[str, list[Finding]]:
     """The wrong gradients of a layer for what enters it and a random dY, each with its causes."""
 
     def gradients() -> Params:
-        layer.forward(X, True)
-        dX = layer.backward(dY.copy())
+        with kept():
+            layer.forward(X, True)
+            dX = layer.backward(dY.copy())
         return {"dX": np.array(dX)} | {f"d{k}": np.array(g) for k, g in layer.grads.items()}
 
     def f(_: Any) -> float:
-        return check_number(np.sum(dY * layer.forward(X, True)))
+        with kept():
+            return check_number(np.sum(dY * layer.forward(X, True)))
 
-    X, Y = X.copy(), np.array(layer.forward(X, True))
+    X = X.copy()
+    before = {key: value.copy() for key, value in _state(layer).items()}
+    with kept():
+        Y = np.array(layer.forward(X, True))
+        after = {key: value.copy() for key, value in _state(layer).items()}
     dY = np.random.default_rng(0).standard_normal(Y.shape)
     given, again = gradients(), gradients()
     grown = [name for name in given if not _same(given[name], again[name])]
     if grown and "dX" not in grown:
         return {name: [diagnosis.GROWS] for name in grown}
-    reference = planting.recognise_layer(layer, X, Y, dY)
+    with kept():
+        reference = planting.recognise_layer(layer, X, Y, dY, after)
     found: dict[str, list[Finding]] = {}
     arrays = {f"d{key}": value for key, value in layer.params.items()}
     for name, x in (arrays | {"dX": X} if is_used else arrays).items():
@@ -656,6 +677,8 @@ def _faults_of_layer(layer: Any, X: np.ndarray, is_used: bool) -> dict[str, list
                 findings = [each for each in findings if not {*each.causes} <= {*NO_FAULT}]
         if findings == [diagnosis.UNKNOWN] and "dX" in grown:
             findings = [diagnosis.RESTLESS]
+        if findings and planting.takes_averages(layer, X, Y, before, after):
+            findings = [planting.AVERAGES]
         found |= {name: findings} if findings else {}
     return found
 
@@ -708,15 +731,13 @@ def _gradients(
     message = "the gradients cannot be checked."
     _require_determinism(message, lambda: call()[0], *arrays.values(), layers=layers)
     again = call()[1]
-    restless = {
-        key: f"d{key} changes from call to call, but not the loss"
-        for key in params
-        if not np.allclose(again[key], grads[key], equal_nan=True)
-    }
+    restless = [key for key in params if not _same(again[key], grads[key])]
+    text = "d{} changes from call to call, but not the loss"
     if restless and layers and layers.faults:
-        raise layers.error(restless, [key for key in params if key not in restless])
-    for key, text in restless.items():
-        raise GradientCheckError(f"{text}: start it from zeros", ("accumulated",), (key,))
+        raise layers.error(restless, [*params], text.format)
+    for key in restless:
+        text = f"{text.format(key)}: start it from zeros"
+        raise GradientCheckError(text, ("accumulated",), (key,))
     return grads
 
 

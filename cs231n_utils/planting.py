@@ -142,10 +142,19 @@ LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name fo
         ("running_averages", "dX", "scale -> running_scale"),
         ("running_averages", "dX", "scale -> running_scale, X_hat -> running_X_hat"),
         ("running_averages", "dX", "X_hat -> running_X_hat"),
+        ("running_averages", "dX", "scale -> running_scale, X_hat -> (centred * running_scale)"),
         ("running_averages", "dgamma", "X_hat -> running_X_hat"),
         ("wrong_axis", "dX", "mean -> other"),
         ("wrong_axis", "dX", "mean -> other, X_hat -> other_X_hat, scale -> other_scale"),
         ("wrong_axis", "dX", "mean -> np.mean"),
+        ("wrong_axis", "dX", "dcentred - other_sum(dcentred) / count"),
+        ("wrong_axis", "dX", "other_dcentred - other_sum(other_dcentred) / count"),
+        ("wrong_axis", "dX", "other_dcentred - mean(other_dcentred)"),
+        (
+            "wrong_axis",
+            "dX",
+            "scale * (dX_hat - mean(dX_hat)) - centred * np.sum(dX_hat * centred) * scale**3 / count",
+        ),
         ("wrong_axis", "dX", "scale * (dX_hat - other(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
         ("wrong_axis", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * other(dX_hat * X_hat))"),
         ("wrong_axis", "dgamma", "X_hat -> other_X_hat"),
@@ -430,15 +439,18 @@ class LayerReference:
 
 
 @np.errstate(all="ignore")
-def recognise_layer(layer: Any, X: np.ndarray, Y: np.ndarray, dY: np.ndarray) -> Any:
+def recognise_layer(
+    layer: Any, X: np.ndarray, Y: np.ndarray, dY: np.ndarray, state: Params
+) -> LayerReference | None:
     """The reference of a layer that gives Y for X, or None when its kind is not in `LAYERS`.
 
     The layer's own name comes first, then those of its bases, then what else gives Y.
     """
-    inner, state = inner_layers(layer), getattr(layer, "state", {})
+    inner = inner_layers(layer)
     kinds = [base.__name__.replace("BatchNorm", "Norm") for base in type(layer).__mro__]
-    kinds = [kind for kind in kinds if kind in LAYERS]
-    for kind in dict.fromkeys([*kinds, *LAYERS]):
+    keys = set() if inner else {f"d{key}" for key in layer.params}
+    fitting = [kind for kind, steps in LAYERS.items() if keys == steps.keys() - {"Y", "dX"}]
+    for kind in sorted(fitting, key=lambda kind: kind not in kinds):
         for axis in (0, 1) if kind == "Norm" else (0,):
             with suppress(Exception):  # another kind's expressions, on whatever the layer is
                 names = {"X": X, "Y": Y, "dY": dY, "N": len(X), **layer.params}
@@ -466,6 +478,18 @@ def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -
     names["other"] = functools.partial(np.mean, axis=1 - axis, keepdims=True)
     for prefix, options in {"": (axis, eps), "other_": (1 - axis, eps), "bare_": (axis, 0)}.items():
         names[f"{prefix}X_hat"], names[f"{prefix}scale"] = standardize(X, *options)
+    centred, scale = X - names["mean"](X), names["scale"]
+    names |= {
+        "centred": centred,
+        "other_sum": functools.partial(np.sum, axis=1 - axis, keepdims=True),
+    }
+    names["dcentred"] = (
+        names["dX_hat"] * scale - centred * names["mean"](names["dX_hat"] * centred) * scale**3
+    )
+    names["other_dcentred"] = (
+        names["dX_hat"] * scale
+        - centred * names["other_sum"](names["dX_hat"] * centred) * scale**3 / X.shape[axis]
+    )
     if {"mean", "variance"} <= state.keys():
         names["running_scale"] = scale = 1 / np.sqrt(state["variance"] + eps)
         names["running_X_hat"] = (X - state["mean"]) * scale
@@ -607,3 +631,18 @@ def _recognise_model(
             if abs(loss - value - loss_reg * penalty) <= 10 * EXACT * size:
                 return ModelReference(layers, params, X, y, reg, loss_reg, dS)
     return None
+
+
+AVERAGES = Finding(
+    ("running_averages",), "forward takes the running averages, in training it is the batch's turn."
+)
+
+
+def takes_averages(layer: Any, X: np.ndarray, Y: np.ndarray, *states: Params) -> bool:
+    """Whether a norm's forward pass takes one of these running averages for those of the batch."""
+    for state in states:
+        with suppress(KeyError, ValueError):
+            X_hat = (X - state["mean"]) / np.sqrt(state["variance"] + getattr(layer, "eps", 1e-5))
+            if np.allclose(Y, layer.params["gamma"] * X_hat + layer.params["beta"]):
+                return True
+    return False

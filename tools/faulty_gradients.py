@@ -35,12 +35,14 @@ class Faulty:
     X: Any
     y: Any = None
     reg: float = 0.0
+    model: Any = None  # where it is not params and loss alone
+    layer: str | None = None  # the place of the layer with the fault
     error: GradientCheckError | None = None
 
     def causes(self) -> tuple[str, ...]:
         """The causes that check_model names; `error` keeps what it says."""
         try:
-            check_model(self, self.X, self.y, self.reg)
+            check_model(self.model or self, self.X, self.y, self.reg)
         except GradientCheckError as error:
             self.error = error
             return error.causes
