@@ -13,7 +13,6 @@ from cs231n_utils.planting import (
     EXACT,
     Finding,
     LayerReference,
-    ModelReference,
     Reference,
     changed,
 )
@@ -168,11 +167,7 @@ class Case:
 
 
 def proofs(
-    reference: Reference | ModelReference,
-    key: str,
-    x: np.ndarray,
-    gradient: np.ndarray,
-    slopes: Slopes | None,
+    reference: Reference, key: str, x: np.ndarray, gradient: np.ndarray, slopes: Slopes | None
 ) -> list[Finding]:
     """Every explanation of the gradient of a parameter x, whose right gradient is known."""
     right, everywhere = reference.grads[key], np.ones(x.shape, dtype=bool)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cs231n_utils import diagnosis, planting
 from cs231n_utils.diagnosis import Case, Slopes
-from cs231n_utils.planting import Finding, causes_of, inner_layers
+from cs231n_utils.planting import Finding, Reference, causes_of, inner_layers
 from cs231n_utils.types import Params
 from cs231n_utils.validation import (
     check_answer,
@@ -474,53 +474,51 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
             return _along(V, f, {key: x}, grads, f"d{key}", 1e-5, 1e-5, settle)
         return _Check(f, x, gradient, f"d{key}", settle=settle)
 
-    with _restored(*arrays.values()):
+    with _restored(*arrays.values()), kept():
         grads = _gradients(answer, params, arrays, layers)
-        reference: Any = None if layers else planting.recognise(params, X, y, reg, f)
-        wrong: list[str] = []
-        if layers and layers.faults:
-            quick = {key: compare(key, settle=False, large=SMALL, count=1) for key in params}
-            wrong = [key for key, check in quick.items() if check.refuted]
+        reference: Reference | None
+        if layers:
+            layers.require_right_loss(y)
+            reference = layers.reference(y, reg, f)
+            wrong = [k for k in params if layers.faults and compare(k, False, SMALL, 1).refuted]
+            if wrong:
+                raise layers.error(wrong, lambda key: compare(key, settle=False).message)
+        else:
+            reference = planting.recognise(params, X, y, reg, f)
         for key, x in params.items():
-            if wrong and layers:
-                raise layers.error(wrong, [*params], lambda key: compare(key, False).message)
             gradient, same_shape = grads[key], grads[key].shape == x.shape
             check = compare(key, settle=not layers)
-            if layers and not np.isfinite(check.settled):
-                if layers.faults:
-                    raise layers.error([key], [*params], lambda key: compare(key, False).message)
-                if reference is None:
-                    with kept():
-                        reference = planting.recognise_model(model, layers.X, y, reg, f)
-                proved = reference is not None and reference.proves(key, gradient)
-                check = check if proved and not check.refuted else compare(key)
-                if proved and not check.refuted:
-                    compared = f"{check.compared} and of a reference pass"
-                    report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
-                    continue
+            proved = (
+                layers is not None and reference is not None and reference.proves(key, gradient)
+            )
+            if layers and not np.isfinite(check.settled) and (check.refuted or not proved):
+                check = compare(key)
+            exact = reference is not None and reference.exact and not proved
+            near = (
+                reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
+            )
+            findings: list[Finding] = []
             if np.isfinite(check.settled):
                 report[key] = check.report(f"d{key}")
                 continue
-            exact = reference is not None and reference.exact and key in reference.grads
-            near = (
-                reference
-                and same_shape
-                and relative_error(gradient, reference.grads.get(key, np.nan * x)) < NEAR
-            )
-            if exact:
+            if layers and layers.faults:
+                raise layers.error([key], lambda key: compare(key, settle=False).message)
+            if proved and not check.refuted:
+                findings = [diagnosis.ROUND]
+            elif reference and exact:
                 findings = diagnosis.proofs(reference, key, x, gradient, check.slopes)
             elif near and check.error > NEAR:
                 findings = [diagnosis.FLOAT32]
             else:
                 known = {"N": (*np.shape(X), np.nan)[0], "reg": reg, "l2": reg * x}
                 findings = Case(gradient, check.slopes, x, known).explain()
-            if exact and findings == [diagnosis.ROUND]:
+            if (exact or proved) and findings == [diagnosis.ROUND]:
                 compared = f"{check.compared} and of a reference pass"
                 report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
             else:
                 failures[key] = check.message, findings
     if failures:
-        raise _error_of_model(failures, list(report), layers)
+        raise _error_of_model(failures, list(report), is_deep=layers is not None)
     return report
 
 
@@ -559,9 +557,26 @@ class _Layers:
             found |= {"": faults} if faults else {}
         return found
 
-    def error(
-        self, wrong: list[str], keys: list[str], message: Callable[[str], str]
-    ) -> GradientCheckError:
+    def reference(self, y: Any, reg: float, loss: Function) -> Reference | None:
+        """The reference pass of the model, if its loss is that of the chain of its layers."""
+        with self.kept():
+            return planting.recognise_model(self.model, self.X, y, reg, loss)
+
+    def require_right_loss(self, y: Any) -> None:
+        """Refuse a function loss_of_scores(S, y) whose dS is not its gradient."""
+        if not hasattr(self.model, "loss_of_scores"):
+            return
+        with self.kept():
+            S = np.array(planting.forward_through(inner_layers(self.model), self.X))
+        dS = np.asarray(self.model.loss_of_scores(S, y)[1])
+        check = _Check(lambda S: check_number(self.model.loss_of_scores(S, y)[0]), S, dS, "dS")
+        if not np.isfinite(check.settled) and check.refuted:
+            known = {"N": len(S), "reg": 0.0, "l2": 0.0}
+            raise _error(
+                f"loss_of_scores: {check.message}", Case(dS, check.slopes, S, known).explain()
+            )
+
+    def error(self, wrong: list[str], message: Callable[[str], str]) -> GradientCheckError:
         """The first wrong layer from the output down, at the last parameter that its fault reaches.
 
         wrong are the parameters whose gradient is wrong, and message says it of one.
@@ -573,7 +588,7 @@ class _Layers:
         reached = [key for key in wrong if at[key][:depth] <= _numbers(first)]
         key = [*wrong, *reached][-1]
         parameters = (key, *(other for other in wrong if other != key))
-        right = [other for other in keys if other not in wrong]
+        right = [other for other in self.model.params if other not in wrong]
         for place, faults in self.faults.items():
             for name, findings in faults.items():
                 too = ", too" * (place != first)
@@ -734,15 +749,19 @@ def _gradients(
     restless = [key for key in params if not _same(again[key], grads[key])]
     text = "d{} changes from call to call, but not the loss"
     if restless and layers and layers.faults:
-        raise layers.error(restless, [*params], text.format)
+        raise layers.error(restless, text.format)
     for key in restless:
         text = f"{text.format(key)}: start it from zeros"
         raise GradientCheckError(text, ("accumulated",), (key,))
     return grads
 
 
-def _error_of_model(failures: Failures, right: list[str], layers: Any) -> GradientCheckError:
+def _error_of_model(
+    failures: Failures, right: list[str], is_deep: bool = False
+) -> GradientCheckError:
     """The cause that most share comes first, at the last of them: there backward passes begin."""
+    places = {key.rpartition(".")[0] for key in failures}
+    place = places.pop() if is_deep and len(places) == 1 else None
     votes = Counter(cause for _, found in failures.values() for cause in causes_of(found))
     last = (*NO_FAULT, "unknown")
     causes = sorted(votes, key=lambda cause: (cause in last, -votes[cause]))
@@ -755,7 +774,7 @@ def _error_of_model(failures: Failures, right: list[str], layers: Any) -> Gradie
     lines += [f"d{key} is wrong, too: {found[0].text}" for key, (_, found) in failures.items()]
     if right:
         lines.append(f"Right: {', '.join(f'd{key}' for key in right)}.")
-    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures))
+    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures), place)
 
 
 def _require_keys(params: Params, grads: Params) -> None:

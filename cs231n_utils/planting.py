@@ -287,6 +287,10 @@ class Reference:
             for (cause, step, wrong, text), place in product(PLANTS, places)
         ]
 
+    def proves(self, key: str, gradient: np.ndarray) -> bool:
+        """Whether a gradient is right, whatever its slopes: see `ModelReference`."""
+        return False
+
     def planted(self, key: str) -> list[Finding]:
         """The gradients that a parameter has with each fault."""
         faults = [Finding((c,), text, grads[key]) for c, text, grads in self.faults if key in grads]
@@ -311,11 +315,16 @@ def recognise(
     loss may centre its inputs, leave out the L2 term, or leave out its 1/2. It is compared at
     params, and at others close to them, which it might ignore.
     """
-    reference = _recognise(params, X, y, reg, loss(X))
+    return _at_two_places(params, lambda: _recognise(params, X, y, reg, loss(X)))
+
+
+def _at_two_places(params: Params, find: Callable[[], Reference | None]) -> Reference | None:
+    """What is found at params, if something is found close to them, too."""
+    reference = find()
     before = {key: value.copy() for key, value in params.items()}
     for value in params.values():
         value += 0.01 * np.random.default_rng(0).standard_normal(value.shape)
-    elsewhere = _recognise(params, X, y, reg, loss(X))
+    elsewhere = find()
     for key, value in params.items():
         value[...] = before[key]
     return reference if elsewhere else None
@@ -496,140 +505,113 @@ def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -
     return names
 
 
-class ModelReference:
-    """The backward pass of a model with right layers: their chain, the L2 term and softmax.
+class ModelReference(Reference):
+    """The backward pass of a model whose layers are right: their chain, the L2 term, the loss.
 
     Parameters
     ----------
-    layers, params
-        The layers in their order, and the parameters of the model by its own keys.
+    params, chain
+        The parameters of the model by its own keys, and its layers in their order.
     X, y, reg, loss_reg
         A batch, the reg that the loss was given, and the one that its L2 term has.
     dS
-        The gradient of the scores where the loss is another one.
+        The gradient of the scores where the loss is not the cross-entropy.
     """
 
     exact = True
 
     def __init__(
         self,
-        layers: list[Any],
         params: Params,
+        chain: list[Any],
         X: np.ndarray,
         y: np.ndarray,
         reg: float,
         loss_reg: float,
         dS: np.ndarray | None,
     ) -> None:
-        self.layers, self.params, self.X = layers, params, X
-        self.reg, self.loss_reg = loss_reg or reg, loss_reg
-        Z = forward_through(layers, X)
-        self.names = {"Z": Z, "N": len(X), "P": softmax(Z)}
+        self.params, self.chain, self.X, self.reg = params, chain, X, loss_reg or reg
+        self.l2 = {k: loss_reg * W * (k.split(".")[-1] == "W") for k, W in params.items()}
+        Z = forward_through(chain, X)
+        self.names = TOOLS | {"Z": Z, "N": len(X), "P": softmax(Z)}
         if dS is None:
             self.names["Y"] = np.eye(Z.shape[1])[y]
-        self.dS = eval(STEPS["dS"], TOOLS | self.names) if dS is None else dS
-        self.terms: dict[int, float] = {}  # how large what a gradient adds up may be
-        self.grads = self.gradients(self.dS, layers[::-1])
+            dS = eval(STEPS["dS"], self.names)
+        self.dS, self.terms = dS, dict[str, float]()
+        self.grads = self.passed_back(dS, chain[::-1])
+
+    def passed_back(self, dY: np.ndarray, order: list[Any]) -> Params:
+        """The gradients by the keys of the model, when backward is called in this order."""
+        forward_through(self.chain, self.X)
+        keys = {id(value): key for key, value in self.params.items()}
+        grads: Params = {}
+        for layer in order:
+            dX = layer.backward(dY)
+            found = {keys[id(v)]: np.array(layer.grads[k]) for k, v in layer.params.items()}
+            sizes = [len(dY) * np.abs(dY).max(), *(np.abs(each).max() for each in found.values())]
+            for key, gradient in found.items():
+                grads[key] = gradient + self.l2[key]
+                self.terms.setdefault(key, float(max(sizes)))  # what may cancel in it
+            dY = dX
+        return grads
 
     def proves(self, key: str, gradient: np.ndarray) -> bool:
         """Whether a gradient is right but for rounding, also where all that it adds up cancels."""
-        right = self.grads.get(key, np.full(1, np.nan))
-        noise = 1e-9 * np.abs(right).max() + EXACT * self.terms.get(id(self.params[key]), 0.0)
-        return gradient.shape == right.shape and bool((np.abs(gradient - right) <= noise).all())
-
-    def gradients(self, dS: np.ndarray, order: list[Any]) -> Params:
-        """The gradients by the keys of the model, when backward is called in this order."""
-        forward_through(self.layers, self.X)
-        dY, of_array = dS, dict[int, np.ndarray]()
-        for layer in order:
-            dX = layer.backward(dY)
-            grads = {id(value): np.array(layer.grads[key]) for key, value in layer.params.items()}
-            terms = len(dY) * float(np.abs(dY).max())
-            terms += max((float(np.abs(gradient).max()) for gradient in grads.values()), default=0)
-            self.terms |= dict.fromkeys(grads.keys() - self.terms.keys(), terms)
-            of_array |= grads
-            dY = dX
-        return {
-            key: of_array[id(value)] + self.l2(key)
-            for key, value in self.params.items()
-            if id(value) in of_array
-        }
-
-    def l2(self, key: str) -> Any:
-        """The L2 term of a gradient."""
-        return self.loss_reg * self.params[key] * (key.split(".")[-1] == "W")
+        noise = CLOSE / 1000 * np.abs(self.grads[key]).max() + EXACT * self.terms[key]
+        same_shape = gradient.shape == self.grads[key].shape
+        return same_shape and bool((np.abs(gradient - self.grads[key]) <= noise).all())
 
     @functools.cached_property
     @np.errstate(all="ignore")
     def faults(self) -> list[tuple[str, str, Params]]:
-        """For each fault of the loss or of the chain: cause, words and gradients."""
+        """For each fault of the loss or of the order: cause, words and gradients."""
         faults = []
         for cause, step, wrong, text in PLANTS:
-            if step in ("P", "dS") and "Y" in self.names:
-                with suppress(ValueError):
-                    names = TOOLS | self.names
-                    names |= {"P": eval(wrong, names)} if step == "P" else {}
+            with suppress(ValueError, NameError):
+                if step in ("P", "dS"):
+                    names = self.names | ({"P": eval(wrong, self.names)} if step == "P" else {})
                     dS = eval(STEPS["dS"] if step == "P" else wrong, names)
                     text = f"{text} ({step} = {wrong}, right is {STEPS[step]})"
-                    faults.append((cause, text, self.gradients(dS, self.layers[::-1])))
-        for text, order in self.orders():
+                    faults.append((cause, text, self.passed_back(dS, self.chain[::-1])))
+        orders = {WORDS["chain_order"]: self.chain}
+        for place, layer in enumerate(self.chain):
+            rest = [other for other in self.chain[::-1] if other is not layer]
+            orders[f"the backward pass leaves out layers[{place}]"] = rest
+        for text, order in orders.items():
             with suppress(ValueError):
-                faults.append(("chain_order", text, self.gradients(self.dS, order)))
-        return faults
-
-    def orders(self) -> Iterator[tuple[str, list[Any]]]:
-        """Wrong orders of the layers' backward passes."""
-        yield WORDS["chain_order"], self.layers
-        for place in range(len(self.layers)):
-            order = [layer for layer in self.layers[::-1] if layer is not self.layers[place]]
-            yield f"the backward pass leaves out layers[{place}]", order
-
-    def planted(self, key: str) -> list[Finding]:
-        """The gradients that a parameter has with each fault."""
-        faults = [Finding((c,), text, grads[key]) for c, text, grads in self.faults if key in grads]
-        for other in [other for other in self.grads if other != key]:
-            text = f"it is the gradient of {other}"
-            faults.append(Finding(("swapped",), text, self.grads[other]))
+                faults.append(("chain_order", text, self.passed_back(self.dS, order)))
         return faults
 
     def known(self, key: str) -> dict[str, Any]:
         """What `CHANGES` needs for a parameter: the number of examples, reg and the L2 term."""
-        return {"N": self.names["N"], "reg": self.reg, "l2": self.l2(key)}
+        return {"N": len(self.X), "reg": self.reg, "l2": self.l2[key]}
 
 
 def recognise_model(
     model: Any, X: np.ndarray, y: Any, reg: float, loss: Callable[[Any], float]
-) -> ModelReference | None:
+) -> Reference | None:
     """The reference pass of a model with layers, or None when its loss is not that of their chain.
 
     As in `recognise`, the loss is compared at params and close to them, and may lack the L2 term.
     """
-    params = dict(model.params)
-    before = {key: value.copy() for key, value in params.items()}
-    reference = _recognise_model(model, X, y, reg, loss(X))
-    for value in params.values():
-        value += 0.01 * np.random.default_rng(0).standard_normal(value.shape)
-    elsewhere = _recognise_model(model, X, y, reg, loss(X))
-    for key, value in params.items():
-        value[...] = before[key]
-    return reference if elsewhere else None
+    return _at_two_places(model.params, lambda: _recognise_model(model, X, y, reg, loss(X)))
 
 
 def _recognise_model(
     model: Any, X: np.ndarray, y: Any, reg: float, loss: float
-) -> ModelReference | None:
-    layers, params = inner_layers(model), dict(model.params)
+) -> Reference | None:
+    chain, params = inner_layers(model), dict(model.params)
     weights = [value for key, value in params.items() if key.split(".")[-1] == "W"]
     penalty = sum(float(np.sum(W**2)) for W in weights) / 2
     with suppress(Exception), np.errstate(all="ignore"):  # whatever the layers are
-        S = forward_through(layers, X)
+        S = forward_through(chain, X)
         losses = [(cross_entropy(S, y), None)]
         if hasattr(model, "loss_of_scores"):
             losses.append(model.loss_of_scores(S, y))
         for (value, dS), loss_reg in product(losses, (reg, 0.0, 2 * reg)):
             size = max(1.0, abs(loss), np.abs(S).max())
             if abs(loss - value - loss_reg * penalty) <= 10 * EXACT * size:
-                return ModelReference(layers, params, X, y, reg, loss_reg, dS)
+                return ModelReference(params, chain, X, y, reg, loss_reg, dS)
     return None
 
 

@@ -21,6 +21,7 @@ from cs231n_utils.taught.layers import (
     ReLU,
     Residual,
     Sequential,
+    gathered,
 )
 from tools.faulty_gradients import Faulty, same
 
@@ -29,10 +30,12 @@ class Tanh(Layer):
     """A layer of a kind that the series does not have."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """tanh(X), entry by entry."""
         self.memory = np.tanh(X)
         return self.memory
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
+        """The gradient dX."""
         return dOut * (1 - self.memory**2)
 
 
@@ -43,10 +46,12 @@ class Scale(Layer):
         super().__init__(s=np.ones(size))
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """Every column times its own number."""
         self.memory = X
         return X * self.params["s"]
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
+        """The gradient dX."""
         self.grads = {"s": np.sum(dOut * self.memory, axis=0)}
         return dOut * self.params["s"]
 
@@ -72,7 +77,7 @@ def backward(self, dOut):
     dX = dOut
     for layer in reversed(self.layers):
         dX = layer.backward(dX)
-    self.grads = {f"{i}.{k}": g for i, each in enumerate(self.layers) for k, g in each.grads.items()}
+    self.grads = gathered(self.layers, "grads")
 """
 WRITTEN: dict[type, str] = {
     Affine: """
@@ -120,7 +125,7 @@ def loss(self, X, y=None, reg=0.0):
     dX = (P - Y) / N
     for layer in reversed(self.layers):
         dX = layer.backward(dX)
-    grads = {f"{i}.{k}": 1 * g for i, each in enumerate(self.layers) for k, g in each.grads.items()}
+    grads = {key: 1 * gradient for key, gradient in gathered(self.layers, "grads").items()}
     for key, value in self.params.items():
         if key.endswith("W"):
             loss += 0.5 * reg * np.sum(value**2)
@@ -241,7 +246,7 @@ def written(kind: type, replaced: str, new: str) -> type:
         raise ValueError(f"{replaced} does not stand in {kind.__name__}")
     names: dict[str, Any] = {}
     code = compile(WRITTEN[kind].replace(replaced, new), "a student's layer", "exec")
-    exec(code, {"np": np, "BatchNorm": BatchNorm}, names)
+    exec(code, {"np": np, "BatchNorm": BatchNorm, "gathered": gathered}, names)
     return type(kind.__name__, (kind,), names)
 
 
@@ -311,8 +316,8 @@ def correct(count: int) -> Iterator[Drawn]:
         yield Drawn(seed, depth=2 + seed % 19)
 
 
-def places(net: Sequential, kinds: tuple[type, ...]) -> list[tuple[str, Any]]:
-    """Where layers of these kinds stand, from the input on; the model itself has no place."""
+def places(net: Sequential) -> list[tuple[str, Any]]:
+    """The place of every layer, from the input on; the model itself has none."""
 
     def inside(chain: Any, before: str) -> Iterator[tuple[str, Any]]:
         for number, layer in enumerate(chain.layers):
@@ -320,26 +325,25 @@ def places(net: Sequential, kinds: tuple[type, ...]) -> list[tuple[str, Any]]:
             if isinstance(layer, Chain):
                 yield from inside(layer, f"{before}{number}.")
 
-    return [
-        (place, layer) for place, layer in [("", net), *inside(net, "")] if type(layer) in kinds
-    ]
+    return [("", net), *inside(net, "")]
 
 
-def attempt(lines: tuple[Any, ...], seed: int) -> Faulty | None:
+def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | None:
     """A deep model with faults, or None where one has no place in it, or changes no gradient."""
     rng = np.random.default_rng(seed)
-    made = Drawn(seed, depth=int(rng.integers(2, 21)))
+    made = Drawn(seed, depth=int(rng.integers(2, deepest + 1)))
     net, end = made.net, None
+    if "example" in lines[0][1] and len(made.X) < 3:  # of two, one missing is one that counts
+        return None
     made.reg = made.reg or 0.1 * any("reg" in label for _, label, *_ in lines)
     right = net.loss(made.X, made.y, made.reg)
     changes = []
     for kinds, _, old, new in lines:
-        order = [layer for _, layer in places(net, (*WRITTEN,))]
-        found = [each for each in places(net, kinds) if each[1] in order[:end]]
+        found = [each for each in places(net)[:end] if type(each[1]) in kinds]
         if not found:
             return None
         place, layer = found[rng.integers(len(found))]
-        end = order.index(layer)
+        end = [each for _, each in places(net)].index(layer)
         changes += [(place, layer, written(type(layer), old, new))]
     for _, layer, kind in changes:
         before, layer.__class__ = layer.__class__, kind
@@ -367,20 +371,11 @@ def describe(made: Drawn) -> str:
     return f"depth {depth}, X {made.X.shape}, width {made.width}, reg {made.reg:g}"
 
 
-def fresh(seed: int, tries: int = 3) -> Iterator[Faulty]:
+def fresh(seed: int, tries: int = 3, deepest: int = 20) -> Iterator[Faulty]:
     """Every line and every pair in as many models as tries, where they change a gradient."""
     cases = [
         ((kinds, label, old, new),) for kinds, label, old, *all_new in LINES for new in all_new
     ]
     for number, lines in enumerate([*cases, *PAIRS]):
-        found = (attempt(lines, 10**6 * seed + 1000 * number + k) for k in range(60))
+        found = (attempt(lines, 10**6 * seed + 1000 * number + k, deepest) for k in range(60))
         yield from islice((fault for fault in found if fault), tries)
-
-
-def misplaced(faults: list[Faulty]) -> list[str]:
-    """The faults for which another layer was named."""
-    return [
-        f"{fault.label}, {fault.what}: {fault.error.layer if fault.error else 'passed'}"
-        for fault in faults
-        if fault.error is None or fault.error.layer != fault.layer
-    ]
