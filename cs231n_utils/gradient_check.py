@@ -443,7 +443,8 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     ------
     GradientCheckError, TypeError
         A gradient is wrong or missing; the loss is not finite, is random, or changes what it is
-        given: `causes` says why, `parameter` where. loss returns something else.
+        given: `causes` says why, `parameter` where, and `layer` in a model with `layers`, each of
+        which is then checked alone. loss returns something else.
     """
     params, report = dict(model.params), ModelReport()
     for key, value in params.items():
@@ -455,7 +456,7 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
             raise GradientCheckError(str(error), (cause,), (key,)) from None
     failures: Failures = {}
     arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
-    layers = _Layers(model, X) if inner_layers(model) else None
+    layers = _Layers(model, X) if inner_layers(model) and np.ndim(X) else None
     kept = layers.kept if layers else nullcontext
     many = layers is not None and sum(x.size for x in params.values()) > LARGE
     large = SMALL if many else LARGE
@@ -478,7 +479,6 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         grads = _gradients(answer, params, arrays, layers)
         reference: Reference | None
         if layers:
-            layers.require_right_loss(y)
             reference = layers.reference(y, reg, f)
             wrong = [k for k in params if layers.faults and compare(k, False, SMALL, 1).refuted]
             if wrong:
@@ -488,21 +488,18 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         for key, x in params.items():
             gradient, same_shape = grads[key], grads[key].shape == x.shape
             check = compare(key, settle=not layers)
-            proved = (
-                layers is not None and reference is not None and reference.proves(key, gradient)
-            )
+            proved = bool(layers and reference and reference.proves(key, gradient))
             if layers and not np.isfinite(check.settled) and (check.refuted or not proved):
                 check = compare(key)
-            exact = reference is not None and reference.exact and not proved
-            near = (
-                reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
-            )
-            findings: list[Finding] = []
             if np.isfinite(check.settled):
                 report[key] = check.report(f"d{key}")
                 continue
             if layers and layers.faults:
                 raise layers.error([key], lambda key: compare(key, settle=False).message)
+            exact = reference is not None and reference.exact and not proved
+            near = (
+                reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
+            )
             if proved and not check.refuted:
                 findings = [diagnosis.ROUND]
             elif reference and exact:
@@ -558,23 +555,19 @@ class _Layers:
         return found
 
     def reference(self, y: Any, reg: float, loss: Function) -> Reference | None:
-        """The reference pass of the model, if its loss is that of the chain of its layers."""
-        with self.kept():
-            return planting.recognise_model(self.model, self.X, y, reg, loss)
+        """The reference pass of the model, if its loss is that of the chain of its layers.
 
-    def require_right_loss(self, y: Any) -> None:
-        """Refuse a function loss_of_scores(S, y) whose dS is not its gradient."""
-        if not hasattr(self.model, "loss_of_scores"):
-            return
+        A function loss_of_scores that is not the cross-entropy must have the gradient that it says.
+        """
         with self.kept():
-            S = np.array(planting.forward_through(inner_layers(self.model), self.X))
-        dS = np.asarray(self.model.loss_of_scores(S, y)[1])
-        check = _Check(lambda S: check_number(self.model.loss_of_scores(S, y)[0]), S, dS, "dS")
-        if not np.isfinite(check.settled) and check.refuted:
-            known = {"N": len(S), "reg": 0.0, "l2": 0.0}
-            raise _error(
-                f"loss_of_scores: {check.message}", Case(dS, check.slopes, S, known).explain()
-            )
+            reference = planting.recognise_model(self.model, self.X, y, reg, loss)
+        if reference and "Y" not in reference.names:
+            S, dS, own = reference.names["Z"], reference.dS, self.model.loss_of_scores
+            check = _Check(lambda S: check_number(own(S, y)[0]), S, dS, "dS")
+            if not np.isfinite(check.settled):
+                found = Case(dS, check.slopes, S, {"N": len(S), "reg": 0.0, "l2": 0.0}).explain()
+                raise _error(f"loss_of_scores: {check.message}", found)
+        return reference
 
     def error(self, wrong: list[str], message: Callable[[str], str]) -> GradientCheckError:
         """The first wrong layer from the output down, at the last parameter that its fault reaches.
@@ -700,7 +693,7 @@ def _faults_of_layer(
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two gradients, or answers, are equal but for rounding."""
-    return a.shape == b.shape and np.allclose(a, b, equal_nan=True)
+    return a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=1e-12, equal_nan=True)
 
 
 def _error(message: str, findings: list[Finding]) -> GradientCheckError:

@@ -198,6 +198,7 @@ LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name fo
         ("chain_order", "dX", "df_in_order(dY)"),
     ),
     "Chain": (("chain_order", "dX", "df -> df_in_order"),),
+    "Flatten": (("order", "dX", "dY.reshape(X.shape, order='F')"),),
 }
 WORDS = {  # of a cause, for a layer
     "mean_term": "the mean is taken for a constant, its term is missing",
@@ -220,6 +221,7 @@ WORDS = {  # of a cause, for a layer
     "mask_inverted": "the mask is the wrong way round",
     "mask_redrawn": "backward draws another mask than forward, which must keep it",
     "residual_overwritten": "of the two paths one overwrites the other: add their gradients",
+    "order": "the values are right, but read in another order",
     "chain_order": "the layers pass back from the first to the last: begin with the last one",
 }
 
@@ -589,7 +591,7 @@ class ModelReference(Reference):
 
 def recognise_model(
     model: Any, X: np.ndarray, y: Any, reg: float, loss: Callable[[Any], float]
-) -> Reference | None:
+) -> Any:
     """The reference pass of a model with layers, or None when its loss is not that of their chain.
 
     As in `recognise`, the loss is compared at params and close to them, and may lack the L2 term.
@@ -611,7 +613,8 @@ def _recognise_model(
         for (value, dS), loss_reg in product(losses, (reg, 0.0, 2 * reg)):
             size = max(1.0, abs(loss), np.abs(S).max())
             if abs(loss - value - loss_reg * penalty) <= 10 * EXACT * size:
-                return ModelReference(params, chain, X, y, reg, loss_reg, dS)
+                reference = ModelReference(params, chain, X, y, reg, loss_reg, dS)
+                return reference if reference.grads.keys() == params.keys() else None
     return None
 
 

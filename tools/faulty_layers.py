@@ -333,7 +333,7 @@ def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | No
     rng = np.random.default_rng(seed)
     made = Drawn(seed, depth=int(rng.integers(2, deepest + 1)))
     net, end = made.net, None
-    if "example" in lines[0][1] and len(made.X) < 3:  # of two, one missing is one that counts
+    if lines[0][1].startswith(("example", "one_example", "factor")) and len(made.X) < 3:
         return None
     made.reg = made.reg or 0.1 * any("reg" in label for _, label, *_ in lines)
     right = net.loss(made.X, made.y, made.reg)
