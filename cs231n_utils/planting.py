@@ -113,7 +113,8 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
 )
 
 # Layers one by one: X enters, Y leaves, dY comes from above. mean(A) runs along a norm's axis, and
-# other(A) along the other one. f is the chain inside a layer, df(dY) passes dY back through it.
+# other(A) along the other one; dcentred(sum) is the gradient of X - mean(X) on the graph. f is the
+# chain inside a layer, and df(dY) passes dY back through it.
 LAYERS = {
     "Affine": {"Y": "X @ W + b", "dX": "dY @ W.T", "dW": "X.T @ dY", "db": "dY.sum(axis=0)"},
     "ReLU": {"Y": "relu(X)", "dX": "dY * (X > 0)"},
@@ -147,14 +148,10 @@ LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name fo
         ("wrong_axis", "dX", "mean -> other"),
         ("wrong_axis", "dX", "mean -> other, X_hat -> other_X_hat, scale -> other_scale"),
         ("wrong_axis", "dX", "mean -> np.mean"),
-        ("wrong_axis", "dX", "dcentred - other_sum(dcentred) / count"),
-        ("wrong_axis", "dX", "other_dcentred - other_sum(other_dcentred) / count"),
-        ("wrong_axis", "dX", "other_dcentred - mean(other_dcentred)"),
-        (
-            "wrong_axis",
-            "dX",
-            "scale * (dX_hat - mean(dX_hat)) - centred * np.sum(dX_hat * centred) * scale**3 / count",
-        ),
+        ("wrong_axis", "dX", "dcentred(sum) - other_sum(dcentred(sum)) / count"),
+        ("wrong_axis", "dX", "dcentred(other_sum) - other_sum(dcentred(other_sum)) / count"),
+        ("wrong_axis", "dX", "dcentred(other_sum) - mean(dcentred(other_sum))"),
+        ("wrong_axis", "dX", "dcentred(np.sum) - mean(dcentred(np.sum))"),
         ("wrong_axis", "dX", "scale * (dX_hat - other(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
         ("wrong_axis", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * other(dX_hat * X_hat))"),
         ("wrong_axis", "dgamma", "X_hat -> other_X_hat"),
@@ -483,27 +480,22 @@ def recognise_layer(
 
 def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -> dict[str, Any]:
     """What the expressions of a norm see."""
-    X = known["X"]
-    names = {"dX_hat": known["dY"] * known["gamma"], "count": X.shape[axis]}
+    X, dX_hat, count = known["X"], known["dY"] * known["gamma"], known["X"].shape[axis]
+    names = {"dX_hat": dX_hat, "count": count}
+    for prefix, each in {"": axis, "other_": 1 - axis}.items():
+        names[f"{prefix}sum"] = functools.partial(np.sum, axis=each, keepdims=True)
+        names[f"{prefix}X_hat"], names[f"{prefix}scale"] = standardize(X, each, eps)
     names["mean"] = functools.partial(np.mean, axis=axis, keepdims=True)
     names["other"] = functools.partial(np.mean, axis=1 - axis, keepdims=True)
-    for prefix, options in {"": (axis, eps), "other_": (1 - axis, eps), "bare_": (axis, 0)}.items():
-        names[f"{prefix}X_hat"], names[f"{prefix}scale"] = standardize(X, *options)
+    names["bare_X_hat"], names["bare_scale"] = standardize(X, axis, eps=0.0)
     centred, scale = X - names["mean"](X), names["scale"]
-    names |= {
-        "centred": centred,
-        "other_sum": functools.partial(np.sum, axis=1 - axis, keepdims=True),
-    }
-    names["dcentred"] = (
-        names["dX_hat"] * scale - centred * names["mean"](names["dX_hat"] * centred) * scale**3
-    )
-    names["other_dcentred"] = (
-        names["dX_hat"] * scale
-        - centred * names["other_sum"](names["dX_hat"] * centred) * scale**3 / X.shape[axis]
+    names["centred"] = centred
+    names["dcentred"] = lambda total: (
+        dX_hat * scale - centred * scale**3 * total(dX_hat * centred) / count
     )
     if {"mean", "variance"} <= state.keys():
-        names["running_scale"] = scale = 1 / np.sqrt(state["variance"] + eps)
-        names["running_X_hat"] = (X - state["mean"]) * scale
+        names["running_scale"] = 1 / np.sqrt(state["variance"] + eps)
+        names["running_X_hat"] = (X - state["mean"]) * names["running_scale"]
     return names
 
 

@@ -259,10 +259,15 @@ def test_a_layer_stands_in_a_chain_once():
 
 @pytest.mark.parametrize("key", ["1.W", "2.gamma", "4.0.W"])
 def test_a_parameter_that_was_replaced_is_refused(key):
-    model = parts()
-    model.params[key] = model.params[key] + 1
-    with pytest.raises(ValueError, match=rf"params\['{key}'\] was replaced .* write into the old"):
-        model.loss(np.ones((2, 12)))
+    model = inner = parts()
+    for place in key.split(".")[:-1]:
+        inner = inner.layers[int(place)]
+    for owner, own_key in [(model, key), (inner, key.rpartition(".")[2])]:
+        array = owner.params[own_key]
+        owner.params[own_key] = array + 1
+        with pytest.raises(ValueError, match=rf"params\['{key}'\] was replaced .* the old one"):
+            model.loss(np.ones((2, 12)))
+        owner.params[own_key] = array
 
 
 def test_equal_seeds_warn_and_one_generator_does_not():

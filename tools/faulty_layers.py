@@ -240,6 +240,9 @@ PAIRS = (  # two faults at once: the first, nearer to the output, is the label
 )
 
 
+AMBIGUOUS = ("example", "one_example", "factor", "missing_sum")  # with one example, or two
+
+
 def written(kind: type, replaced: str, new: str) -> type:
     """The class of a layer, or of a model, as a student writes it, with one piece replaced."""
     if replaced not in WRITTEN[kind]:
@@ -333,7 +336,7 @@ def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | No
     rng = np.random.default_rng(seed)
     made = Drawn(seed, depth=int(rng.integers(2, deepest + 1)))
     net, end = made.net, None
-    if lines[0][1].startswith(("example", "one_example", "factor")) and len(made.X) < 3:
+    if lines[0][1].startswith(AMBIGUOUS) and len(made.X) < 3:
         return None
     made.reg = made.reg or 0.1 * any("reg" in label for _, label, *_ in lines)
     right = net.loss(made.X, made.y, made.reg)
