@@ -448,34 +448,51 @@ class LayerReference:
 
 @np.errstate(all="ignore")
 def recognise_layer(
-    layer: Any, X: np.ndarray, Y: np.ndarray, dY: np.ndarray, state: Params
+    layer: Any, X: np.ndarray, dY: np.ndarray, state: Params
 ) -> LayerReference | None:
-    """The reference of a layer that gives Y for X, or None when its kind is not in `LAYERS`.
+    """The reference of a layer that X enters, or None when its kind is not in `LAYERS`.
 
-    The layer's own name comes first, then those of its bases, then what else gives Y.
+    The names of its class and its bases come first, then what else gives the same Y. It is compared
+    at X, and at another point: at X a layer may look like another one.
     """
     inner = inner_layers(layer)
-    kinds = [base.__name__.replace("BatchNorm", "Norm") for base in type(layer).__mro__]
+    bases = [base.__name__.replace("BatchNorm", "Norm") for base in type(layer).__mro__]
     keys = set() if inner else {f"d{key}" for key in layer.params}
     fitting = [kind for kind, steps in LAYERS.items() if keys == steps.keys() - {"Y", "dX"}]
-    for kind in sorted(fitting, key=lambda kind: kind not in kinds):
+    elsewhere = X + np.random.default_rng(1).standard_normal(X.shape)
+    for kind in sorted(fitting, key=lambda kind: kind not in bases):
         for axis in (0, 1) if kind == "Norm" else (0,):
             with suppress(Exception):  # another kind's expressions, on whatever the layer is
-                names = {"X": X, "Y": Y, "dY": dY, "N": len(X), **layer.params}
-                if kind == "Norm":
-                    names |= names_of_norm(names, axis, getattr(layer, "eps", 1e-5), state)
-                if kind == "Dropout":
-                    names |= {"keep": getattr(layer, "keep", np.nan)}
-                    names |= {"mask": layer.forward(np.ones_like(X), True)}
-                if inner:
-                    names["f"] = functools.partial(forward_through, inner)
-                    names["df"] = functools.partial(back_through, inner[::-1])
-                    names["df_in_order"] = functools.partial(back_through, inner)
-                expected = eval(LAYERS[kind]["Y"], TOOLS | names)
-                layer.forward(X, True)  # so that it remembers this pass
-                if np.abs(expected - Y).max() <= 100 * EXACT * np.abs(Y).max():
-                    return LayerReference(kind, names, inner)
+                if fits(kind, layer, names_of(kind, layer, elsewhere, dY, axis, state)):
+                    names = names_of(kind, layer, X, dY, axis, state)
+                    if fits(kind, layer, names):
+                        return LayerReference(kind, names, inner)
     return None
+
+
+def fits(kind: str, layer: Any, names: dict[str, Any]) -> bool:
+    """Whether a layer gives the Y of this kind."""
+    Y, expected = names["Y"], eval(LAYERS[kind]["Y"], TOOLS | names)
+    layer.forward(names["X"], True)  # so that it remembers this pass
+    return bool(np.abs(expected - Y).max() <= 100 * EXACT * np.abs(Y).max())
+
+
+def names_of(
+    kind: str, layer: Any, X: np.ndarray, dY: np.ndarray, axis: int, state: Params
+) -> dict[str, Any]:
+    """What the expressions of a kind see."""
+    names = {"X": X, "dY": dY, "N": len(X), **layer.params}
+    names["Y"] = np.array(layer.forward(X, True))
+    if kind == "Norm":
+        names |= names_of_norm(names, axis, getattr(layer, "eps", 1e-5), state)
+    if kind == "Dropout":
+        names["mask"] = mask = layer.forward(np.ones_like(X), True)
+        names["keep"] = 1 / mask.max()
+    if inner := inner_layers(layer):
+        names["f"] = functools.partial(forward_through, inner)
+        names["df"] = functools.partial(back_through, inner[::-1])
+        names["df_in_order"] = functools.partial(back_through, inner)
+    return names
 
 
 def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -> dict[str, Any]:

@@ -258,7 +258,7 @@ class Drawn:
 
     def __init__(self, seed: int, depth: int, reg: float | None = None) -> None:
         rng = self.rng = np.random.default_rng(seed)
-        self.width, C = int(rng.integers(2, 7)), int(rng.integers(2, 6))
+        self.width, C = int(rng.integers(1, 8)), int(rng.integers(2, 6))
         self.norm = [None, BatchNorm, LayerNorm][rng.integers(3)]
         self.std = float(10 ** rng.uniform(-0.3, 0.3))
         layers: list[Layer] = []
