@@ -583,23 +583,27 @@ class _Layers:
         wrong are the parameters whose gradient is wrong, and message says it of one.
         """
         places = {id(v): at for at, layer in self.inside.items() for v in layer.params.values()}
-        first, lines = next(iter(self.faults)), []
+        (first, faults), *others = self.faults.items()
         depth = len(_numbers(first))
         at = {key: _numbers(places.get(id(self.model.params[key]), "")) for key in wrong}
         reached = [key for key in wrong if at[key][:depth] <= _numbers(first)]
         key = [*wrong, *reached][-1]
-        parameters = (key, *(other for other in wrong if other != key))
+        also = [other for other in wrong if other != key]
         right = [other for other in self.model.params if other not in wrong]
-        for place, faults in self.faults.items():
-            for name, findings in faults.items():
-                too = ", too" * (place != first)
-                lines += [f"{self.name(place)}: its {name} is wrong{too}: {findings[0].text}"]
+        lines = [
+            f"{self.name(first)}: its {name} is wrong: {findings[0].text}"
+            for name, findings in faults.items()
+        ]
         lines.append(message(key))
-        lines += [f"Wrong, too: {', '.join(f'd{k}' for k in wrong if k != key)}."] * bool(wrong[1:])
+        lines += [f"Wrong, too: {', '.join(f'd{other}' for other in also)}."] * bool(also)
         lines += [f"Right: {', '.join(f'd{other}' for other in right)}."] * bool(right)
-        found = [each for faults in self.faults.values() for each in chain(*faults.values())]
+        found = [*chain(*faults.values())]
+        for place, each in others:
+            found += chain(*each.values())
+            why = ", ".join(causes_of([*chain(*each.values())]))
+            lines.append(f"{self.name(place)}: its {', '.join(each)} is wrong, too: {why}.")
         causes = causes_of(sorted(found, key=lambda finding: finding.causes[0] == "unknown"))
-        return GradientCheckError("\n".join(lines), causes, parameters, first or None)
+        return GradientCheckError("\n".join(lines), causes, (key, *also), first or None)
 
     def random(self) -> tuple[str | None, Finding]:
         """The first layer that gives two answers to one input, and what to do."""
