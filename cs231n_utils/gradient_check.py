@@ -473,7 +473,7 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     def compare(key: str, settle: bool = True, quick: bool = False) -> _Check:
         x, gradient = params[key], grads[key]
         if x.size > (SMALL if quick else large) and gradient.shape == x.shape:
-            V = _directions({key: x}, count=1 if quick else 4, rng=0)
+            V = _directions({key: x}, count=2 if quick else 4, rng=0)
             return _along(V, f, {key: x}, grads, f"d{key}", 1e-5, 1e-5, settle)
         return _Check(f, x, gradient, f"d{key}", settle=settle)
 

@@ -276,7 +276,7 @@ def test_equal_seeds_warn_and_one_generator_does_not():
     assert not is_refused(deep_net, [3, 3, 3, 3], rng=0)
 
 
-def test_a_loss_spares_the_first_dX_and_the_layer_alone_still_gives_it():
+def test_a_loss_spares_the_first_gradient_of_inputs_and_the_layer_alone_still_gives_it():
     model, X = deep_net([3, 4, 2]), np.random.default_rng(0).standard_normal((5, 3))
     model.loss(X, np.arange(5) % 2)
     layer = model.layers[0]
