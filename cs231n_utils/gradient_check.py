@@ -500,7 +500,7 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
                 report[key] = check.report(f"d{key}")
                 continue
             if layers and layers.faults:
-                raise layers.error([key], lambda key: compare(key, settle=False).message)
+                raise layers.error([], lambda key: compare(key, settle=False).message)
             exact = reference is not None and reference.exact and not proved
             near = (
                 reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
@@ -580,16 +580,17 @@ class _Layers:
     def error(self, wrong: list[str], message: Callable[[str], str]) -> GradientCheckError:
         """The first wrong layer from the output down, at the last parameter that its fault reaches.
 
-        wrong are the parameters whose gradient is wrong, and message says it of one.
+        wrong are the parameters whose slopes prove their gradient wrong; message says it of one.
         """
         places = {id(v): at for at, layer in self.inside.items() for v in layer.params.values()}
         (first, faults), *others = self.faults.items()
         depth = len(_numbers(first))
-        at = {key: _numbers(places.get(id(self.model.params[key]), "")) for key in wrong}
-        reached = [key for key in wrong if at[key][:depth] <= _numbers(first)]
-        key = [*wrong, *reached][-1]
+        at = {k: _numbers(places.get(id(v), "")) for k, v in self.model.params.items()}
+        before = [key for key in at if at[key][:depth] <= _numbers(first)]
+        wrong = [key for key in wrong if key in before]  # a kink makes others look so
+        key = [*at, *before, *wrong][-1]
         also = [other for other in wrong if other != key]
-        right = [other for other in self.model.params if other not in wrong]
+        right = [other for other in at if other not in wrong and wrong]
         lines = [
             f"{self.name(first)}: its {name} is wrong: {findings[0].text}"
             for name, findings in faults.items()

@@ -270,6 +270,18 @@ def test_a_fault_deep_inside_is_named_at_every_depth():
             assert str(error).startswith(f"{first}right is dY * (X > 0))")
 
 
+def test_a_fault_is_named_where_gradients_vanish():
+    """The first slopes drown in round-off, and zeros at kinks make right ones look wrong."""
+    net, rng = deep_net([3, *[6] * 19, 4], std=0.01), np.random.default_rng(0)
+    X, y = rng.standard_normal((5, 3)), np.arange(5) % 4
+    check_model(net, X, y)
+    net.layers[7].__class__ = deep.written(ReLU, "dOut * (X > 0)", "dOut")
+    with pytest.raises(GradientCheckError) as caught:
+        check_model(net, X, y)
+    error = caught.value
+    assert (error.layer, error.causes, error.parameter) == ("7", ("relu_off",), "6.b")
+
+
 def test_a_fault_of_all_layers_of_a_class_is_named_at_the_last_and_once_in_full():
     net, rng = deep_net([3, *[5] * 6, 4], norm=BatchNorm), np.random.default_rng(0)
     faulty = deep.written(BatchNorm, deep.VARIANCE, "dcentred")
