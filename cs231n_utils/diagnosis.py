@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n_utils.planting import Finding, Reference, changed
+from cs231n_utils.planting import (
+    EXACT,
+    Finding,
+    LayerReference,
+    Reference,
+    changed,
+)
 
 PROVED = 1e-9  # relative difference of two gradients that are equal to rounding
 SLACK = 3  # what an explanation may leave, in units of the noise
@@ -29,6 +35,8 @@ class Slopes(NamedTuple):
 
 
 RANDOM = Finding(("not_deterministic",), "two calls of f at one x differ: fix its batch, its seed.")
+GROWS = Finding(("accumulated",), "it changes from call to call: start it from zeros.")
+RESTLESS = Finding(("not_deterministic",), "it changes from call to call, but not what leaves it.")
 FLOAT32 = Finding(("float32",), "f has the digits of float32 only: compute all of it in float64.")
 ROUND = Finding(("round_off",), "the disagreement is within the round-off of f: use a larger h.")
 CONSTANT = Finding(("constant",), "f does not change with x, L2 apart: does it read a copy of x?")
@@ -168,3 +176,23 @@ def proofs(
     value = np.where(exact.kink, exact.value, right)
     exact = exact._replace(value=value, noise=noise, settled=everywhere, single=False)
     return Case(gradient, exact, x, reference.known(key), reference.planted(key)).explain()
+
+
+@np.errstate(all="ignore")
+def faults_of_layer(
+    reference: LayerReference, name: str, x: np.ndarray, gradient: np.ndarray
+) -> list[Finding]:
+    """Every explanation of the gradient of x, X or a parameter of a layer; none if it is right."""
+    right, noise = reference.grads[name], np.array(PROVED * np.abs(reference.grads[name]).max())
+    same_shape = gradient.shape == right.shape
+    if same_shape and (np.abs(gradient - right) <= noise).all():
+        return []
+    planted = reference.planted(name, gradient)
+    terms = [float(np.abs(fault.gradient).max(initial=0.0)) for fault in planted]
+    noise += EXACT * max((size for size in terms if size < np.inf), default=0.0)  # they may cancel
+    if same_shape and (np.abs(gradient - right) <= noise).all():
+        return []
+    everywhere = np.ones(x.shape, dtype=bool)
+    exact = Slopes(right, noise, right, right, everywhere, ~everywhere)
+    known = {"N": len(reference.names["X"]), "reg": 0.0, "l2": 0.0}
+    return Case(gradient, exact, x, known, planted).explain()

@@ -3,17 +3,19 @@
 Derived in the notebook 03_gradient_checking.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from cs231n_utils import diagnosis, planting
 from cs231n_utils.diagnosis import Case, Slopes
-from cs231n_utils.planting import Finding, causes_of
+from cs231n_utils.planting import Finding, Reference, causes_of, inner_layers
 from cs231n_utils.types import Params
 from cs231n_utils.validation import (
     check_answer,
@@ -21,6 +23,7 @@ from cs231n_utils.validation import (
     check_float64,
     check_number,
     check_positive,
+    describe,
 )
 
 Function = Callable[[Any], float]
@@ -31,7 +34,12 @@ ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
 NEAR = 1e-4  # relative error of slopes that no smooth loss so near another one has
 WIDER = 100  # times h: the step at which round-off hides less
+NO_FAULT = ("kink", "round_off")  # causes of a gradient that cannot be judged
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
+MANY = (
+    400  # entries of all parameters: if the layers of a model have more, and each is right alone,
+)
+SMALL = 4  # those with more entries than this are checked along directions
 
 
 class GradientCheckError(AssertionError):
@@ -43,13 +51,20 @@ class GradientCheckError(AssertionError):
         Short stable names of the explanations that fit, the surest first, or `unknown`.
     parameters, parameter
         The keys that are at fault, where several were checked, and the first of them.
+    layer
+        The place of the layer at fault in a model with `layers`, as its keys begin: "7" for
+        layers[7], "3.0" for the first layer inside layers[3]. None where it is no layer.
     """
 
     def __init__(
-        self, message: str, causes: tuple[str, ...] = (), parameters: tuple[str, ...] = ()
+        self,
+        message: str,
+        causes: tuple[str, ...] = (),
+        parameters: tuple[str, ...] = (),
+        layer: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.causes, self.parameters = causes, parameters
+        self.causes, self.parameters, self.layer = causes, parameters, layer
         self.parameter = parameters[0] if parameters else None
 
 
@@ -196,12 +211,14 @@ class _Check:
         h: float = 1e-5,
         tolerance: float = 1e-7,
         typical: float = 0.0,
+        settle: bool = True,
     ) -> None:
         self.gradient, self.tolerance = gradient, tolerance
         self.error = np.inf  # the largest difference at step h
         self.settled = np.inf  # and at steps where slopes settle, if that proves the gradient right
         self.slopes: Slopes | None = None
         self.hidden = False  # whether round-off hides all differences
+        self.refuted = True  # whether neither round-off nor a kink may explain them
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
         if gradient.shape != x.shape:
             self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
@@ -212,7 +229,13 @@ class _Check:
             with np.errstate(over="ignore"):  # the typical size may be next to nothing
                 self.error = float(np.abs(gradient - self.numerical).max() / typical)
         if self.error <= tolerance:
-            self.settled = self.error
+            self.settled, self.refuted = self.error, False
+            return
+        self.message, off = self._worst_entries(name), np.abs(gradient - self.numerical)
+        scale = typical or float(max(np.abs(gradient).max(), np.abs(self.numerical).max()))
+        if not settle:
+            noise = 100 * ROUND_OFF * abs(check_number(f(x))) / h
+            self.refuted = bool((off > max(noise, NEAR * scale)).any() or not np.isfinite(scale))
             return
         resolution = tolerance * (typical or float(np.abs(self.numerical).max()))
         self.slopes = slopes = measure_slopes(f, x, h, resolution)
@@ -222,9 +245,10 @@ class _Check:
         sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
         right = slopes.settled & ~slopes.kink & sharp & (off <= slopes.noise)
         self.hidden = bool((off <= slopes.noise).all())
+        sure = slopes.settled & ~slopes.kink & (off > slopes.noise + NEAR * scale)
+        self.refuted = bool(sure.any() or not np.isfinite(scale))
         if scale < np.inf and not slopes.single and (right | right_at_h).all():
             self.settled = float(np.where(right_at_h, at_h, off).max()) / (scale or 1.0)
-        self.message = self._worst_entries(name)
 
     def _worst_entries(self, name: str) -> str:
         error, tolerance = f"{self.error:.2g}", f"{self.tolerance:g}"
@@ -366,7 +390,14 @@ def _directions(params: Params, count: int, rng: np.random.Generator | int) -> n
 
 
 def _along(
-    V: np.ndarray, f: Function, params: Params, grads: Params, name: str, h: float, tolerance: float
+    V: np.ndarray,
+    f: Function,
+    params: Params,
+    grads: Params,
+    name: str,
+    h: float,
+    tolerance: float,
+    settle: bool = True,
 ) -> _Check:
     """The check along the rows v of V. Typical is the root mean square of <grads, v> over all v."""
     gradient = np.concatenate([np.ravel(grads[key]) for key in params])
@@ -382,7 +413,7 @@ def _along(
             return check_number(f(params))
 
         t, typical = np.zeros(len(V)), typical or np.finfo(np.float64).tiny
-        check = _Check(f_at, t, V @ gradient, name, h, tolerance, typical)
+        check = _Check(f_at, t, V @ gradient, name, h, tolerance, typical, settle)
     check.slopes = None  # they are those of directions, not of entries
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
     size = f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
@@ -415,7 +446,8 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     ------
     GradientCheckError, TypeError
         A gradient is wrong or missing; the loss is not finite, is random, or changes what it is
-        given: `causes` says why, `parameter` where. loss returns something else.
+        given: `causes` says why, `parameter` where, and `layer` in a model with `layers`, each of
+        which is then checked alone. loss returns something else.
     """
     params, report = dict(model.params), ModelReport()
     for key, value in params.items():
@@ -427,42 +459,258 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
             raise GradientCheckError(str(error), (cause,), (key,)) from None
     failures: Failures = {}
     arrays = params | {k: v for k, v in {"X": X, "y": y}.items() if isinstance(v, np.ndarray)}
+    layers = _Layers(model, X) if inner_layers(model) and np.ndim(X) else None
+    kept = layers.kept if layers else nullcontext
+    large = LARGE
+
+    def answer() -> tuple[float, Params]:
+        with kept():
+            return check_answer(model.loss(X, y, reg))
 
     def f(_: Any) -> float:
-        return check_number(model.loss(X, y, reg)[0])
+        return check_number(answer()[0])
 
-    with _restored(*arrays.values()):
-        grads = _gradients(model, X, y, reg, arrays)
-        reference = planting.recognise(params, X, y, reg, f)
-        exact = reference is not None and reference.exact
+    def compare(key: str, settle: bool = True, quick: bool = False) -> _Check:
+        x, gradient = params[key], grads[key]
+        if x.size > (SMALL if quick else large) and gradient.shape == x.shape:
+            V = _directions({key: x}, count=2 if quick else 4, rng=0)
+            return _along(V, f, {key: x}, grads, f"d{key}", 1e-5, 1e-5, settle)
+        return _Check(f, x, gradient, f"d{key}", settle=settle)
+
+    with _restored(*arrays.values()), kept():
+        grads = _gradients(answer, params, arrays, layers)
+        reference: Reference | None
+        if layers:
+            reference = layers.reference(y, reg, f)
+            if layers.faults:
+                wrong = [key for key in params if compare(key, settle=False, quick=True).refuted]
+                if wrong:
+                    raise layers.error(wrong, lambda key: compare(key, settle=False).message)
+            elif sum(x.size for x in params.values()) > MANY:
+                large = SMALL
+        else:
+            reference = planting.recognise(params, X, y, reg, f)
         for key, x in params.items():
             gradient, same_shape = grads[key], grads[key].shape == x.shape
-            if x.size > LARGE and same_shape:
-                V = _directions({key: x}, count=4, rng=0)
-                check = _along(V, f, {key: x}, grads, f"d{key}", h=1e-5, tolerance=1e-5)
-            else:
-                check = _Check(f, x, gradient, f"d{key}")
+            check = compare(key, settle=not layers)
+            proved = bool(layers and reference and reference.proves(key, gradient))
+            if layers and not np.isfinite(check.settled) and (check.refuted or not proved):
+                check = compare(key)
             if np.isfinite(check.settled):
                 report[key] = check.report(f"d{key}")
                 continue
+            if layers and layers.faults:
+                raise layers.error([], lambda key: compare(key, settle=False).message)
+            exact = reference is not None and reference.exact and not proved
             near = (
                 reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR
             )
-            if reference and exact:
+            if proved and not check.refuted:
+                findings = [diagnosis.ROUND]
+            elif reference and exact:
                 findings = diagnosis.proofs(reference, key, x, gradient, check.slopes)
             elif near and check.error > NEAR:
                 findings = [diagnosis.FLOAT32]
             else:
                 known = {"N": (*np.shape(X), np.nan)[0], "reg": reg, "l2": reg * x}
                 findings = Case(gradient, check.slopes, x, known).explain()
-            if exact and findings == [diagnosis.ROUND]:
+            if (exact or proved) and findings == [diagnosis.ROUND]:
                 compared = f"{check.compared} and of a reference pass"
                 report[key] = GradientReport(f"d{key}", compared, 0.0, diagnosis.PROVED)
             else:
                 failures[key] = check.message, findings
     if failures:
-        raise _error_of_model(failures, list(report))
+        raise _error_of_model(failures, list(report), is_deep=layers is not None)
     return report
+
+
+class _Layers:
+    """The layers of a model with what enters them, and what is wrong with each of them alone."""
+
+    def __init__(self, model: Any, X: Any) -> None:
+        self.model, self.X = model, np.array(X, dtype=np.float64)
+        self.inside = dict(_places(model))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put the state of all layers back in the end, such as running averages."""
+        states = [(layer, layer.state) for layer in self.inside.values() if _state(layer)]
+        before = [dict(state) for _, state in states]
+        with _restored(*(value for each in before for value in each.values())):
+            try:
+                yield
+            finally:
+                for (layer, state), arrays in zip(states, before, strict=True):
+                    layer.state = state
+                    state.update(arrays)
+
+    @functools.cached_property
+    def faults(self) -> dict[str, dict[str, list[Finding]]]:
+        """Of every layer that is wrong its gradients, from the output down, for a random dY."""
+        found: dict[str, dict[str, list[Finding]]] = {}
+        entering = [("", self.model, self.X, False)]
+        with suppress(Exception), self.kept():  # a chain may do other things than its layers do
+            entering += _entering(self.model, self.X)
+        for place, layer, X, is_used in reversed(entering):
+            is_inside_right = not any(inner.startswith(f"{place}.") for inner in found)
+            if is_inside_right and (place or not found):
+                with suppress(Exception):  # and a layer may not take every dY
+                    for seed in range(1 + 20 // X.size):  # a small one may hide a fault by chance
+                        faults = _faults_of_layer(layer, X, is_used, self.kept, seed)
+                        if faults:
+                            found[place] = faults
+                            break
+        return found
+
+    def reference(self, y: Any, reg: float, loss: Function) -> Reference | None:
+        """The reference pass of the model, if its loss is that of the chain of its layers.
+
+        A function loss_of_scores that is not the cross-entropy must have the gradient that it says.
+        """
+        with self.kept():
+            reference = planting.recognise_model(self.model, self.X, y, reg, loss)
+        if reference and "Y" not in reference.names:
+            S, dS, own = reference.names["Z"], reference.dS, self.model.loss_of_scores
+            check = _Check(lambda S: check_number(own(S, y)[0]), S, dS, "dS")
+            if not np.isfinite(check.settled):
+                found = Case(dS, check.slopes, S, {"N": len(S), "reg": 0.0, "l2": 0.0}).explain()
+                raise _error(f"loss_of_scores: {check.message}", found)
+        return reference
+
+    def error(self, wrong: list[str], message: Callable[[str], str]) -> GradientCheckError:
+        """The first wrong layer from the output down, at the last parameter that its fault reaches.
+
+        wrong are the parameters whose slopes prove their gradient wrong; message says it of one.
+        """
+        places = {id(v): at for at, layer in self.inside.items() for v in layer.params.values()}
+        (first, faults), *others = self.faults.items()
+        depth = len(_numbers(first))
+        at = {k: _numbers(places.get(id(v), "")) for k, v in self.model.params.items()}
+        before = [key for key in at if at[key][:depth] <= _numbers(first)]
+        wrong = [key for key in wrong if key in before]  # a kink makes others look so
+        key = [*at, *before, *wrong][-1]
+        also = [other for other in wrong if other != key]
+        right = [other for other in at if other not in wrong and wrong]
+        lines = [
+            f"{self.name(first)}: its {name} is wrong: {findings[0].text}"
+            for name, findings in faults.items()
+        ]
+        lines.append(message(key))
+        lines += [f"Wrong, too: {', '.join(f'd{other}' for other in also)}."] * bool(also)
+        lines += [f"Right: {', '.join(f'd{other}' for other in right)}."] * bool(right)
+        found = [*chain(*faults.values())]
+        for place, each in others:
+            found += chain(*each.values())
+            why = ", ".join(causes_of([*chain(*each.values())]))
+            lines.append(f"{self.name(place)}: its {', '.join(each)} is wrong, too: {why}.")
+        causes = causes_of(sorted(found, key=lambda finding: finding.causes[0] == "unknown"))
+        return GradientCheckError("\n".join(lines), causes, (key, *also), first or None)
+
+    def random(self) -> tuple[str | None, Finding]:
+        """The first layer that gives two answers to one input, and what to do."""
+        for place, layer, X, _ in _entering(self.model, self.X):
+            if not inner_layers(layer) and not _same(
+                layer.forward(X, True), layer.forward(X, True)
+            ):
+                name = self.name(place)
+                text = f"{name} draws anew in every pass: fix its seed."
+                if hasattr(layer, "redraw"):
+                    where = name.split(", ")[0]
+                    text = f"{name} draws a new mask in every pass: fix its mask, "
+                    text += f"{where}.redraw = False."
+                return place, Finding(("not_deterministic",), text)
+        return None, diagnosis.RANDOM
+
+    def name(self, place: str) -> str:
+        """A layer as messages call it: layers[3].layers[0], Affine(4, 4)."""
+        where = ".".join(f"layers[{number}]" for number in _numbers(place))
+        return f"{where}, {describe(self.inside[place])}" if place else describe(self.model)
+
+
+def _state(layer: Any) -> Params:
+    state = getattr(layer, "state", {})
+    return state if isinstance(state, dict) else {}
+
+
+def _numbers(place: str) -> tuple[int, ...]:
+    return tuple(map(int, place.split("."))) if place else ()
+
+
+def _places(layer: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every layer inside by its place, those inside it behind it."""
+    for number, inner in enumerate(inner_layers(layer)):
+        yield f"{before}{number}", inner
+        yield from _places(inner, f"{before}{number}.")
+
+
+def _entering(
+    chain: Any, X: np.ndarray, before: str = "", is_used: bool = False
+) -> Iterator[tuple[str, Any, np.ndarray, bool]]:
+    """As `_places`, with what enters each layer, and whether a parameter before it needs its dX."""
+    for number, layer in enumerate(inner_layers(chain)):
+        yield f"{before}{number}", layer, X, is_used
+        yield from _entering(layer, X, f"{before}{number}.", is_used)
+        X, is_used = layer.forward(X, True), is_used or bool(layer.params)
+
+
+def _faults_of_layer(
+    layer: Any,
+    X: np.ndarray,
+    is_used: bool,
+    kept: Callable[[], AbstractContextManager[None]],
+    seed: int,
+) -> dict[str, list[Finding]]:
+    """The wrong gradients of a layer for what enters it and a random dY, each with its causes."""
+
+    def gradients() -> Params:
+        with kept():
+            layer.forward(X, True)
+            dX = layer.backward(dY.copy())
+        return {"dX": np.array(dX)} | {f"d{k}": np.array(g) for k, g in layer.grads.items()}
+
+    def f(_: Any) -> float:
+        with kept():
+            return check_number(np.sum(dY * layer.forward(X, True)))
+
+    X = X.copy()
+    before = {key: value.copy() for key, value in _state(layer).items()}
+    with kept():
+        Y = np.array(layer.forward(X, True))
+        after = {key: value.copy() for key, value in _state(layer).items()}
+    dY = np.random.default_rng(seed).standard_normal(Y.shape)
+    given, again = gradients(), gradients()
+    grown = [name for name in given if not _same(given[name], again[name])]
+    if grown and "dX" not in grown:
+        return {name: [diagnosis.GROWS] for name in grown}
+    with kept():
+        reference = planting.recognise_layer(layer, X, dY, after)
+    found: dict[str, list[Finding]] = {}
+    arrays = {f"d{key}": value for key, value in layer.params.items()}
+    for name, x in (arrays | {"dX": X} if is_used else arrays).items():
+        if reference:
+            findings = diagnosis.faults_of_layer(reference, name, x, given[name])
+        elif given[name].shape == x.shape and x.size > LARGE:
+            V = _directions({name: x}, count=4, rng=0)
+            check = _along(V, f, {name: x}, given, name, 1e-5, 1e-5)
+            findings = [] if np.isfinite(check.settled) else [diagnosis.LARGE]
+        else:
+            check = _Check(f, x, given[name], name)
+            findings = []
+            if not np.isfinite(check.settled):
+                known = {"N": len(X), "reg": 0.0, "l2": 0.0}
+                findings = Case(given[name], check.slopes, x, known).explain()
+                findings = [each for each in findings if not {*each.causes} <= {*NO_FAULT}]
+        if findings == [diagnosis.UNKNOWN] and "dX" in grown:
+            findings = [diagnosis.RESTLESS]
+        if findings and not reference and planting.takes_averages(layer, X, Y, before, after):
+            findings = [planting.AVERAGES]
+        found |= {name: findings} if findings else {}
+    return found
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two gradients, or answers, are equal but for rounding."""
+    return a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=1e-12, equal_nan=True)
 
 
 def _error(message: str, findings: list[Finding]) -> GradientCheckError:
@@ -471,21 +719,28 @@ def _error(message: str, findings: list[Finding]) -> GradientCheckError:
     return GradientCheckError("\n".join(lines), causes_of(findings))
 
 
-def _require_determinism(message: str, value: Callable[[], float], *arrays: np.ndarray) -> None:
+def _require_determinism(
+    message: str, value: Callable[[], float], *arrays: np.ndarray, layers: Any = None
+) -> None:
     """Refuse a value that changes from call to call; each starts from the arrays as they are."""
     values = []
     for _ in range(5):
         with _restored(*arrays):
             values.append(value())
     if np.ptp(values) > ROUND_OFF * np.abs(values).max():
-        raise _error(message, [diagnosis.RANDOM])
+        place, finding = layers.random() if layers else (None, diagnosis.RANDOM)
+        error = _error(message, [finding])
+        error.layer = place
+        raise error
 
 
-def _gradients(model: Any, X: Any, y: Any, reg: float, arrays: Params) -> Params:
+def _gradients(
+    answer: Callable[[], tuple[float, Params]], params: Params, arrays: Params, layers: Any
+) -> Params:
     """The gradients, if the loss is finite, repeats itself and leaves its arguments alone."""
 
     def call() -> tuple[float, Params]:
-        loss, grads = check_answer(model.loss(X, y, reg))
+        loss, grads = answer()
         return float(loss), {k: np.array(g) for k, g in grads.items() if g is not None}
 
     before = {key: value.copy() for key, value in arrays.items()}
@@ -497,30 +752,39 @@ def _gradients(model: Any, X: Any, y: Any, reg: float, arrays: Params) -> Params
     if not np.isfinite(loss):
         text = f"loss(X, y, reg) is {loss}: look for overflow in exp, log(0) or a division by 0"
         raise GradientCheckError(text, ("not_finite",))
-    _require_keys(model.params, grads)
-    _require_determinism("the gradients cannot be checked.", lambda: call()[0], *arrays.values())
-    for key, again in call()[1].items():
-        if not np.allclose(again, grads[key], equal_nan=True):
-            text = f"d{key} changes from call to call, but not the loss: start it from zeros"
-            raise GradientCheckError(text, ("accumulated",), (key,))
+    _require_keys(params, grads)
+    message = "the gradients cannot be checked."
+    _require_determinism(message, lambda: call()[0], *arrays.values(), layers=layers)
+    again = call()[1]
+    restless = [key for key in params if not _same(again[key], grads[key])]
+    text = "d{} changes from call to call, but not the loss"
+    if restless and layers and layers.faults:
+        raise layers.error(restless, text.format)
+    for key in restless:
+        text = f"{text.format(key)}: start it from zeros"
+        raise GradientCheckError(text, ("accumulated",), (key,))
     return grads
 
 
-def _error_of_model(failures: Failures, right: list[str]) -> GradientCheckError:
+def _error_of_model(
+    failures: Failures, right: list[str], is_deep: bool = False
+) -> GradientCheckError:
     """The cause that most share comes first, at the last of them: there backward passes begin."""
+    places = {key.rpartition(".")[0] for key in failures}
+    place = places.pop() if is_deep and len(places) == 1 else None
     votes = Counter(cause for _, found in failures.values() for cause in causes_of(found))
-    last = ("kink", "round_off", "unknown")  # no fault, or none that is known
+    last = (*NO_FAULT, "unknown")
     causes = sorted(votes, key=lambda cause: (cause in last, -votes[cause]))
     parameter = [key for key, (_, found) in failures.items() if causes[0] in causes_of(found)][-1]
     message, findings = failures.pop(parameter)
-    if causes[0] in ("kink", "round_off"):
+    if causes[0] in NO_FAULT:
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     findings = sorted(findings, key=lambda finding: causes.index(finding.causes[0]))
     lines = [str(_error(message, findings))]
     lines += [f"d{key} is wrong, too: {found[0].text}" for key, (_, found) in failures.items()]
     if right:
         lines.append(f"Right: {', '.join(f'd{key}' for key in right)}.")
-    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures))
+    return GradientCheckError("\n".join(lines), tuple(causes), (parameter, *failures), place)
 
 
 def _require_keys(params: Params, grads: Params) -> None:

@@ -1,10 +1,12 @@
 """Faults: what mistakes make of a gradient, and of the backward pass of the series' networks.
 
 `CHANGES` are made to the gradient of any function. `PLANTS` replaces a step of the reference pass
-by what a student may have written. A new layer adds its steps and its plants.
+by what a student may have written. A new layer adds its gradients to `LAYERS`, and what students
+write instead to `LAYER_PLANTS`.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
@@ -12,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n_utils.taught.layers import relu
+from cs231n_utils.taught.layers import relu, standardize
 from cs231n_utils.taught.losses import cross_entropy, softmax
 from cs231n_utils.types import Params
 
@@ -110,6 +112,116 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
     ("one_example", "db", "dZ[0]", "only the first example counts"),
 )
 
+# Layers one by one: X enters, Y leaves, dY comes from above. mean(A) runs along a norm's axis, and
+# other(A) along the other one; dcentred(sum) is the gradient of X - mean(X) on the graph. f is the
+# chain inside a layer, and df(dY) passes dY back through it.
+LAYERS = {
+    "Affine": {"Y": "X @ W + b", "dX": "dY @ W.T", "dW": "X.T @ dY", "db": "dY.sum(axis=0)"},
+    "ReLU": {"Y": "relu(X)", "dX": "dY * (X > 0)"},
+    "Flatten": {"Y": "X.reshape(N, -1)", "dX": "dY.reshape(X.shape)"},
+    "Norm": {
+        "Y": "gamma * X_hat + beta",
+        "dX": "scale * (dX_hat - mean(dX_hat) - X_hat * mean(dX_hat * X_hat))",
+        "dgamma": "(dY * X_hat).sum(axis=0)",
+        "dbeta": "dY.sum(axis=0)",
+    },
+    "Dropout": {"Y": "X * mask", "dX": "dY * mask"},
+    "Residual": {"Y": "X + f(X)", "dX": "dY + df(dY)"},
+    "Chain": {"Y": "f(X)", "dX": "df(dY)"},
+}
+RENAMED = {  # the names of PLANTS, as these layers call them
+    "Affine": {"dA": "dX", "dZ": "dY", "A": "X", "Z": "Y", "X": "inputs"},
+    "ReLU": {"dZ": "dX", "dA": "dY", "Z": "X", "A": "Y"},
+    "Norm": {"db": "dbeta", "dZ": "dY"},
+}
+LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name for another
+    "Norm": (
+        ("mean_term", "dX", "scale * (dX_hat - X_hat * mean(dX_hat * X_hat))"),
+        ("variance_term", "dX", "scale * (dX_hat - mean(dX_hat))"),
+        ("constant_statistics", "dX", "scale * dX_hat"),
+        ("running_averages", "dX", "running_scale * dX_hat"),
+        ("running_averages", "dX", "scale -> running_scale"),
+        ("running_averages", "dX", "scale -> running_scale, X_hat -> running_X_hat"),
+        ("running_averages", "dX", "X_hat -> running_X_hat"),
+        ("running_averages", "dX", "scale -> running_scale, X_hat -> (centred * running_scale)"),
+        ("running_averages", "dgamma", "X_hat -> running_X_hat"),
+        ("wrong_axis", "dX", "mean -> other"),
+        ("wrong_axis", "dX", "mean -> other, X_hat -> other_X_hat, scale -> other_scale"),
+        ("wrong_axis", "dX", "mean -> np.mean"),
+        ("wrong_axis", "dX", "dcentred(sum) - other_sum(dcentred(sum)) / count"),
+        ("wrong_axis", "dX", "dcentred(other_sum) - other_sum(dcentred(other_sum)) / count"),
+        ("wrong_axis", "dX", "dcentred(other_sum) - mean(dcentred(other_sum))"),
+        ("wrong_axis", "dX", "dcentred(np.sum) - mean(dcentred(np.sum))"),
+        ("wrong_axis", "dX", "scale * (dX_hat - other(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
+        ("wrong_axis", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * other(dX_hat * X_hat))"),
+        ("wrong_axis", "dgamma", "X_hat -> other_X_hat"),
+        ("wrong_axis", "dgamma", "(dY * X_hat).sum(axis=1)"),
+        ("wrong_axis", "dgamma", "(dY * X_hat).sum()"),
+        ("eps_missing", "dX", "scale -> bare_scale"),
+        ("eps_missing", "dX", "scale -> bare_scale, X_hat -> bare_X_hat"),
+        ("eps_missing", "dgamma", "X_hat -> bare_X_hat"),
+        ("gamma_missing", "dX", "dX_hat -> dY"),
+        ("scale_missing", "dX", "dX_hat - mean(dX_hat) - X_hat * mean(dX_hat * X_hat)"),
+        ("scale_missing", "dX", "scale -> 1 / scale"),
+        ("x_hat_missing", "dX", "scale * (dX_hat - mean(dX_hat) - mean(dX_hat * X_hat))"),
+        ("x_hat_missing", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * mean(dX_hat))"),
+        ("x_hat_missing", "dgamma", "dY.sum(axis=0)"),
+        ("wrong_input", "dX", "X_hat -> X"),
+        ("wrong_input", "dgamma", "X_hat -> X"),
+        ("wrong_input", "dgamma", "X_hat -> Y"),
+        ("wrong_input", "dgamma", "X_hat -> (X - mean(X))"),
+        ("gamma_extra", "dgamma", "(dX_hat * X_hat).sum(axis=0)"),
+        ("gamma_extra", "dbeta", "dX_hat.sum(axis=0)"),
+        ("sign", "dX", "scale * (dX_hat + mean(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
+        ("sign", "dX", "scale * (dX_hat - mean(dX_hat) + X_hat * mean(dX_hat * X_hat))"),
+        ("missing_sum", "dgamma", "dY * X_hat"),
+        ("factor N", "dX", "mean -> count * mean"),
+    ),
+    "Dropout": (
+        ("mask_missing", "dX", "dY"),
+        ("mask_missing", "dX", "dY / keep"),
+        ("keep_missing", "dX", "dY * (mask > 0)"),
+        ("keep_twice", "dX", "dY * mask / keep"),
+        ("mask_inverted", "dX", "dY * (mask == 0)"),
+        ("mask_inverted", "dX", "dY * (mask == 0) / keep"),
+        ("mask_redrawn", "dX", "dY * other_mask / keep"),
+        ("mask_redrawn", "dX", "dY * other_mask"),
+    ),
+    "Residual": (
+        ("residual_overwritten", "dX", "df(dY)"),
+        ("residual_overwritten", "dX", "dY"),
+        ("residual_overwritten", "dX", "dY * df(dY)"),
+        ("chain_order", "dX", "df -> df_in_order"),
+        ("chain_order", "dX", "df_in_order(dY)"),
+    ),
+    "Chain": (("chain_order", "dX", "df -> df_in_order"),),
+    "Flatten": (("order", "dX", "dY.reshape(X.shape, order='F')"),),
+}
+WORDS = {  # of a cause, for a layer
+    "mean_term": "the mean is taken for a constant, its term is missing",
+    "variance_term": "the variance is taken for a constant, its term is missing",
+    "constant_statistics": "mean and variance are taken for constants, both terms are missing",
+    "running_averages": "the running averages stand for the mean and variance of the batch",
+    "wrong_axis": "it sums, or takes the statistics, along the wrong axis",
+    "eps_missing": "eps is forgotten",
+    "gamma_missing": "gamma is forgotten",
+    "gamma_extra": "gamma is a factor too many",
+    "scale_missing": "1 / sqrt(variance + eps) is not the factor",
+    "x_hat_missing": "X_hat is forgotten",
+    "wrong_input": "another array stands for X_hat",
+    "sign": "the sign of one term is wrong",
+    "missing_sum": "the sum over the examples is missing",
+    "factor N": "sums stand for means",
+    "mask_missing": "the mask is missing",
+    "keep_missing": "the scale 1 / keep is forgotten",
+    "keep_twice": "the scale 1 / keep is there twice",
+    "mask_inverted": "the mask is the wrong way round",
+    "mask_redrawn": "backward draws another mask than forward, which must keep it",
+    "residual_overwritten": "of the two paths one overwrites the other: add their gradients",
+    "order": "the values are right, but read in another order",
+    "chain_order": "the layers pass back from the first to the last: begin with the last one",
+}
+
 
 @np.errstate(all="ignore")
 def changed(base: Finding, names: dict[str, Any]) -> Iterator[Finding]:
@@ -174,6 +286,10 @@ class Reference:
             for (cause, step, wrong, text), place in product(PLANTS, places)
         ]
 
+    def proves(self, key: str, gradient: np.ndarray) -> bool:
+        """Whether a gradient is right, whatever its slopes: see `ModelReference`."""
+        return False
+
     def planted(self, key: str) -> list[Finding]:
         """The gradients that a parameter has with each fault."""
         faults = [Finding((c,), text, grads[key]) for c, text, grads in self.faults if key in grads]
@@ -198,11 +314,16 @@ def recognise(
     loss may centre its inputs, leave out the L2 term, or leave out its 1/2. It is compared at
     params, and at others close to them, which it might ignore.
     """
-    reference = _recognise(params, X, y, reg, loss(X))
+    return _at_two_places(params, lambda: _recognise(params, X, y, reg, loss(X)))
+
+
+def _at_two_places(params: Params, find: Callable[[], Reference | None]) -> Reference | None:
+    """What is found at params, if something is found close to them, too."""
+    reference = find()
     before = {key: value.copy() for key, value in params.items()}
     for value in params.values():
         value += 0.01 * np.random.default_rng(0).standard_normal(value.shape)
-    elsewhere = _recognise(params, X, y, reg, loss(X))
+    elsewhere = find()
     for key, value in params.items():
         value[...] = before[key]
     return reference if elsewhere else None
@@ -238,3 +359,284 @@ def _forward(params: Params, A: np.ndarray, reg: float, loss_reg: float) -> list
         layers.append(layer | {"Z": Z, "l2": loss_reg * W, "reg": loss_reg or reg})
         A, before_relu = relu(Z), Z
     return layers
+
+
+def renamed(expression: str, names: dict[str, str]) -> str:
+    """An expression, or a sentence, with other names, all replaced at once."""
+    return re.sub(r"[A-Za-z_]\w*", lambda name: names.get(name[0], name[0]), expression)
+
+
+def plants_of(kind: str) -> Iterator[tuple[str, str, str, str]]:
+    """What students write in a layer of a kind: the cause, the gradient, the code, the words."""
+    for cause, step, wrong in LAYER_PLANTS.get(kind, ()):
+        if " -> " in wrong:
+            names = dict(pair.split(" -> ") for pair in wrong.split(", "))
+            wrong = renamed(LAYERS[kind][step], names)
+        yield cause, step, wrong, WORDS[cause]
+    for cause, *rest in PLANTS:
+        step, wrong, text = (renamed(each, RENAMED.get(kind, {})) for each in rest)
+        if kind in RENAMED and step in LAYERS[kind]:
+            yield cause, step, wrong, text
+
+
+def forward_through(layers: Sequence[Any], X: np.ndarray) -> np.ndarray:
+    """What leaves the last of the layers in training, when X enters the first."""
+    for layer in layers:
+        X = layer.forward(X, True)
+    return X
+
+
+def back_through(layers: Sequence[Any], dY: np.ndarray) -> np.ndarray:
+    """The gradient that layers pass back, called in the order given."""
+    for layer in layers:
+        dY = layer.backward(dY)
+    return dY
+
+
+def inner_layers(layer: Any) -> list[Any]:
+    """The layers that a layer, or a model, holds in a list `layers`."""
+    layers = getattr(layer, "layers", None)
+    methods = ("forward", "backward")
+    of_layers = isinstance(layers, list | tuple) and all(
+        callable(getattr(inner, method, None)) for inner in layers for method in methods
+    )
+    return [*layers] if of_layers and layers else []
+
+
+class LayerReference:
+    """The gradients of one layer, right and with each fault, for an upstream dY.
+
+    Parameters
+    ----------
+    kind
+        A key of `LAYERS`.
+    names
+        What its expressions see.
+    inner
+        The layers inside it.
+    """
+
+    def __init__(self, kind: str, names: dict[str, Any], inner: Sequence[Any]) -> None:
+        self.kind, self.names, self.inner = kind, names, inner
+        steps = [step for step in LAYERS[kind] if step != "Y"]
+        self.grads: Params = {}
+        for step in steps:
+            self.grads |= self.gradients(step, LAYERS[kind][step])
+
+    def gradients(self, step: str, expression: str) -> Params:
+        """The gradient that an expression gives, and those of the layers inside."""
+        gradient = np.asarray(eval(expression, TOOLS | self.names))
+        grads = {
+            f"d{place}.{key}": np.array(value)
+            for place, layer in enumerate(self.inner)
+            for key, value in layer.grads.items()
+        }
+        return {step: gradient} | grads
+
+    @np.errstate(all="ignore")
+    def planted(self, name: str, given: np.ndarray) -> list[Finding]:
+        """What a gradient is with each fault; given is what the layer's own backward gives."""
+        self.names["other_mask"], found = given != 0, []
+        for cause, step, wrong, text in plants_of(self.kind):
+            if step == name or self.inner:
+                with suppress(NameError, ValueError, IndexError):
+                    gradient = self.gradients(step, wrong)[name]
+                    text = f"{text} ({step} = {wrong}, right is {LAYERS[self.kind][step]})"
+                    found.append(Finding((cause,), text, gradient))
+        return found
+
+
+@np.errstate(all="ignore")
+def recognise_layer(
+    layer: Any, X: np.ndarray, dY: np.ndarray, state: Params
+) -> LayerReference | None:
+    """The reference of a layer that X enters, or None when its kind is not in `LAYERS`.
+
+    The names of its class and its bases come first, then what else gives the same Y. It is compared
+    at X, and at another point: at X a layer may look like another one.
+    """
+    inner = inner_layers(layer)
+    bases = [base.__name__.replace("BatchNorm", "Norm") for base in type(layer).__mro__]
+    keys = set() if inner else {f"d{key}" for key in layer.params}
+    fitting = [kind for kind, steps in LAYERS.items() if keys == steps.keys() - {"Y", "dX"}]
+    elsewhere = X + np.random.default_rng(1).standard_normal(X.shape)
+    for kind in sorted(fitting, key=lambda kind: kind not in bases):
+        for axis in (0, 1) if kind == "Norm" else (0,):
+            with suppress(Exception):  # another kind's expressions, on whatever the layer is
+                if fits(kind, layer, names_of(kind, layer, elsewhere, dY, axis, state)):
+                    names = names_of(kind, layer, X, dY, axis, state)
+                    if fits(kind, layer, names):
+                        return LayerReference(kind, names, inner)
+    return None
+
+
+def fits(kind: str, layer: Any, names: dict[str, Any]) -> bool:
+    """Whether a layer gives the Y of this kind."""
+    Y, expected = names["Y"], eval(LAYERS[kind]["Y"], TOOLS | names)
+    layer.forward(names["X"], True)  # so that it remembers this pass
+    return bool(np.abs(expected - Y).max() <= 100 * EXACT * np.abs(Y).max())
+
+
+def names_of(
+    kind: str, layer: Any, X: np.ndarray, dY: np.ndarray, axis: int, state: Params
+) -> dict[str, Any]:
+    """What the expressions of a kind see."""
+    names = {"X": X, "dY": dY, "N": len(X), **layer.params}
+    names["Y"] = np.array(layer.forward(X, True))
+    if kind == "Norm":
+        names |= names_of_norm(names, axis, getattr(layer, "eps", 1e-5), state)
+    if kind == "Dropout":
+        names["mask"] = mask = layer.forward(np.ones_like(X), True)
+        names["keep"] = 1 / mask.max()
+    if inner := inner_layers(layer):
+        names["f"] = functools.partial(forward_through, inner)
+        names["df"] = functools.partial(back_through, inner[::-1])
+        names["df_in_order"] = functools.partial(back_through, inner)
+    return names
+
+
+def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -> dict[str, Any]:
+    """What the expressions of a norm see."""
+    X, dX_hat, count = known["X"], known["dY"] * known["gamma"], known["X"].shape[axis]
+    names = {"dX_hat": dX_hat, "count": count}
+    for prefix, each in {"": axis, "other_": 1 - axis}.items():
+        names[f"{prefix}sum"] = functools.partial(np.sum, axis=each, keepdims=True)
+        names[f"{prefix}X_hat"], names[f"{prefix}scale"] = standardize(X, each, eps)
+    names["mean"] = functools.partial(np.mean, axis=axis, keepdims=True)
+    names["other"] = functools.partial(np.mean, axis=1 - axis, keepdims=True)
+    names["bare_X_hat"], names["bare_scale"] = standardize(X, axis, eps=0.0)
+    centred, scale = X - names["mean"](X), names["scale"]
+    names["centred"] = centred
+    names["dcentred"] = lambda total: (
+        dX_hat * scale - centred * scale**3 * total(dX_hat * centred) / count
+    )
+    if {"mean", "variance"} <= state.keys():
+        names["running_scale"] = 1 / np.sqrt(state["variance"] + eps)
+        names["running_X_hat"] = (X - state["mean"]) * names["running_scale"]
+    return names
+
+
+class ModelReference(Reference):
+    """The backward pass of a model whose layers are right: their chain, the L2 term, the loss.
+
+    Parameters
+    ----------
+    params, chain
+        The parameters of the model by its own keys, and its layers in their order.
+    X, y, reg, loss_reg
+        A batch, the reg that the loss was given, and the one that its L2 term has.
+    dS
+        The gradient of the scores where the loss is not the cross-entropy.
+    """
+
+    exact = True
+
+    def __init__(
+        self,
+        params: Params,
+        chain: list[Any],
+        X: np.ndarray,
+        y: np.ndarray,
+        reg: float,
+        loss_reg: float,
+        dS: np.ndarray | None,
+    ) -> None:
+        self.params, self.chain, self.X, self.reg = params, chain, X, loss_reg or reg
+        self.l2 = {k: loss_reg * W * (k.split(".")[-1] == "W") for k, W in params.items()}
+        Z = forward_through(chain, X)
+        self.names = TOOLS | {"Z": Z, "N": len(X), "P": softmax(Z)}
+        if dS is None:
+            self.names["Y"] = np.eye(Z.shape[1])[y]
+            dS = eval(STEPS["dS"], self.names)
+        self.dS, self.terms = dS, dict[str, float]()
+        self.grads = self.passed_back(dS, chain[::-1])
+
+    def passed_back(self, dY: np.ndarray, order: list[Any]) -> Params:
+        """The gradients by the keys of the model, when backward is called in this order."""
+        forward_through(self.chain, self.X)
+        keys = {id(value): key for key, value in self.params.items()}
+        grads: Params = {}
+        for layer in order:
+            dX = layer.backward(dY)
+            found = {keys[id(v)]: np.array(layer.grads[k]) for k, v in layer.params.items()}
+            sizes = [len(dY) * np.abs(dY).max(), *(np.abs(each).max() for each in found.values())]
+            for key, gradient in found.items():
+                grads[key] = gradient + self.l2[key]
+                self.terms.setdefault(key, float(max(sizes)))  # what may cancel in it
+            dY = dX
+        return grads
+
+    def proves(self, key: str, gradient: np.ndarray) -> bool:
+        """Whether a gradient is right but for rounding, also where all that it adds up cancels."""
+        noise = CLOSE / 1000 * np.abs(self.grads[key]).max() + EXACT * self.terms[key]
+        same_shape = gradient.shape == self.grads[key].shape
+        return same_shape and bool((np.abs(gradient - self.grads[key]) <= noise).all())
+
+    @functools.cached_property
+    @np.errstate(all="ignore")
+    def faults(self) -> list[tuple[str, str, Params]]:
+        """For each fault of the loss or of the order: cause, words and gradients."""
+        faults = []
+        for cause, step, wrong, text in PLANTS:
+            with suppress(ValueError, NameError):
+                if step in ("P", "dS"):
+                    names = self.names | ({"P": eval(wrong, self.names)} if step == "P" else {})
+                    dS = eval(STEPS["dS"] if step == "P" else wrong, names)
+                    text = f"{text} ({step} = {wrong}, right is {STEPS[step]})"
+                    faults.append((cause, text, self.passed_back(dS, self.chain[::-1])))
+        orders = {WORDS["chain_order"]: self.chain}
+        for place, layer in enumerate(self.chain):
+            rest = [other for other in self.chain[::-1] if other is not layer]
+            orders[f"the backward pass leaves out layers[{place}]"] = rest
+        for text, order in orders.items():
+            with suppress(ValueError):
+                faults.append(("chain_order", text, self.passed_back(self.dS, order)))
+        return faults
+
+    def known(self, key: str) -> dict[str, Any]:
+        """What `CHANGES` needs for a parameter: the number of examples, reg and the L2 term."""
+        return {"N": len(self.X), "reg": self.reg, "l2": self.l2[key]}
+
+
+def recognise_model(
+    model: Any, X: np.ndarray, y: Any, reg: float, loss: Callable[[Any], float]
+) -> Any:
+    """The reference pass of a model with layers, or None when its loss is not that of their chain.
+
+    As in `recognise`, the loss is compared at params and close to them, and may lack the L2 term.
+    """
+    return _at_two_places(model.params, lambda: _recognise_model(model, X, y, reg, loss(X)))
+
+
+def _recognise_model(
+    model: Any, X: np.ndarray, y: Any, reg: float, loss: float
+) -> Reference | None:
+    chain, params = inner_layers(model), dict(model.params)
+    weights = [value for key, value in params.items() if key.split(".")[-1] == "W"]
+    penalty = sum(float(np.sum(W**2)) for W in weights) / 2
+    with suppress(Exception), np.errstate(all="ignore"):  # whatever the layers are
+        S = forward_through(chain, X)
+        losses = [(cross_entropy(S, y), None)]
+        if hasattr(model, "loss_of_scores"):
+            losses.append(model.loss_of_scores(S, y))
+        for (value, dS), loss_reg in product(losses, (reg, 0.0, 2 * reg)):
+            size = max(1.0, abs(loss), np.abs(S).max())
+            if abs(loss - value - loss_reg * penalty) <= 10 * EXACT * size:
+                reference = ModelReference(params, chain, X, y, reg, loss_reg, dS)
+                return reference if reference.grads.keys() == params.keys() else None
+    return None
+
+
+AVERAGES = Finding(
+    ("running_averages",), "forward takes the running averages, in training it is the batch's turn."
+)
+
+
+def takes_averages(layer: Any, X: np.ndarray, Y: np.ndarray, *states: Params) -> bool:
+    """Whether a norm's forward pass takes one of these running averages for those of the batch."""
+    for state in states:
+        with suppress(KeyError, ValueError):
+            X_hat = (X - state["mean"]) / np.sqrt(state["variance"] + getattr(layer, "eps", 1e-5))
+            if np.allclose(Y, layer.params["gamma"] * X_hat + layer.params["beta"]):
+                return True
+    return False

@@ -330,15 +330,22 @@ def check_batch(X: np.ndarray, chain: Any) -> np.ndarray:
     ValueError
         As `check_inputs` does; when an array in params is not the one that its layer uses.
     """
+    check_arrays(chain)
+    return check_inputs(X, chain.input_size)
+
+
+def check_arrays(chain: Any, before: str = "") -> None:
+    """Refuse a chain whose params are not those of its layers; before is its own place, "3."."""
     for place, layer in enumerate(chain.layers):
         for key, value in layer.params.items():
             if chain.params.get(f"{place}.{key}") is not value:
-                name = f"params['{place}.{key}']"
+                name = f"params['{before}{place}.{key}']"
                 raise ValueError(
                     f"{name} was replaced by another array, which its layer does not see: "
                     f"write into the old one, {name}[...] = ..."
                 )
-    return check_inputs(X, chain.input_size)
+        if hasattr(layer, "layers"):
+            check_arrays(layer, f"{before}{place}.")
 
 
 def check_several(layer: Any, X: np.ndarray) -> None:

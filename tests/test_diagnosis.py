@@ -3,6 +3,7 @@
 import re
 
 import faulty_gradients as made
+import faulty_layers as deep
 import numpy as np
 import pytest
 from faulty_gradients import PASSED, Faulty, Network, student
@@ -10,6 +11,15 @@ from strategies import bits
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.gradient_check import GradientCheckError, check_gradient, check_model
+from cs231n_utils.taught.layers import (
+    Affine,
+    BatchNorm,
+    Dropout,
+    ReLU,
+    Residual,
+    Sequential,
+    deep_net,
+)
 from cs231n_utils.taught.losses import softmax
 
 
@@ -208,3 +218,162 @@ def test_a_loss_that_is_nearly_that_of_the_series_proves_nothing():
         return -np.mean(np.log(p + 1e-8)), net.loss(X, y)[1]
 
     assert set(causes(Faulty("", "", net.params, loss, X, y))) == {"unknown"}
+
+
+# Deep models: the layer and the cause.
+
+
+def bits_of(model, *batch):
+    """Everything that a check must leave alone."""
+    states = [layer.state for layer in deep.every(model)]
+    return bits(*batch, *model.params.values(), *(v for state in states for v in state.values()))
+
+
+def numbers(place):
+    return [int(number) for number in place.split(".")]
+
+
+def test_of_deep_models_the_right_layer_and_cause_come_first():
+    faults = [*deep.fresh(seed=1, tries=1, deepest=4)][::2]
+    assert len(faults) >= 38
+    answers = []
+    for fault in faults:
+        before = bits_of(fault.model, fault.X, fault.y)
+        answers.append((fault, fault.causes()))
+        assert bits_of(fault.model, fault.X, fault.y) == before
+    missed = made.misses(answers)
+    assert len(missed) <= 0.03 * len(answers), "\n".join(missed)
+    for fault, named in answers:
+        assert PASSED not in named, fault.what
+        assert fault.error.layer == fault.layer, fault.what
+        if at := fault.layer:
+            kind = type(dict(deep.places(fault.model))[at]).__name__
+            words = ".".join(f"layers[{number}]" for number in numbers(at))
+            assert str(fault.error).startswith(f"{words}, {kind}("), fault.what
+            place = numbers(fault.error.parameter.rpartition(".")[0])
+            assert place[: len(numbers(at))] <= numbers(at), fault.what
+
+
+def test_a_fault_deep_inside_is_named_at_every_depth():
+    """The mask of one ReLU is missing, in the first half and in the second, in up to 20 maps."""
+    for depth in (2, 5, 20):
+        for place in {1, depth // 2 * 2 - 1}:
+            rng = np.random.default_rng(depth)
+            net = deep_net([3, *[6] * (depth - 1), 4], rng=rng)
+            net.layers[place].__class__ = deep.written(ReLU, "dOut * (X > 0)", "dOut")
+            with pytest.raises(GradientCheckError) as caught:
+                check_model(net, rng.standard_normal((5, 3)), np.arange(5) % 4)
+            error = caught.value
+            assert (error.layer, error.causes) == (str(place), ("relu_off",))
+            assert error.parameter == f"{place - 1}.b"
+            first = f"layers[{place}], ReLU(): its dX is wrong: ReLU's mask is missing (dX = dY, "
+            assert str(error).startswith(f"{first}right is dY * (X > 0))")
+
+
+def test_a_fault_is_named_where_gradients_vanish():
+    """The first slopes drown in round-off, and zeros at kinks make right ones look wrong."""
+    net, rng = deep_net([3, *[6] * 19, 4], std=0.01), np.random.default_rng(0)
+    X, y = rng.standard_normal((5, 3)), np.arange(5) % 4
+    check_model(net, X, y)
+    net.layers[7].__class__ = deep.written(ReLU, "dOut * (X > 0)", "dOut")
+    with pytest.raises(GradientCheckError) as caught:
+        check_model(net, X, y)
+    error = caught.value
+    assert (error.layer, error.causes, error.parameter) == ("7", ("relu_off",), "6.b")
+
+
+def test_a_fault_of_all_layers_of_a_class_is_named_at_the_last_and_once_in_full():
+    net, rng = deep_net([3, *[5] * 6, 4], norm=BatchNorm), np.random.default_rng(0)
+    faulty = deep.written(BatchNorm, deep.VARIANCE, "dcentred")
+    for layer in net.layers[1::3]:
+        layer.__class__ = faulty
+    with pytest.raises(GradientCheckError) as caught:
+        check_model(net, rng.standard_normal((7, 3)), np.arange(7) % 4)
+    error, message = caught.value, str(caught.value)
+    assert (error.layer, error.causes) == ("16", ("variance_term",))
+    assert message.count("right is scale * ") == 1
+    assert message.count("its dX is wrong, too: variance_term.") == 5
+
+
+def test_no_correct_deep_model_is_accused_and_nothing_is_changed():
+    depths = [2, 3, 4] * 4 + [8, 20]
+    for net in [deep.Drawn(seed, depth) for seed, depth in enumerate(depths)]:
+        before = bits_of(net.net, net.X, net.y)
+        check_model(net.net, net.X, net.y, net.reg)
+        assert bits_of(net.net, net.X, net.y) == before
+
+
+def test_a_bias_before_a_batch_norm_has_the_gradient_0():
+    net, rng = deep_net([3, 5, 2], norm=BatchNorm), np.random.default_rng(0)
+    report = check_model(net, rng.standard_normal((6, 3)), np.arange(6) % 2, 0.1)
+    assert "all 5 entries of shape (5,) and of a reference pass agree" in repr(report["0.b"])
+    net.layers[0].__class__ = deep.written(
+        Affine, "np.sum(dOut, axis=0)", "np.sum(dOut**2, axis=0)"
+    )
+    with pytest.raises(GradientCheckError) as caught:
+        check_model(net, rng.standard_normal((6, 3)), np.arange(6) % 2)
+    assert (caught.value.layer, caught.value.parameters) == ("0", ("0.b",))
+
+
+def test_a_mask_that_is_drawn_anew_is_to_be_fixed():
+    layers = [Affine(3, 4), Residual([Affine(4, 4, rng=1), Dropout(0.5)]), Affine(4, 2, rng=2)]
+    net, X, y = Sequential(layers), np.ones((5, 3)), np.arange(5) % 2
+    with pytest.raises(
+        GradientCheckError, match=r"layers\[1\]\.layers\[1\]\.redraw = False"
+    ) as caught:
+        check_model(net, X, y)
+    assert (caught.value.layer, caught.value.causes) == ("1.1", ("not_deterministic",))
+    net.layers[1].layers[1].redraw = False
+    check_model(net, X + np.arange(3), y)
+
+
+def test_another_loss_of_scores_is_checked_on_its_own():
+    net, rng = deep_net([3, 5, 4]), np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 3)), np.arange(6) % 4
+
+    def squares(S, y, factor=1.0):
+        return float(np.mean(S**4)), factor * 4 * S**3 / S.size
+
+    net.loss_of_scores = squares
+    check_model(net, X, y, 0.1)
+    net.loss_of_scores = lambda S, y: squares(S, y, factor=2.0)
+    with pytest.raises(GradientCheckError, match="loss_of_scores: dS is wrong") as caught:
+        check_model(net, X, y, 0.1)
+    assert (caught.value.causes, caught.value.layer) == (("factor 2",), None)
+
+
+def test_an_l2_term_that_one_layer_lacks_is_named_there():
+    net, rng = deep_net([3, 5, 5, 4]), np.random.default_rng(0)
+    loss = net.loss
+
+    def without(X, y, reg):
+        value, grads = loss(X, y, reg)
+        return value, grads | {"2.W": grads["2.W"] - reg * net.params["2.W"]}
+
+    net.loss = without
+    with pytest.raises(GradientCheckError, match=r"d2\.W is wrong") as caught:
+        check_model(net, rng.standard_normal((6, 3)), np.arange(6) % 4, 0.1)
+    error = caught.value
+    assert (error.layer, error.parameters, error.causes) == ("2", ("2.W",), ("reg_missing",))
+
+
+@pytest.mark.parametrize("last", [1, 4, 12, 40, 150])
+def test_deep_models_are_restored_when_a_layer_gives_up(last):
+    net, calls, X = (
+        deep_net([3, 4, 4, 2], norm=BatchNorm),
+        [],
+        np.random.default_rng(0).random((4, 3)),
+    )
+
+    class GivesUp(ReLU):
+        def forward(self, X, training=False):
+            calls.append(1)
+            if len(calls) == last:
+                raise KeyboardInterrupt
+            return super().forward(X, training)
+
+    net.layers[5].__class__ = GivesUp
+    before = bits_of(net, X)
+    with pytest.raises(KeyboardInterrupt):
+        check_model(net, X, np.arange(4) % 2, 0.1)
+    assert bits_of(net, X) == before

@@ -35,12 +35,14 @@ class Faulty:
     X: Any
     y: Any = None
     reg: float = 0.0
+    model: Any = None  # where it is not params and loss alone
+    layer: str | None = None  # the place of the layer with the fault
     error: GradientCheckError | None = None
 
     def causes(self) -> tuple[str, ...]:
         """The causes that check_model names; `error` keeps what it says."""
         try:
-            check_model(self, self.X, self.y, self.reg)
+            check_model(self.model or self, self.X, self.y, self.reg)
         except GradientCheckError as error:
             self.error = error
             return error.causes
@@ -411,13 +413,14 @@ def correct(count: int) -> Iterator[Any]:
         yield net
 
 
-def accusations(networks: Iterator[Network]) -> list[str]:
+def accusations(networks: Iterator[Any]) -> list[str]:
     """What the checks say against correct models."""
     said = []
     for number, net in enumerate(networks):
         try:
             check_model(net.net, net.X, net.y, net.reg)
-            check_directions(net.loss, net.params, net.net.loss(net.X, net.y, net.reg)[1])
+            if isinstance(net, Network):
+                check_directions(net.loss, net.params, net.net.loss(net.X, net.y, net.reg)[1])
         except GradientCheckError as error:
             said.append(f"{number}: {error}")
     return said
@@ -434,28 +437,42 @@ def confusion(answers: list[tuple[Faulty, tuple[str, ...]]]) -> str:
 
 
 def misses(answers: list[tuple[Faulty, tuple[str, ...]]]) -> list[str]:
-    """The faults for which another cause was named first."""
-    return [f"{f.label}, {f.what}: {', '.join(c)}" for f, c in answers if c[0] != f.label]
+    """The faults for which another cause was named first, or another layer."""
+    return [
+        f"{f.label}, {f.what}: {', '.join(c)}, layer {f.error and f.error.layer}"
+        for f, c in answers
+        if c[0] != f.label or (f.error and f.error.layer != f.layer)
+    ]
 
 
 def main() -> None:
-    """Print the table of faults against causes and the figures."""
+    """Print the tables of faults against causes and the figures."""
+    from tools import faulty_layers as deep
+
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    for name, faults in {"tuned": tuned(), f"fresh, seed {seed}": list(fresh(seed))}.items():
+    sets = {
+        "tuned": tuned(),
+        f"fresh, seed {seed}": fresh(seed),
+        f"deep, seed {seed}": deep.fresh(seed),
+    }
+    for name, faults in sets.items():
         start = time.perf_counter()
         answers = [(fault, fault.causes()) for fault in faults]
         print(f"{name:18} made   named first")
         print(confusion(answers))
         for missed in misses(answers):
             print(f"  missed: {missed}")
-        first = len(answers) - len(misses(answers))
+        first = sum(fault.label == causes[0] for fault, causes in answers)
         among = sum(fault.label in causes for fault, causes in answers)
         passed = sum(causes == (PASSED,) for _, causes in answers)
+        layers = sum(bool(fault.error) and fault.error.layer == fault.layer for fault, _ in answers)
         print(f"right cause first in {first} of {len(answers)} ({first / len(answers):.1%}), among")
-        print(f"those named in {among}; {passed} passed; {time.perf_counter() - start:.0f} s\n")
-    said = accusations(correct(1000))
-    print(f"accusations of 1,000 correct models: {len(said)}")
-    print("\n".join(said))
+        print(f"those named in {among}; right layer in {layers}; {passed} passed; ", end="")
+        print(f"{time.perf_counter() - start:.0f} s\n")
+    for name, models in {"1,000 correct": correct(1000), "500 deep": deep.correct(500)}.items():
+        said = accusations(models)
+        print(f"accusations of {name} models: {len(said)}")
+        print("\n".join(said))
 
 
 if __name__ == "__main__":
