@@ -118,7 +118,8 @@ class Averaged:
         self.optimizer.step(params, grads)
         self.num_steps += 1
         for name, value in params.items():
-            self.sums[name] = self.decay * self.sums[name] + (1 - self.decay) * value  # (15.11)
+            self.sums[name] = (self.decay * self.sums[name]
+                               + (1 - self.decay) * value)  # (15.11)
 
     @property
     def averages(self) -> Params:
