@@ -11,7 +11,7 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 from cs231n_utils.datasets import load_cifar10
-from publish.notebook import ROOT, Notebook
+from publish.notebook import ROOT, tags
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -50,23 +50,36 @@ def tell(notebook, code, **expressions):
     return reply["content"]
 
 
-def missing_data(path):
-    """Why a notebook cannot run here, or "": CIFAR-10 is not part of the project."""
-    if any("load_cifar10(" in cell.source for cell in Notebook.read(path).code):
-        try:
-            load_cifar10(1, 1, 1)
-        except FileNotFoundError as error:
-            return " ".join(str(error).splitlines()[:2])
+def missing_data():
+    """Why cells that need CIFAR-10 cannot run here, or "": it is not part of the project."""
+    try:
+        load_cifar10(1, 1, 1)
+    except FileNotFoundError as error:
+        return " ".join(str(error).splitlines()[:2])
     return ""
+
+
+def lacking_data(cells):
+    """Of a notebook's cells those that need CIFAR-10: the ones tagged `cifar10`.
+
+    All of them, where a cell without the tag loads it, because later cells then need it, too.
+    """
+    tagged = [item for item in cells if "cifar10" in tags(item.cell)]
+    loading = [item for item in cells if "load_cifar10(" in item.cell.source]
+    return cells if any(item not in tagged for item in loading) else tagged
 
 
 def pytest_collection_modifyitems(items):
     """Put each notebook's contract behind its last cell; skip what lacks its data."""
     cells = [item for item in items if isinstance(item.parent, IPyNbFile)]
-    for notebook, last in {item.parent: item for item in cells}.items():
-        items.insert(items.index(last) + 1, ContractItem.from_parent(notebook, name="contract"))
-        if reason := missing_data(notebook.path):
-            notebook.add_marker(pytest.mark.skip(reason=reason))
+    reason = missing_data() if cells else ""
+    for notebook in dict.fromkeys(item.parent for item in cells):
+        own = [item for item in cells if item.parent is notebook]
+        contract = ContractItem.from_parent(notebook, name="contract")
+        items.insert(items.index(own[-1]) + 1, contract)
+        lacking = lacking_data(own) if reason else []
+        for item in [*lacking, *([contract] if lacking == own else [])]:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(trylast=True)

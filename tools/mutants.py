@@ -120,7 +120,8 @@ def code_cells(number: str) -> dict[str, str]:
     """The cells that run: id -> source."""
     [notebook] = Notebook.series(number)
     exercises = [cell for e in notebook.exercises for cell in (e.solution, e.check)]
-    left_out = [cell.id for cell in [*exercises, *notebook.tagged("widget")]]
+    long_or_silent = [*notebook.tagged("widget"), *notebook.tagged("cifar10")]
+    left_out = [cell.id for cell in [*exercises, *long_or_silent]]
     left_out += COMPARE_WITH_THE_COPY
     return {cell.id: cell.source for cell in notebook.code if cell.id not in left_out}
 

@@ -366,11 +366,13 @@ class Dropout(Layer):
         self.mask = np.zeros(0)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """X times a mask in training, X itself in prediction."""
         if training and (self.redraw or self.mask.shape != X.shape):
             kept = self.rng.random(X.shape) < self.keep
-            self.mask = (kept / self.keep).astype(np.result_type(X, np.float32))
+            self.mask = (kept / self.keep).astype(np.result_type(X, np.float32))  # (15.1)
         self.memory = self.mask if training else 1.0
-        return X * self.memory
+        return X * self.memory  # (15.3)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut * self.remembered()
+        """The gradient dX: the same mask again."""
+        return dOut * self.remembered()  # (15.4)

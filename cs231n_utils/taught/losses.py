@@ -3,11 +3,12 @@
 - notebooks/02_softmax_cross_entropy.ipynb
 - notebooks/04_softmax_gradient.ipynb
 - notebooks/05_gradient_descent.ipynb
+- notebooks/15_regularization.ipynb
 """
 
 import numpy as np
 
-from cs231n_utils.validation import check_labels, check_reg, check_scores
+from cs231n_utils.validation import check_labels, check_reg, check_scores, check_share
 
 
 def softmax(S: np.ndarray) -> np.ndarray:
@@ -38,3 +39,20 @@ def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """Half of reg times the sum of all squared weights; its gradient is reg * W for each W."""
     reg = check_reg(reg)
     return 0.5 * reg * sum(float(np.sum(W**2)) for W in weights)  # (5.1)
+
+
+def smoothed_loss(S: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[float, np.ndarray]:
+    """Mean cross-entropy of scores S (N, C) for smoothed labels y (N,), and its gradient dS (N, C).
+
+    A share `smoothing` of each target is spread evenly over all classes, the rest is the label's.
+    """
+    S = check_scores(S)
+    y = check_labels(y, *S.shape)
+    check_share("smoothing", smoothing)
+    C = S.shape[1]
+    Q = (1 - smoothing) * np.eye(C, dtype=S.dtype)[y] + smoothing / C  # (15.6)
+    shifted = S - S.max(axis=1, keepdims=True)  # as in notebook 02
+    log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    loss = -float(np.mean(np.sum(Q * log_P, axis=1)))  # (15.7)
+    dS = (np.exp(log_P) - Q) / len(y)  # (15.8)
+    return loss, dS

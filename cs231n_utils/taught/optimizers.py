@@ -2,6 +2,7 @@
 
 - notebooks/05_gradient_descent.ipynb
 - notebooks/09_optimizers.ipynb
+- notebooks/15_regularization.ipynb
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.types import Params
+from cs231n_utils.types import Optimizer, Params
 from cs231n_utils.validation import check_positive, check_reg, check_share
 
 
@@ -84,3 +85,44 @@ class Adam:
                 self.learning_rate * self.weight_decay * params[name]  # (9.18)
                 + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.17)
             )
+
+
+class Averaged:
+    """An optimizer's steps, and an average of the parameters along its way.
+
+    Parameters
+    ----------
+    optimizer
+        Makes the steps.
+    decay
+        Share of the sum that a step leaves; about the last 1 / (1 - decay) steps count.
+    """
+
+    def __init__(self, optimizer: Optimizer, decay: float) -> None:
+        self.optimizer = optimizer
+        self.decay = check_share("decay", decay)
+        self.num_steps = 0
+        self.sums: dict[str, Any] = defaultdict(float)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the optimizer."""
+        return self.optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimizer.learning_rate = rate
+
+    def step(self, params: Params, grads: Params) -> None:
+        """Let the optimizer move the parameters, in place; then renew the sums."""
+        self.optimizer.step(params, grads)
+        self.num_steps += 1
+        for name, value in params.items():
+            self.sums[name] = (self.decay * self.sums[name]
+                               + (1 - self.decay) * value)  # (15.11)
+
+    @property
+    def averages(self) -> Params:
+        """The average of every parameter, in arrays of its own."""
+        weight = 1 - self.decay**self.num_steps
+        return {name: value / weight for name, value in self.sums.items()}  # (15.12)
