@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from mutants import run
 
+from publish.notebook import Notebook
+
 FILES = [path for path in mutants.FILES if path.stem not in mutants.LONG]
 MUTANTS = [mutant for path in FILES for mutant in mutants.read(path)]
-NUMBERS = [path.stem for path in FILES]
+WITHOUT = {"10", *mutants.LONG}
+NUMBERS = [each.number for each in Notebook.series() if each.number not in WITHOUT]
 
 
 def numbers(run):
