@@ -8,6 +8,7 @@ from mutants import run
 FILES = [path for path in mutants.FILES if path.stem not in mutants.LONG]
 MUTANTS = [mutant for path in FILES for mutant in mutants.read(path)]
 NUMBERS = [f"{number:02d}" for number in range(1, 12) if number != 10]
+NUMBERS += ["14"]
 
 
 def numbers(run):

@@ -258,7 +258,9 @@ def batch_norm_backward(
     """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of batch_norm, from dY of X's shape."""
     X_hat, scale = standardize(X, axis=0, eps=eps)
     dX = standardize_backward(gamma * dY, X_hat, scale, axis=0)
-    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
+    dgamma = (dY * X_hat).sum(axis=0)  # (14.7)
+    dbeta = dY.sum(axis=0)  # (14.6)
+    return dX, dgamma, dbeta
 
 
 def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
@@ -324,7 +326,7 @@ class BatchNorm(Norm):
 def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     """Every row of X (N, D) with mean 0 and variance 1, then scaled and shifted by column."""
     X_hat, _ = standardize(X, axis=1, eps=eps)
-    return gamma * X_hat + beta
+    return gamma * X_hat + beta  # (14.30)
 
 
 def layer_norm_backward(
@@ -332,7 +334,7 @@ def layer_norm_backward(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of layer_norm, from dY of X's shape."""
     X_hat, scale = standardize(X, axis=1, eps=eps)
-    dX = standardize_backward(gamma * dY, X_hat, scale, axis=1)  # (14.30)
+    dX = standardize_backward(gamma * dY, X_hat, scale, axis=1)  # (14.31)
     return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
 
 
