@@ -186,19 +186,3 @@ rms_norm_backward = {
     "wrong_dX_alone": lambda dY, X, gamma, eps: right_rms(dY, X, gamma, eps)[0],
     "wrong_no_eps": lambda dY, X, gamma, eps: right_rms(dY, X, gamma, 0.0),
 }
-
-# --- resting_length ------------------------------------------------------------------------------
-
-resting_length = {
-    "right_written_out": lambda eta, lam, c: (eta * c**2 / (lam * (2 - eta * lam))) ** 0.25,
-    "right_two_roots": lambda eta, lam, c: np.sqrt(
-        eta * c / np.sqrt(2 * eta * lam - (eta * lam) ** 2)
-    ),
-    "wrong_small_decay_only": lambda eta, lam, c: (eta * c**2 / (2 * lam)) ** 0.25,
-    "wrong_square_root": lambda eta, lam, c: (eta * c**2 / (lam * (2 - eta * lam))) ** 0.5,
-    "wrong_gradient_of_one_length": lambda eta, lam, c: (
-        (eta**2 * c**2 / (2 * eta * lam - (eta * lam) ** 2)) ** 0.5
-    ),
-    "wrong_no_c": lambda eta, lam, c: (eta / (lam * (2 - eta * lam))) ** 0.25,
-    "wrong_along_w": lambda eta, lam, c: (c / lam) ** 0.5,
-}
