@@ -366,8 +366,8 @@ def gradients_are_derived(notebook):
     """
     blocks = re.findall(r"\$\$(.*?)\$\$", prose(notebook), re.S)
     for name in WITNESSED.get(notebook.number, []):
-        letter, digit = name[1], name[2:]
-        symbol = rf"\(?{letter}_{digit}\)?" if digit else letter
+        letter, digit = re.fullmatch(r"d([A-Za-z]+)(\d?)", name).groups()
+        symbol = rf"\(?{letter}_{digit}\)?" if digit else rf"\\?{letter}"
         pattern = rf"\bd{symbol}\b|d{symbol}_|\\partial L[^&=]*\\partial \(?{symbol}"
         if not any(r"\tag" in block and re.search(pattern, block) for block in blocks):
             yield f"no numbered equation derives {name}"

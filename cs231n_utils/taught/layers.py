@@ -234,49 +234,44 @@ class Residual(Chain):
 
 def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """X with mean 0 and variance 1 along an axis, and 1 / sqrt(variance + eps)."""
-    centred = X - X.mean(axis=axis, keepdims=True)
-    variance = (centred**2).mean(axis=axis, keepdims=True)
-    scale = 1 / np.sqrt(variance + eps)
-    return centred * scale, scale
+    centred = X - X.mean(axis=axis, keepdims=True)  # (14.1)
+    variance = (centred**2).mean(axis=axis, keepdims=True)  # (14.2)
+    scale = 1 / np.sqrt(variance + eps)  # (14.3)
+    return scale * centred, scale  # (14.4)
+
+
+def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
+    X_hat, _ = standardize(X, axis=0, eps=eps)
+    return gamma * X_hat + beta  # (14.5)
 
 
 def standardize_backward(
     dX_hat: np.ndarray, X_hat: np.ndarray, scale: np.ndarray, axis: int
 ) -> np.ndarray:
     """Gradient dX of X_hat, scale = standardize(X, axis, eps), from dX_hat."""
-    mean = dX_hat.mean(axis=axis, keepdims=True)
+    average = dX_hat.mean(axis=axis, keepdims=True)
     along = (dX_hat * X_hat).mean(axis=axis, keepdims=True)
-    return scale * (dX_hat - mean - X_hat * along)
-
-
-def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
-    """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
-    X_hat, _ = standardize(X, axis=0, eps=eps)
-    return gamma * X_hat + beta
+    return scale * (dX_hat - average - X_hat * along)  # (14.17)
 
 
 def batch_norm_backward(
     dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of batch_norm, from dY (N, D)."""
+    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of batch_norm, from dY of X's shape."""
     X_hat, scale = standardize(X, axis=0, eps=eps)
-    dX = standardize_backward(dY * gamma, X_hat, scale, axis=0)
-    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
+    dX = standardize_backward(gamma * dY, X_hat, scale, axis=0)
+    dgamma = (dY * X_hat).sum(axis=0)  # (14.7)
+    dbeta = dY.sum(axis=0)  # (14.6)
+    return dX, dgamma, dbeta
 
 
-def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
-    """Every row of X (N, D) with mean 0 and variance 1, then scaled and shifted by column."""
-    X_hat, _ = standardize(X, axis=1, eps=eps)
-    return gamma * X_hat + beta
-
-
-def layer_norm_backward(
-    dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of layer_norm, from dY (N, D)."""
-    X_hat, scale = standardize(X, axis=1, eps=eps)
-    dX = standardize_backward(dY * gamma, X_hat, scale, axis=1)
-    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
+def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
+    """Move a running mean and variance towards those of a batch; the variance is unbiased."""
+    unbiased = X.var(axis=0, ddof=1)  # (14.28)
+    for key, value in {"mean": X.mean(axis=0), "variance": unbiased}.items():
+        state[key] *= decay
+        state[key] += (1 - decay) * value  # (14.26)
 
 
 class Norm(Layer):
@@ -295,15 +290,8 @@ class Norm(Layer):
         self.grads = {"gamma": (dOut * X_hat).sum(axis=0), "beta": dOut.sum(axis=0)}
         dX_hat = dOut * self.params["gamma"]
         if constant:
-            return dX_hat * scale
+            return dX_hat * scale  # (14.29)
         return standardize_backward(dX_hat, X_hat, scale, axis=self.axis)
-
-
-def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
-    """Move a running mean and variance towards those of a batch; the variance is unbiased."""
-    for key, value in {"mean": X.mean(axis=0), "variance": X.var(axis=0, ddof=1)}.items():
-        state[key] *= decay
-        state[key] += (1 - decay) * value
 
 
 class BatchNorm(Norm):
@@ -336,6 +324,21 @@ class BatchNorm(Norm):
             X_hat = (X - self.state["mean"]) * scale
         self.memory = X_hat, scale, not training
         return self.params["gamma"] * X_hat + self.params["beta"]
+
+
+def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Every row of X (N, D) with mean 0 and variance 1, then scaled and shifted by column."""
+    X_hat, _ = standardize(X, axis=1, eps=eps)
+    return gamma * X_hat + beta  # (14.30)
+
+
+def layer_norm_backward(
+    dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of layer_norm, from dY of X's shape."""
+    X_hat, scale = standardize(X, axis=1, eps=eps)
+    dX = standardize_backward(gamma * dY, X_hat, scale, axis=1)  # (14.31)
+    return dX, (dY * X_hat).sum(axis=0), dY.sum(axis=0)
 
 
 class LayerNorm(Norm):
