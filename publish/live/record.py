@@ -36,7 +36,7 @@ def draw_all(
     described = [
         {
             "label": control.description,
-            "values": values[name],
+            "values": [*map(str, values[name])] if hasattr(control, "options") else values[name],
             "format": getattr(control, "readout_format", ""),
             "start": start[name],
         }
@@ -62,8 +62,8 @@ def steps(control: Any) -> list[Any]:
 
 
 def nearest(values: list[Any], value: Any) -> int:
-    """The place of the value that is nearest; that of an option, which is a text."""
-    if isinstance(value, str):
+    """The place of the value that is nearest, or the very one: options need be no numbers."""
+    if value in values:
         return values.index(value)
     return int(np.argmin(np.abs(np.subtract(values, value))))
 
