@@ -290,7 +290,7 @@ class Norm(Layer):
         self.grads = {"gamma": (dOut * X_hat).sum(axis=0), "beta": dOut.sum(axis=0)}
         dX_hat = dOut * self.params["gamma"]
         if constant:
-            return dX_hat * scale  # (14.29)
+            return dX_hat * scale
         return standardize_backward(dX_hat, X_hat, scale, axis=self.axis)
 
 
