@@ -254,7 +254,7 @@ def written(kind: type, replaced: str, new: str) -> type:
 
 
 class Drawn:
-    """A model of at least two affine maps with X, y and reg, of random layers, sizes and spreads."""
+    """A model of two affine maps or more with X, y and reg: random layers, sizes and spreads."""
 
     def __init__(self, seed: int, depth: int) -> None:
         rng = self.rng = np.random.default_rng(seed)
