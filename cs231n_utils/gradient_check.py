@@ -219,6 +219,7 @@ class _Check:
         self.slopes: Slopes | None = None
         self.hidden = False  # whether round-off hides all differences
         self.refuted = True  # whether neither round-off nor a kink may explain them
+        self.message = f"{name} agrees all the same, as far as round-off lets one see"
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
         if gradient.shape != x.shape:
             self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
@@ -500,7 +501,7 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
                 report[key] = check.report(f"d{key}")
                 continue
             if layers and layers.faults:
-                raise layers.error([], lambda key: compare(key, settle=False).message)
+                raise layers.error([key], lambda key: compare(key, settle=False).message)
             exact = reference is not None and reference.exact and not proved
             near = (
                 reference and same_shape and relative_error(gradient, reference.grads[key]) < NEAR

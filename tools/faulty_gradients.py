@@ -2,9 +2,9 @@
 
     python -m tools.faulty_gradients [SEED]      the table of faults against causes, the figures
 
-A label is set by how the fault was made, never from what the checker answers. Two sets: `tuned`,
+A label is set by how the fault was made, never from what the checker answers. Three sets: `tuned`,
 which the rules were made with, has one faulty parameter each; `fresh` is drawn from the lines that
-students write, on shapes of many kinds, anew for every seed.
+students write, on shapes of many kinds, anew for every seed; `faulty_layers` does so for chains.
 """
 
 import sys

@@ -254,9 +254,9 @@ def written(kind: type, replaced: str, new: str) -> type:
 
 
 class Drawn:
-    """A deep model with X, y and reg: random kinds of layers, widths and spreads."""
+    """A model of two affine maps or more with X, y and reg: random layers, sizes and spreads."""
 
-    def __init__(self, seed: int, depth: int, reg: float | None = None) -> None:
+    def __init__(self, seed: int, depth: int) -> None:
         rng = self.rng = np.random.default_rng(seed)
         self.width, C = int(rng.integers(1, 8)), int(rng.integers(2, 6))
         self.norm = [None, BatchNorm, LayerNorm][rng.integers(3)]
@@ -268,15 +268,13 @@ class Drawn:
         layers += [Affine(int(np.prod(shape)), self.width, rng=rng), ReLU()]
         while (left := depth - 1 - affine_maps(layers)) > 0:
             layers += self.block(min(left, int(rng.integers(1, 4))))
-        self.net = Sequential([*layers, *[Affine(self.width, C, rng=rng)] * (depth > 1)])
-        if depth == 1:
-            C = self.width
+        self.net = Sequential([*layers, Affine(self.width, C, rng=rng)])
         for key, value in self.net.params.items():
             if not key.endswith("W"):
                 value += 0.3 * rng.standard_normal(value.shape)
         N = int(rng.integers(1 if BatchNorm not in map(type, every(self.net)) else 2, 9))
         self.X, self.y = rng.standard_normal((N, *shape)), rng.integers(0, C, N)
-        self.reg = float(rng.choice([0.0, 1e-3, 0.1, 1.0])) if reg is None else reg
+        self.reg = float(rng.choice([0.0, 1e-3, 0.1, 1.0]))
 
     def block(self, count: int) -> list[Layer]:
         """Layers with this many affine maps, at times as a residual layer, or as a chain."""
