@@ -372,7 +372,8 @@ class Dropout(Layer):
         """X times a mask in training, X itself in prediction."""
         if training and (self.redraw or self.mask.shape != X.shape):
             kept = self.rng.random(X.shape) < self.keep
-            self.mask = (kept / self.keep).astype(np.result_type(X, np.float32))  # (15.1)
+            mask = kept / self.keep  # (15.1)
+            self.mask = mask.astype(np.result_type(X, np.float32))
         self.memory = self.mask if training else 1.0
         return X * self.memory  # (15.3)
 
