@@ -175,11 +175,9 @@ class Sequential(Chain):
     ----------
     params
         The parameters of all layers: params["2.W"] is layers[2].params["W"], the same array.
-    loss_of_scores
-        Function of scores and labels that returns the mean loss and dS.
     """
 
-    loss_of_scores = staticmethod(softmax_loss)
+    loss_of_scores = staticmethod(softmax_loss)  # of scores and labels: the mean loss and dS
 
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
         """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
