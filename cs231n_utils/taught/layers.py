@@ -266,8 +266,9 @@ def batch_norm_backward(
 
 def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
     """Move a running mean and variance towards those of a batch; the variance is unbiased."""
-    unbiased = X.var(axis=0, ddof=1)  # (14.28)
-    for key, value in {"mean": X.mean(axis=0), "variance": unbiased}.items():
+    mean = X.mean(axis=0)
+    unbiased = np.sum((X - mean) ** 2, axis=0) / (len(X) - 1)  # (14.28)
+    for key, value in {"mean": mean, "variance": unbiased}.items():
         state[key] *= decay
         state[key] += (1 - decay) * value  # (14.26)
 
