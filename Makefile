@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab progress data test run student slides site handouts help clean notebooks export lint browser matrix bench
+.PHONY: lab progress data test run student slides site handouts help clean notebooks export proofs lint browser matrix bench
 
 lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own
 	@$(BIN)/python -m publish.student.lab --port=$(PORT)
@@ -17,7 +17,7 @@ progress: .venv/.student  ## say which checks of your notebooks pass, and what t
 data: .venv/.student  ## download CIFAR-10
 	@$(BIN)/python -m cs231n_utils.datasets
 
-test: .venv/.developer  ## pass every test: the package's and every cell of every notebook
+test: .venv/.developer  ## pass the tests: the package's, and every cell of every notebook
 	$(BIN)/python -m pytest
 
 run: .venv/.developer  ## execute the series without a browser, into pages under build/
@@ -49,6 +49,9 @@ notebooks: .venv/.developer  ### execute the notebooks in place; remove what dep
 
 export: .venv/.developer  ### copy the cells tagged `export` into the package
 	$(BIN)/python -m publish.export
+
+proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, three weeks of grading
+	$(BIN)/python -m pytest -m slow tests
 
 lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff check

@@ -248,6 +248,7 @@ def test_every_equation_of_the_series_is_shown_without_a_script():
                 assert shown[0] == "`" or not set("|*_\n") & set(shown), "Markdown would read it"
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path):
     """Four students, damaged files, one late update: commands as they stand in weekly.md."""
     course = tmp_path / "course"

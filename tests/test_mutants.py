@@ -9,6 +9,7 @@ from publish.notebook import Notebook
 
 FILES = [path for path in mutants.FILES if path.stem not in mutants.LONG]
 MUTANTS = [mutant for path in FILES for mutant in mutants.read(path)]
+pytestmark = pytest.mark.slow
 WITHOUT = {"10", *mutants.LONG}
 NUMBERS = [each.number for each in Notebook.series() if each.number not in WITHOUT]
 
