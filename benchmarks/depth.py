@@ -28,7 +28,7 @@ from cs231n_utils.taught.layers import (
     Sequential,
     deep_net,
 )
-from cs231n_utils.taught.linear import accuracy
+from cs231n_utils.taught.linear import accuracy, centre
 from cs231n_utils.taught.optimizers import SGD, linear_decay
 
 DEPTHS = (2, 5, 20)
@@ -67,23 +67,22 @@ NETWORKS = {
 }
 
 
-def trained(make, depth, seed, rate, digits):
+def trained(make, depth, seed, rate, splits):
     """A network of that depth, trained, and its validation accuracy: 0 of one that diverged."""
     rng = np.random.default_rng(seed)
     net = make(depth, rng)
     assert sum(name.endswith("W") for name in net.params) == depth
     history = net.train(
-        digits.X_train, digits.y_train, digits.X_val, digits.y_val, learning_rate_decay=1.0,
-        reg=0.0, num_iters=STEPS, batch_size=172, rng=rng, optimizer=SGD(rate, momentum=0.9),
-        schedule=linear_decay,
+        *splits, learning_rate_decay=1.0, reg=0.0, num_iters=STEPS, batch_size=172, rng=rng,
+        optimizer=SGD(rate, momentum=0.9), schedule=linear_decay,
     )  # fmt: skip
     finished = len(history["loss_history"]) == STEPS
     return net, history["val_acc_history"][-1] if finished else 0.0
 
 
-def best(make, depth, digits):
+def best(make, depth, splits):
     """The best rate by validation accuracy, and the networks that it trained."""
-    runs = {r: [trained(make, depth, seed, r, digits) for seed in SEEDS] for r in RATES}
+    runs = {r: [trained(make, depth, seed, r, splits) for seed in SEEDS] for r in RATES}
     rate = max(RATES, key=lambda rate: np.mean([value for _, value in runs[rate]]))
     return rate, [net for net, _ in runs[rate]]
 
@@ -93,16 +92,15 @@ def main():
     """Train all, and print the table."""
     warnings.filterwarnings("ignore", "training diverged")
     digits = load_digits()
-    mean = digits.X_train.mean(axis=0)
-    for X in (digits.X_train, digits.X_val, digits.X_test):
-        X -= mean
+    X_train, X_val, X_test = centre(digits.X_train, digits.X_val, digits.X_test)
+    splits = (X_train, digits.y_train, X_val, digits.y_val)
     print(f"test accuracy: mean and standard deviation over {len(SEEDS)} seeds, and the rate")
     print(f"{'':26}" + "".join(f"{f'depth {depth}':^26}" for depth in DEPTHS))
     for name, make in NETWORKS.items():
         print(f"{name:26}", end="")
         for depth in DEPTHS:
-            rate, nets = best(make, depth, digits)
-            values = [accuracy(net.predict(digits.X_test), digits.y_test) for net in nets]
+            rate, nets = best(make, depth, splits)
+            values = [accuracy(net.predict(X_test), digits.y_test) for net in nets]
             spread = f"{np.mean(values):.1%} +- {np.std(values, ddof=1):.1%}"
             print(f"{spread:>17}{rate:>7}  ", end="", flush=True)
         print()
