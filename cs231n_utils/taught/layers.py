@@ -230,10 +230,17 @@ class Residual(Chain):
         return dOut + super().backward(dOut)  # (13.22)
 
 
+def mean_over(X: np.ndarray, axis: int) -> np.ndarray:
+    """Mean over axis 0, (1, D), or axis 1, (N, 1): a product with ones, faster than X.mean."""
+    ones = np.ones(X.shape[axis], X.dtype)
+    total = ones @ X if axis == 0 else X @ ones
+    return np.expand_dims(total / len(ones), axis)
+
+
 def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """X with mean 0 and variance 1 along an axis, and 1 / sqrt(variance + eps)."""
-    centred = X - X.mean(axis=axis, keepdims=True)  # (14.1)
-    variance = (centred**2).mean(axis=axis, keepdims=True)  # (14.2)
+    centred = X - mean_over(X, axis=axis)  # (14.1)
+    variance = mean_over(centred**2, axis=axis)  # (14.2)
     scale = 1 / np.sqrt(variance + eps)  # (14.3)
     return scale * centred, scale  # (14.4)
 
@@ -248,8 +255,8 @@ def standardize_backward(
     dX_hat: np.ndarray, X_hat: np.ndarray, scale: np.ndarray, axis: int
 ) -> np.ndarray:
     """Gradient dX of X_hat, scale = standardize(X, axis, eps), from dX_hat."""
-    average = dX_hat.mean(axis=axis, keepdims=True)
-    along = (dX_hat * X_hat).mean(axis=axis, keepdims=True)
+    average = mean_over(dX_hat, axis=axis)
+    along = mean_over(dX_hat * X_hat, axis=axis)
     return scale * (dX_hat - average - X_hat * along)  # (14.17)
 
 
@@ -266,11 +273,11 @@ def batch_norm_backward(
 
 def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
     """Move a running mean and variance towards those of a batch; the variance is unbiased."""
-    mean = X.mean(axis=0)
-    unbiased = np.sum((X - mean) ** 2, axis=0) / (len(X) - 1)  # (14.28)
+    mean = mean_over(X, axis=0)
+    unbiased = mean_over((X - mean) ** 2, axis=0) * len(X) / (len(X) - 1)  # (14.28)
     for key, value in {"mean": mean, "variance": unbiased}.items():
         state[key] *= decay
-        state[key] += (1 - decay) * value  # (14.26)
+        state[key] += (1 - decay) * value[0]  # (14.26)
 
 
 class Norm(Layer):
@@ -286,7 +293,8 @@ class Norm(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X_hat, scale, constant = self.remembered()  # constant: a mean and variance from before
-        self.grads = {"gamma": (dOut * X_hat).sum(axis=0), "beta": dOut.sum(axis=0)}
+        ones = np.ones(len(dOut), dOut.dtype)
+        self.grads = {"gamma": ones @ (dOut * X_hat), "beta": ones @ dOut}
         dX_hat = dOut * self.params["gamma"]
         if constant:
             return dX_hat * scale
