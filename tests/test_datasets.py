@@ -6,6 +6,7 @@ the format's own 10,000 in a test of their own. The server of the downloads is o
 
 import contextlib
 import errno
+import functools
 import hashlib
 import io
 import os
@@ -475,7 +476,9 @@ def start(*arguments, **environment):
     """Run python with these arguments in a process of its own."""
     command = [sys.executable, "-u", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # not ignored
+    environment = os.environ | environment
+    return subprocess.Popen(command, cwd=ROOT, env=environment, preexec_fn=heard, **pipes)
 
 
 def start_download(site):

@@ -273,11 +273,11 @@ def batch_norm_backward(
 
 def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
     """Move a running mean and variance towards those of a batch; the variance is unbiased."""
-    mean = mean_over(X, axis=0)
-    unbiased = mean_over((X - mean) ** 2, axis=0) * len(X) / (len(X) - 1)  # (14.28)
+    mean = mean_over(X, axis=0)[0]
+    unbiased = mean_over((X - mean) ** 2, axis=0)[0] * len(X) / (len(X) - 1)  # (14.28)
     for key, value in {"mean": mean, "variance": unbiased}.items():
         state[key] *= decay
-        state[key] += (1 - decay) * value[0]  # (14.26)
+        state[key] += (1 - decay) * value  # (14.26)
 
 
 class Norm(Layer):
