@@ -270,7 +270,7 @@ def check_chain(layers: list[Any]) -> tuple[int | None, int | None]:
                 f"layers[{before}], {describe(layers[before])}, gives {size} numbers, but "
                 f"layers[{place}], {describe(layer)}, takes {takes}"
             )
-        if gives:
+        if gives is not None:
             size, before = gives, place
     warn_of_equal_weights(layers)
     return getattr(layers[0], "input_size", None), size
@@ -322,6 +322,104 @@ def check_rows(layer: Any, X: np.ndarray) -> np.ndarray:
     return X
 
 
+def as_rows(layer: Any, X: np.ndarray) -> np.ndarray:
+    """Return rows (N, D), or every pixel of images (N, rows, columns, D) as a row.
+
+    Raises
+    ------
+    ValueError
+        When the last axis is of another size than the layer takes.
+    """
+    if np.ndim(X) not in (2, 4) or np.shape(X)[-1] != layer.input_size:
+        raise ValueError(
+            f"{describe(layer)} takes rows (N, {layer.input_size}) or images "
+            f"(N, rows, columns, {layer.input_size}), but was given {np.shape(X)}"
+        )
+    return X.reshape(-1, layer.input_size)
+
+
+def check_images(X: np.ndarray) -> np.ndarray:
+    """Return images of floats, (N, rows, columns, channels), at least one.
+
+    Raises
+    ------
+    ValueError
+        When the shape is another one, there is no image, or the pixels are whole numbers.
+    """
+    if np.ndim(X) != 4:
+        raise ValueError(
+            f"images must have shape (N, rows, columns, channels), not {np.shape(X)}: "
+            "X[..., None] gives grey images their channel, X[None] makes one image a batch"
+        )
+    if 0 in X.shape:
+        raise ValueError(f"images of shape {X.shape} hold no pixels: a batch needs at least one")
+    if X.dtype.kind != "f":
+        raise ValueError(
+            f"images must hold floats, but their dtype is {X.dtype}, in which sums overflow: "
+            "X.astype(np.float32)"
+        )
+    return X
+
+
+def check_convolution(X: np.ndarray, W: np.ndarray, stride: int, pad: int) -> None:
+    """Refuse images X and filters W (rows, columns, channels, filters) that do not go together.
+
+    Raises
+    ------
+    ValueError
+        When a shape, the stride or the margin does not fit.
+    """
+    check_images(X)
+    if np.ndim(W) != 4:
+        raise ValueError(
+            f"filters must have shape (rows, columns, channels, filters), not {np.shape(W)}"
+        )
+    if X.shape[3] != W.shape[2]:
+        raise ValueError(
+            f"images {X.shape} have {X.shape[3]} channels, but filters {W.shape} take "
+            f"{W.shape[2]}: channels stand last in images, and third in filters"
+        )
+    check_counts(stride=stride)
+    if isinstance(pad, bool) or not isinstance(pad, int | np.integer) or pad < 0:
+        raise ValueError(f"pad must be a whole number, at least 0, not {pad!r}")
+    rows, columns = (size + 2 * pad for size in X.shape[1:3])
+    if W.shape[0] > rows or W.shape[1] > columns:
+        raise ValueError(
+            f"windows of {W.shape[0]}x{W.shape[1]} do not fit into images of {rows}x{columns}, "
+            f"a margin of {pad} included"
+        )
+
+
+def check_upstream(dZ: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse a gradient dZ of another shape than what it is the gradient of.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+    """
+    if np.shape(dZ) != shape:
+        raise ValueError(f"the gradient must have the shape of the output, {shape}, not {dZ.shape}")
+
+
+def check_tiles(X: np.ndarray, size: int) -> None:
+    """Refuse images that windows of size x size do not tile.
+
+    Raises
+    ------
+    ValueError
+        When rows or columns are no multiples of the size.
+    """
+    check_images(X)
+    check_counts(size=size)
+    rows, columns = X.shape[1:3]
+    if rows % size or columns % size:
+        raise ValueError(
+            f"windows of {size}x{size} do not tile images of {rows}x{columns}: "
+            "crop them, or choose another size"
+        )
+
+
 def check_batch(X: np.ndarray, chain: Any) -> np.ndarray:
     """Return inputs as an array that the first layer of a chain takes.
 
@@ -331,7 +429,7 @@ def check_batch(X: np.ndarray, chain: Any) -> np.ndarray:
         As `check_inputs` does; when an array in params is not the one that its layer uses.
     """
     check_arrays(chain)
-    return check_inputs(X, chain.input_size)
+    return check_inputs(X, None)
 
 
 def check_arrays(chain: Any, before: str = "") -> None:

@@ -17,6 +17,7 @@ from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import l2_penalty, softmax_loss
 from cs231n_utils.types import Params
 from cs231n_utils.validation import (
+    as_rows,
     check_batch,
     check_chain,
     check_counts,
@@ -61,7 +62,7 @@ class Layer:
     state
         Arrays that training renews without a gradient.
     needs_dX
-        Whether `backward` must return dX. For the first layer of a model nobody uses it.
+        Whether `backward` must return dX. For a model's first layer with parameters nobody uses it.
     """
 
     needs_dX = True  # noqa: N815
@@ -123,6 +124,8 @@ class ReLU(Layer):
 class Flatten(Layer):
     """Every example as one row."""
 
+    output_size = 0  # it depends on the images
+
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X.shape
         X = X.reshape(len(X), -1)
@@ -156,6 +159,8 @@ class Chain(Layer):
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         for layer in reversed(self.layers):
             dOut = layer.backward(dOut)  # (13.9)
+            if not layer.needs_dX:  # nor do the layers below
+                break
         self.grads = gathered(self.layers, "grads")
         return dOut
 
@@ -185,9 +190,10 @@ class Sequential(Chain):
         if y is None:
             return S
         loss, dS = self.loss_of_scores(S, y)
-        self.layers[0].needs_dX = False
+        first = next((layer for layer in self.layers if layer.params), self.layers[0])
+        first.needs_dX = False
         self.backward(dS)
-        self.layers[0].needs_dX = True
+        first.needs_dX = True
         loss += add_l2_penalty(reg, self.params, self.grads)  # (13.10)
         return loss, self.grads
 
@@ -293,12 +299,15 @@ class Norm(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X_hat, scale, constant = self.remembered()  # constant: a mean and variance from before
-        ones = np.ones(len(dOut), dOut.dtype)
-        self.grads = {"gamma": ones @ (dOut * X_hat), "beta": ones @ dOut}
-        dX_hat = dOut * self.params["gamma"]
+        dY = dOut.reshape(X_hat.shape)
+        ones = np.ones(len(dY), dY.dtype)
+        self.grads = {"gamma": ones @ (dY * X_hat), "beta": ones @ dY}
+        dX_hat = dY * self.params["gamma"]
         if constant:
-            return dX_hat * scale
-        return standardize_backward(dX_hat, X_hat, scale, axis=self.axis)
+            dX = dX_hat * scale
+        else:
+            dX = standardize_backward(dX_hat, X_hat, scale, axis=self.axis)
+        return dX.reshape(dOut.shape)
 
 
 class BatchNorm(Norm):
@@ -321,16 +330,17 @@ class BatchNorm(Norm):
         self.state = {"mean": np.zeros(size, dtype), "variance": np.ones(size, dtype)}
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        check_rows(self, X)
+        rows = as_rows(self, X)  # of images every pixel counts as an example
         if training:
-            check_several(self, X)
-            X_hat, scale = standardize(X, axis=0, eps=self.eps)
-            renew_averages(self.state, X, self.decay)
+            check_several(self, rows)
+            X_hat, scale = standardize(rows, axis=0, eps=self.eps)
+            renew_averages(self.state, rows, self.decay)
         else:
             scale = 1 / np.sqrt(self.state["variance"] + self.eps)
-            X_hat = (X - self.state["mean"]) * scale
+            X_hat = (rows - self.state["mean"]) * scale
         self.memory = X_hat, scale, not training
-        return self.params["gamma"] * X_hat + self.params["beta"]
+        Y = self.params["gamma"] * X_hat + self.params["beta"]
+        return Y.reshape(X.shape)
 
 
 def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
