@@ -3,49 +3,95 @@
 - notebooks/17_convnet.ipynb
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cs231n_utils.taught import training
-from cs231n_utils.taught.layers import Layer, Sequential
+from cs231n_utils.taught.augmentation import in_turn, random_flips
+from cs231n_utils.taught.convolution import Conv2D, MaxPool2D, windows
+from cs231n_utils.taught.layers import Affine, BatchNorm, Layer, ReLU, Residual, Sequential
 from cs231n_utils.taught.linear import predict_labels
+from cs231n_utils.taught.losses import smoothed_loss, softmax
+from cs231n_utils.taught.optimizers import SGD
+from cs231n_utils.types import Augment, History
 from cs231n_utils.validation import check_counts
 
 
 class Pixels(Layer):
-    """Rows of pixels as images (N, rows, columns, channels), every channel standardized.
-
-    Rows may hold bytes: what leaves is of the dtype of the mean.
+    """Images with every channel standardized, as floats; bytes may enter.
 
     Parameters
     ----------
-    image_shape
-        (rows, columns, channels).
-    mean, deviation
-        Of every channel in the training images, (channels,) each.
+    images
+        Training images (N, rows, columns, channels): mean and deviation are those of the first
+        thousand.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], mean: np.ndarray, deviation: np.ndarray,
-                 dtype: Any = np.float32) -> None:
+    def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.image_shape = image_shape
-        self.mean = np.asarray(mean, dtype)
-        self.scale = (1 / np.asarray(deviation)).astype(dtype)
+        few = images[:1000]
+        self.mean = few.mean(axis=(0, 1, 2)).astype(dtype)
+        self.scale = (1 / few.std(axis=(0, 1, 2))).astype(dtype)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        return (X - self.mean) * self.scale
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut * self.scale
+
+
+class GlobalMeanPool(Layer):
+    """The mean of every channel over the whole image: rows (N, C)."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X.shape
-        images = X.reshape(-1, *self.image_shape).astype(self.mean.dtype)  # a copy
-        images -= self.mean
-        images *= self.scale
-        return images
+        return X.mean(axis=(1, 2))
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return (dOut * self.scale).reshape(self.remembered())
+        N, rows, columns, C = self.remembered()
+        share = dOut.reshape(N, 1, 1, C) / (rows * columns)
+        return np.broadcast_to(share, self.memory)
+
+
+def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-1,), *,
+            num_classes: int = 10, smoothing: float = 0.1, rng: np.random.Generator | int = 0,
+            dtype: Any = np.float32) -> Sequential:
+    """A network of blocks: convolution, max pooling, batch norm, ReLU.
+
+    Parameters
+    ----------
+    images
+        Training images, for their mean and deviation.
+    widths
+        Filters of each block; each halves rows and columns.
+    pairs
+        The blocks that a residual pair of convolutions follows, by place; -1 is the last.
+    smoothing
+        Of the labels in the loss.
+    """
+    rng = np.random.default_rng(rng)
+
+    def block(input_size: int, output_size: int, *pooling: Layer) -> list[Layer]:
+        convolution = Conv2D(input_size, output_size, pad=1, rng=rng, dtype=dtype)
+        return [convolution, *pooling, BatchNorm(output_size, dtype=dtype), ReLU()]
+
+    layers: list[Layer] = [Pixels(images, dtype)]
+    size = images.shape[3]
+    for place, width in enumerate(widths):
+        layers += block(size, width, MaxPool2D(2))
+        if place in pairs or place - len(widths) in pairs:
+            layers += [Residual([*block(width, width), *block(width, width)])]
+        size = width
+    layers += [GlobalMeanPool(), Affine(size, num_classes, rng=rng, dtype=dtype)]
+    model = Sequential(layers)
+    model.loss_of_scores = partial(smoothed_loss, smoothing=smoothing)
+    return model
 
 
 class Slices:
@@ -108,3 +154,54 @@ class Slices:
         return predict_labels(self.scores(X))
 
     train = training.train  # the loop of 08_training, as a method
+
+
+def random_crops(size: int, margin: int = 0) -> Augment:
+    """Return a function of images and a Generator that cuts a square out of each, anywhere.
+
+    The square has size x size pixels. A margin of mirrored pixels may count as image, too.
+    """
+    margins = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+
+    def crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        places = windows(np.pad(images, margins, mode="reflect"), (size, size), stride=1)
+        N, P, Q = places.shape[:3]
+        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]
+
+    return crop
+
+
+def one_cycle(progress: float, peak: float = 0.2) -> float:
+    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
+    return min(progress / peak, (1 - progress) / (1 - peak))
+
+
+def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
+                   y_val: np.ndarray, num_epochs: float, learning_rate: float = 0.2, *,
+                   small: int = 24, share: float = 0.6, margin: int = 2,
+                   mirror: bool = True, reg: float = 5e-4, batch_size: int = 128,
+                   rng: np.random.Generator | int = 0) -> History:
+    """Train on small crops for a share of the steps, then on whole images; the history."""
+    rng = np.random.default_rng(rng)
+    flips = [random_flips(images.shape[1:])] if mirror else []
+    optimizer = SGD(learning_rate, momentum=0.9)
+    num_steps = num_epochs * len(images) / batch_size
+    history: History = {}
+    for size, start, stop in ((small, 0.0, share), (images.shape[1], share, 1.0)):
+
+        def schedule(progress: float, start: float = start, stop: float = stop) -> float:
+            return one_cycle(start + progress * (stop - start))
+
+        part = training.train(
+            model, images, y, images_val, y_val, reg=reg, batch_size=batch_size,
+            num_iters=round(num_steps * (stop - start)), rng=rng, optimizer=optimizer,
+            schedule=schedule,
+            augment=in_turn(*flips, random_crops(size, margin)),
+        )
+        history = {key: history.get(key, []) + values for key, values in part.items()}
+    return history
+
+
+def mirrored_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
+    """Probabilities (N, C), averaged over every image and its mirror image."""
+    return (softmax(model.scores(images)) + softmax(model.scores(images[:, :, ::-1]))) / 2
