@@ -23,7 +23,7 @@ from cs231n_utils.validation import (
 
 def padded(X: np.ndarray, pad: int) -> np.ndarray:
     """Images X with a margin of `pad` zeros on every side."""
-    return np.pad(X, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else X  # (16.1)
+    return np.pad(X, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else X
 
 
 def windows(X: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
@@ -68,12 +68,6 @@ def filters_gradient(
     return dW.reshape(*size, C, F)
 
 
-def bias_gradient(dZ: np.ndarray) -> np.ndarray:
-    """Gradient db (F,) from dZ: a sum over all places, as a product with ones, which is faster."""
-    places = dZ.reshape(-1, dZ.shape[3])
-    return np.ones(len(places), dZ.dtype) @ places
-
-
 def images_gradient(
     dZ: np.ndarray, W: np.ndarray, size: tuple[int, int], stride: int, pad: int
 ) -> np.ndarray:
@@ -85,6 +79,12 @@ def images_gradient(
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]
     turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
     return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.14)
+
+
+def bias_gradient(dZ: np.ndarray) -> np.ndarray:
+    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all places, as a product with ones."""
+    rows = dZ.reshape(-1, dZ.shape[3])
+    return np.ones(len(rows), rows.dtype) @ rows
 
 
 def conv2d_backward(
@@ -128,7 +128,7 @@ def random_filters(
     """Random filters of a shape (U, V, C, F), with std or, by default, He's."""
     fan_in = prod(shape[:3])
     if std is None:
-        std = float(np.sqrt(2 / fan_in))  # (16.23)
+        std = float(np.sqrt(2 / fan_in))  # He's rule
     check_network((fan_in, shape[3]), std, dtype)
     W = std * np.random.default_rng(rng).standard_normal(shape)
     return W.astype(dtype)
