@@ -38,6 +38,7 @@ WITNESSED = {
     "13": ["dX"],
     "14": ["dX", "dgamma", "dbeta"],
     "15": ["dX", "dS"],
+    "16": ["dX", "dW", "db"],
 }
 
 # What a sentence that defines a symbol of README.md's table must speak of.
@@ -45,7 +46,7 @@ MEANINGS = {
     "N": r"example|row|image",
     "D": r"feature|input|pixel",
     "H": r"hidden",
-    "C": r"class",
+    "C": r"class|channel",
     "B": r"minibatch|batch|examples",
     "L": r"loss",
     "X": r"input|example|image|row|table",

@@ -41,6 +41,10 @@ DECLARED = {
     "13": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
     "14": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
     "15": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
+    "16": dict.fromkeys(
+        ("X", "dX", "W", "dW", "Z", "dZ", "A", "dA", "Y", "dY"), "images, filters, scores"
+    )
+    | dict.fromkeys(("P", "p"), "places in a column"),
 }
 
 observers = []  # in a kernel: the one that looks on

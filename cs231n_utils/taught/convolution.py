@@ -32,11 +32,11 @@ def windows(X: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
     return np.moveaxis(view, 3, 5)  # the channels last
 
 
-BLOCK = 2**18  # numbers in the columns of a few images: 1 MB of float32
+BLOCK = 2**18  # numbers in the table of a few images: 1 MB of float32
 
 
 def blocks(patches: np.ndarray) -> list[slice]:
-    """Slices of a few images each, such that their columns stay in a processor's cache."""
+    """Slices of a few images each, such that their tables stay in a processor's cache."""
     few = max(1, BLOCK // prod(patches.shape[1:]))
     return [slice(start, start + few) for start in range(0, len(patches), few)]
 
@@ -50,8 +50,8 @@ def conv2d(
     filters = W.reshape(-1, W.shape[3])  # (U V C, F)
     Z = np.empty((*patches.shape[:3], W.shape[3]), np.result_type(X, W))
     for few in blocks(patches):
-        columns = patches[few].reshape(-1, len(filters))  # a copy, a row for each place
-        Z[few] = (columns @ filters + b).reshape(Z[few].shape)
+        table = patches[few].reshape(-1, len(filters))  # a copy, a row for each place
+        Z[few] = (table @ filters + b).reshape(Z[few].shape)  # (16.4)
     return Z
 
 
@@ -63,8 +63,8 @@ def filters_gradient(
     C, F = X.shape[3], dZ.shape[3]
     dW = np.zeros((prod(size) * C, F), dZ.dtype)
     for few in blocks(patches):
-        columns = patches[few].reshape(-1, len(dW))
-        dW += columns.T @ dZ[few].reshape(-1, F)
+        table = patches[few].reshape(-1, len(dW))
+        dW += table.T @ dZ[few].reshape(-1, F)  # (16.11)
     return dW.reshape(*size, C, F)
 
 
@@ -75,10 +75,16 @@ def images_gradient(
     (rows, cols), (U, V, C, F), (N, P, Q, _) = size, W.shape, dZ.shape
     spread = np.zeros((N, rows + 2 * pad + U - 1, cols + 2 * pad + V - 1, F), dZ.dtype)
     last_row, last_column = U - 1 + stride * P, V - 1 + stride * Q
-    spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ
+    spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ  # (16.12)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]
-    turned = W[::-1, ::-1].swapaxes(2, 3)  # (U, V, F, C)
-    return conv2d(used, turned, np.zeros(C, dZ.dtype))
+    turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
+    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.14)
+
+
+def bias_gradient(dZ: np.ndarray) -> np.ndarray:
+    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all places, as a product with ones."""
+    rows = dZ.reshape(-1, dZ.shape[3])
+    return np.ones(len(rows), rows.dtype) @ rows
 
 
 def conv2d_backward(
@@ -89,8 +95,43 @@ def conv2d_backward(
     check_upstream(dZ, (*windows(padded(X, pad), W.shape[:2], stride).shape[:3], W.shape[3]))
     dX = images_gradient(dZ, W, X.shape[1:3], stride, pad)
     dW = filters_gradient(dZ, X, W.shape[:2], stride, pad)
-    db = dZ.sum(axis=(0, 1, 2))
-    return dX, dW, db
+    return dX, dW, bias_gradient(dZ)
+
+
+def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
+    """Views (N, P, Q, C) of images: what stands at one place of every window of size x size."""
+    return [X[:, u::size, v::size] for u, v in product(range(size), repeat=2)]
+
+
+def max_pool(X: np.ndarray, size: int) -> np.ndarray:
+    """The largest number of every window of size x size, channel by channel: A (N, P, Q, C)."""
+    check_tiles(X, size)
+    return reduce(np.maximum, phases(X, size))  # (16.18)
+
+
+def max_pool_backward(dA: np.ndarray, X: np.ndarray, size: int) -> np.ndarray:
+    """Gradient dX of A = max_pool(X, size), from dA: all of it to the first of the largest."""
+    A = max_pool(X, size)
+    check_upstream(dA, A.shape)
+    dX = np.empty_like(X)
+    free = np.ones(A.shape, bool)  # nothing has taken the gradient of this window yet
+    for entry, dentry in zip(phases(X, size), phases(dX, size), strict=True):
+        largest = free & (entry == A)
+        np.multiply(dA, largest, out=dentry)  # (16.19)
+        free &= ~largest
+    return dX
+
+
+def random_filters(
+    shape: tuple[int, int, int, int], std: float | None, rng: np.random.Generator | int, dtype: Any
+) -> np.ndarray:
+    """Random filters of a shape (U, V, C, F), with std or, by default, He's."""
+    fan_in = prod(shape[:3])
+    if std is None:
+        std = float(np.sqrt(2 / fan_in))  # He's rule
+    check_network((fan_in, shape[3]), std, dtype)
+    W = std * np.random.default_rng(rng).standard_normal(shape)
+    return W.astype(dtype)
 
 
 class Conv2D(Layer):
@@ -104,12 +145,8 @@ class Conv2D(Layer):
                  pad: int = 0, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         check_counts(input_size=input_size, output_size=output_size, size=size, stride=stride)
-        fan_in = size * size * input_size
-        if std is None:
-            std = float(np.sqrt(2 / fan_in))  # He's rule
-        check_network((fan_in, output_size), std, dtype)
-        W = std * np.random.default_rng(rng).standard_normal((size, size, input_size, output_size))
-        super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
+        W = random_filters((size, size, input_size, output_size), std, rng, dtype)
+        super().__init__(W=W, b=np.zeros(output_size, dtype))
         self.input_size, self.output_size = input_size, output_size
         self.stride, self.pad = stride, pad
 
@@ -118,37 +155,9 @@ class Conv2D(Layer):
         return conv2d(X, self.params["W"], self.params["b"], self.stride, self.pad)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        X, W = self.remembered(), self.params["W"]
-        dW = filters_gradient(dOut, X, W.shape[:2], self.stride, self.pad)
-        rows = dOut.reshape(-1, self.output_size)
-        self.grads = {"W": dW, "b": np.ones(len(rows), rows.dtype) @ rows}
-        if not self.needs_dX:
-            return dOut
-        return images_gradient(dOut, W, X.shape[1:3], self.stride, self.pad)
-
-
-def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
-    """Views (N, P, Q, C) of images: what stands at one place of every window of size x size."""
-    return [X[:, u::size, v::size] for u, v in product(range(size), repeat=2)]
-
-
-def max_pool(X: np.ndarray, size: int) -> np.ndarray:
-    """The largest number of every window of size x size, channel by channel: A (N, P, Q, C)."""
-    check_tiles(X, size)
-    return reduce(np.maximum, phases(X, size))
-
-
-def max_pool_backward(dA: np.ndarray, X: np.ndarray, size: int) -> np.ndarray:
-    """Gradient dX of A = max_pool(X, size), from dA: all of it to the first of the largest."""
-    A = max_pool(X, size)
-    check_upstream(dA, A.shape)
-    dX = np.empty_like(X)
-    free = np.ones(A.shape, bool)  # nothing has taken the gradient of this window yet
-    for entry, dentry in zip(phases(X, size), phases(dX, size), strict=True):
-        largest = free & (entry == A)
-        np.multiply(dA, largest, out=dentry)
-        free &= ~largest
-    return dX
+        X, W, how = self.remembered(), self.params["W"], (self.stride, self.pad)
+        self.grads = {"W": filters_gradient(dOut, X, W.shape[:2], *how), "b": bias_gradient(dOut)}
+        return images_gradient(dOut, W, X.shape[1:3], *how) if self.needs_dX else dOut
 
 
 class MaxPool2D(Layer):
