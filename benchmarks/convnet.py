@@ -23,6 +23,7 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,17 +102,22 @@ ABLATION = {
 
 
 def network(
-    recipe: Recipe, mean: np.ndarray, deviation: np.ndarray, rng: np.random.Generator | int = 0
+    recipe: Recipe,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+    *,
+    rng: np.random.Generator | int = 0,
+    dtype: Any = np.float32,
 ) -> Sequential:
     """The network of a recipe, for images of bytes whose colours have this mean and deviation."""
     rng = np.random.default_rng(rng)
-    conv = partial(Conv2D, size=3, pad=1, rng=rng, dtype=np.float32)
+    conv = partial(Conv2D, size=3, pad=1, rng=rng, dtype=dtype)
 
     def active(width):
-        norms = [BatchNorm(width, dtype=np.float32)] if recipe.norm else []
+        norms = [BatchNorm(width, dtype=dtype)] if recipe.norm else []
         return [*norms, ReLU()]
 
-    layers = [Pixels(IMAGE_SHAPE, mean, deviation)]
+    layers = [Pixels(IMAGE_SHAPE, mean, deviation, dtype)]
     channels, side = IMAGE_SHAPE[2], IMAGE_SHAPE[0]
     for width, pairs in zip(recipe.widths, recipe.pairs, strict=True):
         layers += [conv(channels, width), MaxPool2D(2), *active(width)]
@@ -119,7 +125,7 @@ def network(
         for _ in range(pairs):
             first, second = conv(width, width), conv(width, width)
             layers.append(Residual([first, *active(width), second, *active(width)]))
-    layers += [MaxPool2D(side), Flatten(), Affine(channels, 10, rng=rng, dtype=np.float32)]
+    layers += [MaxPool2D(side), Flatten(), Affine(channels, 10, rng=rng, dtype=dtype)]
     model = Sequential(layers)
     model.loss_of_scores = partial(smoothed_loss, smoothing=recipe.smoothing)
     return model
