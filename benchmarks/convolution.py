@@ -205,7 +205,7 @@ def quartiles(values, digits=2):
 def layers():
     """Every layer beside its products and PyTorch: tables, and a figure of the ratios."""
     check_same_layers()
-    fig, axes = subplots(1, 2, figsize=(13, 4.5), sharey=True)
+    fig, axes = subplots(1, 2, figsize=(13, 4.5), sharex=True, sharey=True)
     for ax, threads in zip(axes, THREADS, strict=True):
         torch.set_num_threads(threads)
         head = f"{'forward ms':>16}{'share':>18}{'backward ms':>13}{'share':>18}"
@@ -236,8 +236,9 @@ def layers():
         title = f"{threads} thread{'s' * (threads > 1)}"
         ax.set(title=title, xlabel="our seconds over PyTorch's, both passes")
         ax.set(yticks=range(len(LAYERS)), yticklabels=LAYERS)
+    axes[0].set(xlim=(0, None))
     axes[0].invert_yaxis()
-    axes[0].legend()
+    axes[0].legend(loc="upper left")
     save(fig, "convolution_layers")
 
 
@@ -471,6 +472,7 @@ def growth():
         for style, (way, each) in enumerate(times.items()):
             label = way if way == OWN else "PyTorch, channels_last"
             ax.loglog(values, 1e12 * each / work, COLORS[style], marker=MARKERS[style], label=label)
+        ax.set_xscale("log", base=2)
         ax.set(title=f"{name} grows", xlabel=name)
     axes[0].set_ylabel("ps for a multiplication")
     axes[0].legend()
