@@ -1,6 +1,6 @@
 """Seconds of every notebook, as a student's kernel runs it: quiet, beside busy programs, and two.
 
-    python -m benchmarks.series          every notebook but 12
+    python -m benchmarks.series          every notebook but 12 and 17
     python -m benchmarks.series 04 07    two of them
 
 Each notebook runs in three ways: alone; beside two endless loops for each processor; and twice at
@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from benchmarks.side_by_side import busy_programs, print_conditions
+from benchmarks.side_by_side import LONG, busy_programs, print_conditions
 from publish.notebook import Notebook
 from publish.pages.run import execute
 
@@ -45,7 +45,7 @@ def main() -> None:
     print_conditions("numpy", "jupyter-client")
     notebooks = Notebook.series(*sys.argv[1:])
     if not sys.argv[1:]:
-        notebooks = [notebook for notebook in notebooks if notebook.number != "12"]
+        notebooks = [notebook for notebook in notebooks if notebook.number not in LONG]
     head = f"{'quiet':>9}{'busy':>9}{'ratio':>7}{'two, busy':>11}{'ratio':>7}{'stated':>8}"
     print(f"\n{'notebook':28}{head}")
     for notebook in notebooks:
