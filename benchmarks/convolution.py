@@ -366,6 +366,14 @@ def beside_programs(task):
         return task()
 
 
+def step_contenders(X, y, threads):
+    """Functions that return the median seconds of a step, after a rest."""
+    torch.set_num_threads(threads)
+    ways = {OWN: partial(ours, X, y, threads)}
+    ways |= {name: partial(modules, X, y, layout) for name, layout in LAYOUTS.items()}
+    return {name: partial(rested, partial(median_step, train)) for name, train in ways.items()}
+
+
 def step():
     """A step of the network beside PyTorch, quiet and beside busy programs."""
     rng = np.random.default_rng(0)
@@ -374,22 +382,18 @@ def step():
     check_same_step(X, y)
     fig, axes = subplots(1, len(THREADS) + 1, figsize=(15, 4))
     for ax, threads in zip(axes, THREADS, strict=False):
-        torch.set_num_threads(threads)
-        contenders = {OWN: partial(ours, X, y, threads)}
-        contenders |= {name: partial(modules, X, y, layout) for name, layout in LAYOUTS.items()}
-        contenders = {
-            name: partial(rested, partial(median_step, train)) for name, train in contenders.items()
-        }
-        measured = interleaved(contenders, STEP_ROUNDS)
+        measured = interleaved(step_contenders(X, y, threads), STEP_ROUNDS)
         title = f"{threads} thread{'s' * (threads > 1)}"
         first, second = LAYOUTS
         print_table(f"a step, batch {BATCH_SIZE}, {title}", measured, first)
         low, median, high = ratios(measured, second)[OWN]
         print(f"  {OWN} beside {second}: {median:.2f} ({low:.2f} - {high:.2f})")
         draw_times(ax, measured, title)
-    busy = {f"{name}, quiet": task for name, task in contenders.items()}
-    busy |= {f"{name}, busy": partial(beside_programs, task) for name, task in contenders.items()}
-    measured = interleaved(busy, BUSY_ROUNDS)
+    contenders = step_contenders(X, y, THREADS[-1])
+    both = {f"{name}, quiet": task for name, task in contenders.items()}
+    both |= {f"{name}, busy": partial(beside_programs, task) for name, task in contenders.items()}
+    measured = interleaved(both, BUSY_ROUNDS)
+    title = f"{THREADS[-1]} threads"
     print(f"\na step, {title}, beside {PROGRAMS} programs that multiply: ratio to the quiet step")
     for name in contenders:
         quiet = ratios(measured, f"{name}, quiet")[f"{name}, busy"]
@@ -444,6 +448,9 @@ def median_call(task):
 def growth():
     """Picoseconds of a multiplication while one size doubles, on one thread."""
     torch.set_num_threads(1)
+    np.ones(
+        6_000_000, np.float32
+    )  # once 24 MB were freed, glibc keeps memory, as it does in training
     fig, axes = subplots(1, len(GROWTH), figsize=(15, 4), sharey=True)
     for ax, (name, (start, doublings)) in zip(axes, GROWTH.items(), strict=True):
         values = [start * 2**k for k in range(doublings + 1)]
