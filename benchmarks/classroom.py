@@ -1,4 +1,4 @@
-"""A class on one machine: students execute every notebook but 12 at once.
+"""A class on one machine: students execute every notebook but 12 and 17 at once.
 
     python -m benchmarks.classroom         a class of 20
     python -m benchmarks.classroom 40      a class of 40
@@ -21,11 +21,11 @@ import nbformat
 import numpy as np
 import psutil
 
-from benchmarks.side_by_side import print_conditions
+from benchmarks.side_by_side import LONG, print_conditions
 from publish.notebook import Notebook
 from publish.pages.run import execute
 
-PATHS = [notebook.path for notebook in Notebook.series() if notebook.number != "12"]
+PATHS = [notebook.path for notebook in Notebook.series() if notebook.number not in LONG]
 LIMIT = 3600  # seconds
 SPAWN = multiprocessing.get_context("spawn")  # a student shares nothing with another one
 MEGABYTE = 1e6

@@ -1,6 +1,6 @@
 """Seconds of every notebook, as a student's kernel runs it: quiet, beside busy programs, and two.
 
-    python -m benchmarks.series          every notebook but 12
+    python -m benchmarks.series          every notebook but 12 and 17
     python -m benchmarks.series 04 07    two of them
 
 Each notebook runs in three ways: alone; beside two endless loops for each processor; and twice at
@@ -10,17 +10,14 @@ processor, so the ratio 2.5; of two at once each has 1/3, so 3. More than this i
 wait for one another. A last column gives the seconds that the notebook states.
 """
 
-import contextlib
 import multiprocessing
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from benchmarks.side_by_side import print_conditions
+from benchmarks.side_by_side import LONG, busy_programs, print_conditions
 from publish.notebook import Notebook
 from publish.pages.run import execute
 
@@ -41,19 +38,6 @@ def run(name: str, copies: int) -> float:
         return max(pool.map(seconds_of, [name] * copies))
 
 
-@contextlib.contextmanager
-def busy_programs() -> Iterator[None]:
-    """Two endless loops for each processor, while the context lasts."""
-    count = 2 * (os.cpu_count() or 1)
-    loops = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-
-
 def main() -> None:
     """Measure, print the table."""
     for variable in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
@@ -61,12 +45,12 @@ def main() -> None:
     print_conditions("numpy", "jupyter-client")
     notebooks = Notebook.series(*sys.argv[1:])
     if not sys.argv[1:]:
-        notebooks = [notebook for notebook in notebooks if notebook.number != "12"]
+        notebooks = [notebook for notebook in notebooks if notebook.number not in LONG]
     head = f"{'quiet':>9}{'busy':>9}{'ratio':>7}{'two, busy':>11}{'ratio':>7}{'stated':>8}"
     print(f"\n{'notebook':28}{head}")
     for notebook in notebooks:
         quiet = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
-        with busy_programs():
+        with busy_programs(2 * (os.cpu_count() or 1), LOOP):
             busy = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
             two = np.median([run(notebook.name, 2) for _ in range(ROUNDS)])
         print(

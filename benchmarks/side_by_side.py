@@ -1,8 +1,12 @@
 """What the benchmarks share: contenders measured in turn, their table, figure and conditions."""
 
+import contextlib
 import importlib.metadata
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 QUARTILES = (25, 50, 75)
+LONG = ("12", "17")  # notebooks that train for minutes
 WARM_UP = 5  # steps of a training run that are not counted
 
 
@@ -38,6 +43,21 @@ def median_step(train):
     """Median seconds between time stamps, the first result of train(), less the first few."""
     stamps, _ = train()
     return float(np.median(np.diff(stamps)[WARM_UP:]))
+
+
+@contextlib.contextmanager
+def busy_programs(count: int, loop: str) -> Iterator[None]:
+    """So many processes that run a program of Python, while the context lasts.
+
+    The program should end by itself, should this one be killed.
+    """
+    programs = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def one_thread_and_all():
@@ -77,7 +97,8 @@ def print_conditions(*packages):
     for pool in threadpool_info():
         print(
             f"  {pool['num_threads']} threads: {pool['internal_api']} "
-            f"{pool['version'] or ''} of {Path(pool['filepath']).parent.name}"
+            f"{pool['version'] or ''} {pool.get('architecture', '')} "
+            f"of {Path(pool['filepath']).parent.name}"
         )
     if hasattr(os, "getloadavg"):  # not on Windows
         print(f"  {os.getloadavg()[0]:.1f} programs running on {os.cpu_count()} processors")

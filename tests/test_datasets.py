@@ -188,7 +188,7 @@ def stored(small, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("layout", ["binary", "python"])
 def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype):
     loaded = load_cifar10(**SMALL, dtype=dtype, folder=stored / layout)
@@ -199,7 +199,8 @@ def test_images_are_upright_and_split_in_file_order(stored, small, layout, dtype
     X, y = map(np.concatenate, zip(*in_splits(loaded), strict=True))
     assert (X.dtype, y.dtype) == (dtype, np.int64)
     assert [len(y) for _, y in in_splits(loaded)] == list(SMALL.values())
-    assert np.array_equal(X.reshape(-1, *loaded.image_shape), images.astype(dtype) / dtype(255))
+    pixels = images if dtype == np.uint8 else images.astype(dtype) / dtype(255)
+    assert np.array_equal(X.reshape(-1, *loaded.image_shape), pixels)
     assert np.array_equal(y, labels)
 
 
@@ -223,13 +224,14 @@ def test_the_official_size_and_the_memory_it_takes(tmp_path):
         write(folder, layout({"data_batch_1": (images, labels)}))
         for name in BATCHES[1:]:
             os.link(folder / f"data_batch_1{suffix}", folder / f"{name}{suffix}")
-        tracemalloc.start()
-        loaded = load_cifar10(19_000, num_test=1, folder=folder)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        arrays = sum(X.nbytes + y.nbytes for X, y in in_splits(loaded))
-        assert peak - arrays < 1.1 * (folder / f"test_batch{suffix}").stat().st_size
-        assert np.array_equal(loaded.y_val, labels[9_000:])
+        for dtype in (np.float32, np.uint8):
+            tracemalloc.start()
+            loaded = load_cifar10(19_000, num_test=1, dtype=dtype, folder=folder)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            arrays = sum(X.nbytes + y.nbytes for X, y in in_splits(loaded))
+            assert peak - arrays < 1.1 * (folder / f"test_batch{suffix}").stat().st_size
+            assert np.array_equal(loaded.y_val, labels[9_000:])
     loaded = load_cifar10(folder=folder)
     assert [len(y) for _, y in in_splits(loaded)] == [49_000, 1_000, 10_000]
     assert np.array_equal(loaded.X_test[-1].reshape(32, 32, 3), images[-1] / np.float32(255))

@@ -208,7 +208,8 @@ def test_pages_hold_what_the_readme_says(site, pages):
     if site.name == "students":
         pytest.skip("the README speaks of the repository")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = readme.partition("## Notation")[2].partition("\n## ")[0].count("\n|") - 1
+    tables = readme.partition("## Notation")[2].partition("\n## ")[0]
+    rows = tables.count("\n|") - tables.count("\n|--")
     assert pages["notation.html"].text.count("<tr ") == rows
     text = " ".join(page.text for name, page in pages.items() if "/" not in name)
     for title, _, body in (part.partition("\n") for part in readme.split("\n## ")[1:]):

@@ -1,0 +1,69 @@
+"""The series of runs of `benchmarks.convnet`: what is kept, continued and read again."""
+
+from dataclasses import replace
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from benchmarks import convnet
+from benchmarks.convnet import ABLATION, RECIPES, Recipe
+from cs231n_utils.datasets import CIFAR10_CLASSES, Dataset
+
+TINY = Recipe(widths=(2, 3), pairs=(0, 1), epochs=2, batch_size=8, rate=0.05)
+
+
+@pytest.fixture
+def images(monkeypatch, tmp_path):
+    """A few random images of bytes, and a folder of their own for the runs."""
+    monkeypatch.setattr(convnet, "BUILD", tmp_path)
+    rng = np.random.default_rng(0)
+    splits = []
+    for size in (40, 20, 20):
+        splits += [rng.integers(0, 256, (size, 3072), np.uint8), rng.integers(0, 10, size)]
+    return Dataset(*splits, CIFAR10_CLASSES, image_shape=(32, 32, 3))
+
+
+def test_a_run_is_kept_and_not_repeated(images):
+    first, other = convnet.run(TINY, 0, images), convnet.run(TINY, 1, images)
+    assert len(first["loss_history"]) == 10
+    assert not np.array_equal(first["loss_history"], other["loss_history"])
+    with mock.patch.object(convnet, "trained", side_effect=AssertionError("trained again")):
+        again = convnet.run(replace(TINY), 0, images)
+        with pytest.raises(AssertionError, match="trained again"):
+            convnet.run(replace(TINY, rate=0.06), 0, images)
+    assert all(np.array_equal(again[key], value) for key, value in first.items())
+
+
+def test_the_network_of_a_run_comes_back(images):
+    kept, model = convnet.run(TINY, 0, images), convnet.restored(TINY, 0, images)
+    assert np.array_equal(convnet.right(model, images.X_val, images.y_val), kept["right"])
+
+
+@pytest.mark.parametrize("name", RECIPES | ABLATION)
+def test_every_row_makes_a_network(name, images):
+    recipe = (RECIPES | ABLATION)[name]
+    net = convnet.network(recipe, *convnet.colours(images.X_train))
+    assert net.scores(images.X_val[:2]).shape == (2, 10)
+
+
+def test_the_colours_are_those_of_all_pixels(images):
+    mean, deviation = convnet.colours(images.X_train)
+    pixels = images.X_train.reshape(-1, 3)
+    np.testing.assert_allclose(mean, pixels.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(deviation, pixels.std(axis=0), rtol=1e-12)
+
+
+def test_the_rate_rises_to_1_and_falls_to_0():
+    rates = [convnet.rise_and_fall(progress, rise=0.2) for progress in (0, 0.1, 0.2, 0.6, 1)]
+    np.testing.assert_allclose(rates, [0, 0.5, 1, 0.5, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_the_whisker_holds_the_truth(seeds):
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(200):
+        changed = rng.standard_normal((seeds, 1)) + rng.standard_normal((seeds, 100))
+        mean, whisker = convnet.effect(changed + rng.standard_normal(100), np.zeros(100))
+        held += abs(mean) <= whisker
+    assert 0.9 < held / 200 < 1
