@@ -21,7 +21,6 @@ import hashlib
 import time
 import warnings
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,118 +29,89 @@ import numpy as np
 from benchmarks.side_by_side import BUILD, print_conditions, save
 from cs231n_utils.datasets import Dataset, load_cifar10
 from cs231n_utils.plots import COLORS, MARKERS, subplots
-from cs231n_utils.taught.augmentation import in_turn, random_flips, random_shifts
-from cs231n_utils.taught.convnet import Pixels, Slices
-from cs231n_utils.taught.convolution import Conv2D, MaxPool2D
-from cs231n_utils.taught.layers import Affine, BatchNorm, Flatten, ReLU, Residual, Sequential
-from cs231n_utils.taught.losses import smoothed_loss, softmax
-from cs231n_utils.taught.optimizers import SGD
+from cs231n_utils.taught.convnet import (
+    Slices,
+    convnet,
+    mirrored_probabilities,
+    one_cycle,
+    train_on_crops,
+)
+from cs231n_utils.taught.layers import BatchNorm, Layer, Residual, Sequential
 
-IMAGE_SHAPE = (32, 32, 3)
 STUDENT = {2: 12.7, 3: 4.3, 4: 3.2, 5: 2.8, 6: 2.6, 7: 2.4, 8: 2.4}  # seeds: standard errors
 RECORDED = 1_000  # validation images that `train` reads after every epoch
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how it is trained.
+    """A network and how it is trained: what `convnet` and `train_on_crops` are given.
 
     Attributes
     ----------
     widths, pairs
-        Filters of each block, and how many residual pairs of convolutions follow it.
+        Filters of each block, and the blocks that a residual pair of convolutions follows.
     norm
         Whether batch norm stands before each ReLU.
-    epochs, rate, momentum, reg, batch_size
-        The run, its highest rate, and the strength of the L2 penalty.
-    rise
-        Share of the run in which the rate rises from 0, before it falls to 0; None: constant.
-    smoothing
-        Share of a target that is spread over all classes.
-    mirrored, shifts
-        Whether half of the images are mirrored, and by how many pixels they are shifted, at most.
-    slices
-        Parts of a batch that run at once.
+    cycle
+        Whether the rate rises and falls; otherwise it is constant.
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
-    pairs: tuple[int, ...] = (0, 0, 1)
+    pairs: tuple[int, ...] = (-1,)
     norm: bool = True
-    epochs: float = 8
+    epochs: float = 4
     rate: float = 0.2
-    momentum: float = 0.9
-    reg: float = 5e-4
-    batch_size: int = 128
-    rise: float | None = 0.2
+    cycle: bool = True
     smoothing: float = 0.1
-    mirrored: bool = True
-    shifts: int = 2
-    slices: int = 2
+    reg: float = 5e-4
+    mirror: bool = True
+    margin: int = 2
+    small: int = 24
+    share: float = 0.6
 
 
 RECIPES = {
-    "short": Recipe(epochs=3),
-    "middle": Recipe(epochs=10),
-    "long": Recipe((32, 64, 192), (0, 1, 1), epochs=16),
+    "short": Recipe(epochs=4),
+    "middle": Recipe(epochs=14),
+    "long": Recipe((32, 64, 192), (-2, -1), epochs=28),
+    "hour": Recipe((64, 128, 256), (-2, -1), epochs=30),
 }
-WHOLE = Recipe(epochs=3)
+WHOLE = Recipe(epochs=4)
 ABLATION = {
     "whole": WHOLE,
-    "no residual pair": replace(WHOLE, pairs=(0, 0, 0)),
-    "two blocks": replace(WHOLE, widths=(32, 64), pairs=(0, 0)),
+    "no residual pair": replace(WHOLE, pairs=()),
+    "two blocks": replace(WHOLE, widths=(32, 64), pairs=()),
     "no norm": replace(WHOLE, norm=False),
     "no norm, rate 0.02": replace(WHOLE, norm=False, rate=0.02),
-    "no augmentation": replace(WHOLE, mirrored=False, shifts=0),
-    "no shifts": replace(WHOLE, shifts=0),
-    "constant rate": replace(WHOLE, rise=None),
-    "constant rate 0.02": replace(WHOLE, rise=None, rate=0.02),
+    "whole images only": replace(WHOLE, share=0.0, epochs=3),
+    "not moved": replace(WHOLE, share=0.0, epochs=3, margin=0),
+    "not mirrored": replace(WHOLE, mirror=False),
+    "constant rate": replace(WHOLE, cycle=False),
+    "constant rate 0.02": replace(WHOLE, cycle=False, rate=0.02),
     "no smoothing": replace(WHOLE, smoothing=0.0),
     "no penalty": replace(WHOLE, reg=0.0),
-    "no momentum": replace(WHOLE, momentum=0.0),
 }
 
 
-def network(
-    recipe: Recipe,
-    mean: np.ndarray,
-    deviation: np.ndarray,
-    *,
-    rng: np.random.Generator | int = 0,
-    dtype: Any = np.float32,
-) -> Sequential:
-    """The network of a recipe, for images of bytes whose colours have this mean and deviation."""
-    rng = np.random.default_rng(rng)
-    conv = partial(Conv2D, size=3, pad=1, rng=rng, dtype=dtype)
-
-    def active(width):
-        norms = [BatchNorm(width, dtype=dtype)] if recipe.norm else []
-        return [*norms, ReLU()]
-
-    layers = [Pixels(IMAGE_SHAPE, mean, deviation, dtype)]
-    channels, side = IMAGE_SHAPE[2], IMAGE_SHAPE[0]
-    for width, pairs in zip(recipe.widths, recipe.pairs, strict=True):
-        layers += [conv(channels, width), MaxPool2D(2), *active(width)]
-        channels, side = width, side // 2
-        for _ in range(pairs):
-            first, second = conv(width, width), conv(width, width)
-            layers.append(Residual([first, *active(width), second, *active(width)]))
-    layers += [MaxPool2D(side), Flatten(), Affine(channels, 10, rng=rng, dtype=dtype)]
-    model = Sequential(layers)
-    model.loss_of_scores = partial(smoothed_loss, smoothing=recipe.smoothing)
-    return model
+def network(recipe: Recipe, images: np.ndarray, **settings: Any) -> Sequential:
+    """The network of a recipe."""
+    model = convnet(
+        images, recipe.widths, recipe.pairs, smoothing=recipe.smoothing, **settings
+    )  # fmt: skip
+    if recipe.norm:
+        return model
+    bare = Sequential(without_norms(model.layers))
+    bare.loss_of_scores = model.loss_of_scores
+    return bare
 
 
-def colours(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of every colour of images of bytes: exact, and no copy of X."""
-    pixels = X.reshape(-1, 3)
-    mean = pixels.mean(axis=0, dtype=np.float64)
-    squares = np.einsum("nc,nc->c", pixels, pixels, dtype=np.int64) / len(pixels)
-    return mean, np.sqrt(squares - mean**2)
-
-
-def rise_and_fall(progress: float, rise: float) -> float:
-    """Share of the highest rate: up in a straight line for a share `rise` of the run, then down."""
-    return min(progress / rise, (1 - progress) / (1 - rise))
+def without_norms(layers: list[Layer]) -> list[Layer]:
+    """The layers but for batch norms, also within residual layers."""
+    return [
+        Residual(without_norms(layer.layers)) if isinstance(layer, Residual) else layer
+        for layer in layers
+        if not isinstance(layer, BatchNorm)
+    ]
 
 
 def file_of(recipe: Recipe, seed: int) -> Path:
@@ -164,16 +134,14 @@ def run(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
 
 def trained(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
     """Train a network; its arrays, the history, the minutes, and the images that it reads right."""
-    model = Slices(network(recipe, *colours(cifar.X_train), rng=seed), recipe.slices)
-    augments = [random_flips(IMAGE_SHAPE)] if recipe.mirrored else []
-    augments += [random_shifts(IMAGE_SHAPE, recipe.shifts)] if recipe.shifts else []
+    images, images_val = as_images(cifar.X_train), as_images(cifar.X_val)
+    model = Slices(network(recipe, images, rng=seed))
     start, work = time.perf_counter(), time.process_time()
-    history = model.train(
-        cifar.X_train, cifar.y_train, cifar.X_val[:RECORDED], cifar.y_val[:RECORDED],
-        learning_rate_decay=1.0, reg=recipe.reg, batch_size=recipe.batch_size,
-        num_iters=round(recipe.epochs * len(cifar.y_train) / recipe.batch_size), rng=seed,
-        optimizer=SGD(recipe.rate, recipe.momentum), augment=in_turn(*augments),
-        schedule=partial(rise_and_fall, rise=recipe.rise) if recipe.rise else None,
+    history = train_on_crops(
+        model, images, cifar.y_train, images_val[:RECORDED], cifar.y_val[:RECORDED], recipe.epochs,
+        recipe.rate, small=recipe.small, share=recipe.share, margin=recipe.margin,
+        mirror=recipe.mirror, reg=recipe.reg, rng=seed,
+        schedule=one_cycle if recipe.cycle else lambda progress: 1.0,
     )  # fmt: skip
     seconds, work = time.perf_counter() - start, time.process_time() - work
     return {
@@ -181,28 +149,31 @@ def trained(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
         "seed": np.array(seed),
         "minutes": np.array(seconds / 60),
         "processor": np.array(work / 60),
-        "right": right(model, cifar.X_val, cifar.y_val),
+        "right": right(model, images_val, cifar.y_val),
         **{key: np.array(value) for key, value in history.items()},
         **{f"param {key}": value for key, value in model.params.items()},
         **{f"state {key}": value for key, value in model.state.items()},
     }
 
 
-def right(model, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+def as_images(X: np.ndarray) -> np.ndarray:
+    """Rows of pixels as images."""
+    return X.reshape(-1, 32, 32, 3)
+
+
+def right(model: Slices, images: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Whether each image is read right (2, N): alone, and averaged with the mirrored one."""
-    mirrored = X.reshape(-1, *IMAGE_SHAPE)[:, :, ::-1].reshape(X.shape)
-    alone = softmax(model.scores(X))
-    both = alone + softmax(model.scores(mirrored))
-    return np.stack([alone.argmax(axis=1) == y, both.argmax(axis=1) == y])
+    averaged = mirrored_probabilities(model, images)
+    return np.stack([model.predict(images) == y, averaged.argmax(axis=1) == y])
 
 
 def restored(recipe: Recipe, seed: int, cifar: Dataset) -> Slices:
     """The network that a run left."""
-    kept, model = run(recipe, seed, cifar), network(recipe, *colours(cifar.X_train))
+    kept, model = run(recipe, seed, cifar), network(recipe, as_images(cifar.X_train))
     for name, arrays in [("param", model.params), ("state", model.state)]:
         for key, value in arrays.items():
             value[...] = kept[f"{name} {key}"]
-    return Slices(model, recipe.slices)  # whose copies start with these arrays
+    return Slices(model)  # whose copies start with these arrays
 
 
 def spread(values) -> str:
@@ -234,7 +205,9 @@ def print_test(recipes: dict[str, Recipe], seeds: int, cifar: Dataset) -> None:
     print("\ntest images, per cent: alone, and averaged with mirrored ones")
     for name, recipe in recipes.items():
         models = [restored(recipe, seed, cifar) for seed in range(seeds)]
-        found = [right(model, cifar.X_test, cifar.y_test).mean(axis=1) for model in models]
+        found = [
+            right(model, as_images(cifar.X_test), cifar.y_test).mean(axis=1) for model in models
+        ]
         alone, averaged = np.transpose(found)
         print(f"{name:22}{spread(alone):>16}{spread(averaged):>16}")
 

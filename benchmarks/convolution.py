@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks.convnet import IMAGE_SHAPE, Recipe, network
+from benchmarks.convnet import Recipe, as_images, network
 from benchmarks.side_by_side import (
     QUARTILES,
     busy_programs,
@@ -45,7 +45,7 @@ from benchmarks.side_by_side import (
 )
 from cs231n_utils.datasets import load_cifar10
 from cs231n_utils.plots import COLORS, MARKERS, subplots
-from cs231n_utils.taught.convnet import Pixels, Slices
+from cs231n_utils.taught.convnet import GlobalMeanPool, Pixels, Slices
 from cs231n_utils.taught.convolution import (
     Conv2D,
     MaxPool2D,
@@ -54,10 +54,10 @@ from cs231n_utils.taught.convolution import (
     padded,
     windows,
 )
-from cs231n_utils.taught.layers import Affine, BatchNorm, Flatten, ReLU, Residual
+from cs231n_utils.taught.layers import Affine, BatchNorm, ReLU, Residual
 from cs231n_utils.taught.optimizers import SGD
 
-BATCH_SIZE = 128
+BATCH_SIZE, MOMENTUM = 128, 0.9
 COLOURS = 3  # channels of the first layer, which is spared its dX
 THREADS = (1, 2)
 REST = 0.06  # seconds, in which the threads of another library stop spinning
@@ -253,8 +253,8 @@ class Pair(torch.nn.Sequential):
         return X + super().forward(X)
 
 
-class Rows(torch.nn.Module):
-    """Rows of pixels as images of a memory layout, every colour standardized."""
+class Standardized(torch.nn.Module):
+    """Images of bytes in a memory layout, every colour standardized."""
 
     def __init__(self, layer, layout):
         super().__init__()
@@ -265,22 +265,29 @@ class Rows(torch.nn.Module):
 
     def forward(self, X):
         """What leaves."""
-        images = X.view(-1, *IMAGE_SHAPE).permute(0, 3, 1, 2)
-        images = images.to(self.mean.dtype, memory_format=self.layout)
+        images = X.permute(0, 3, 1, 2).to(self.mean.dtype, memory_format=self.layout)
         return images.sub_(self.mean).mul_(self.scale)
+
+
+class MeanPool(torch.nn.Module):
+    """The mean of every channel."""
+
+    def forward(self, X):
+        """What leaves."""
+        return X.mean(dim=(2, 3))
 
 
 def as_module(layer, layout):
     """PyTorch's module for a layer, with copies of its arrays."""
     sizes = (layer.input_size, layer.output_size) if layer.params else ()
     make = {
-        Pixels: lambda: Rows(layer, layout),
+        Pixels: lambda: Standardized(layer, layout),
         Conv2D: lambda: torch.nn.Conv2d(*sizes, 3, padding=1),
         MaxPool2D: lambda: torch.nn.MaxPool2d(layer.size),
         BatchNorm: lambda: torch.nn.BatchNorm2d(layer.input_size),
         ReLU: torch.nn.ReLU,
         Residual: lambda: Pair(*(as_module(inner, layout) for inner in layer.layers)),
-        Flatten: torch.nn.Flatten,
+        GlobalMeanPool: MeanPool,
         Affine: lambda: torch.nn.Linear(*sizes),
     }
     module = make[type(layer)]()
@@ -293,7 +300,8 @@ def as_module(layer, layout):
 
 def make_network(dtype):
     """The network, with the same first weights at every call."""
-    return network(RECIPE, np.full(3, 120.0), np.full(3, 64.0), dtype=dtype)
+    images = np.random.default_rng(1).integers(0, 256, (1000, 32, 32, 3), np.uint8)
+    return network(RECIPE, images, dtype=dtype)
 
 
 def ours(X, y, threads, dtype=np.float32, steps=STEPS):
@@ -306,7 +314,7 @@ def ours(X, y, threads, dtype=np.float32, steps=STEPS):
 
     Slices(model, threads).train(
         X, y, X[:10], y[:10], learning_rate_decay=1.0, reg=RECIPE.reg, num_iters=steps,
-        batch_size=BATCH_SIZE, optimizer=SGD(0.01, RECIPE.momentum), schedule=stamp,
+        batch_size=BATCH_SIZE, optimizer=SGD(0.01, MOMENTUM), schedule=stamp,
     )  # fmt: skip
     return stamps, model.params | model.state
 
@@ -320,7 +328,7 @@ def modules(X, y, layout, dtype=np.float32, steps=STEPS):
         {"params": [value for value in model.parameters() if value.ndim > 1]},
         {"params": [value for value in model.parameters() if value.ndim == 1], "weight_decay": 0},
     ]
-    optimizer = torch.optim.SGD(groups, 0.01, RECIPE.momentum, weight_decay=RECIPE.reg)
+    optimizer = torch.optim.SGD(groups, 0.01, MOMENTUM, weight_decay=RECIPE.reg)
     X, y, stamps, losses = torch.from_numpy(X), torch.from_numpy(y), [], []
     order = torch.arange(steps * BATCH_SIZE) % len(X)
     for batch in order.split(BATCH_SIZE):
@@ -377,7 +385,7 @@ def step_contenders(X, y, threads):
 def step():
     """A step of the network beside PyTorch, quiet and beside busy programs."""
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (EXAMPLES, np.prod(IMAGE_SHAPE)), np.uint8)
+    X = rng.integers(0, 256, (EXAMPLES, 32, 32, 3), np.uint8)
     y = rng.integers(0, 10, EXAMPLES)
     check_same_step(X, y)
     fig, axes = subplots(1, len(THREADS) + 1, figsize=(15, 4))
@@ -514,10 +522,11 @@ def train():
     tracemalloc.start()
     try:
         cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
-        X, y, X_val, y_val = cifar.X_train, cifar.y_train, cifar.X_val, cifar.y_val
+        X, X_val = as_images(cifar.X_train), as_images(cifar.X_val)
+        y, y_val = cifar.y_train, cifar.y_val
     except FileNotFoundError:  # random images take as much
         rng = np.random.default_rng(0)
-        X, y = rng.integers(0, 256, (45_000, 3072), np.uint8), rng.integers(0, 10, 45_000)
+        X, y = rng.integers(0, 256, (45_000, 32, 32, 3), np.uint8), rng.integers(0, 10, 45_000)
         X_val, y_val = X[:5_000].copy(), y[:5_000]
     unit, lines = 1 if sys.platform == "darwin" else 1024, []
 
@@ -527,9 +536,9 @@ def train():
         lines.append([step, peak, tracemalloc.get_traced_memory()[0]])
         return 1.0
 
-    Slices(make_network(np.float32), RECIPE.slices).train(
+    Slices(make_network(np.float32), THREADS[-1]).train(
         X, y, X_val, y_val, learning_rate_decay=1.0, reg=RECIPE.reg, num_iters=MEMORY_STEPS,
-        batch_size=BATCH_SIZE, optimizer=SGD(0.01, RECIPE.momentum), schedule=look,
+        batch_size=BATCH_SIZE, optimizer=SGD(0.01, MOMENTUM), schedule=look,
     )  # fmt: skip
     print(json.dumps(lines))
 

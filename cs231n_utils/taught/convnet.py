@@ -179,7 +179,8 @@ def one_cycle(progress: float, peak: float = 0.2) -> float:
 def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
                    y_val: np.ndarray, num_epochs: float, learning_rate: float = 0.2, *,
                    small: int = 24, share: float = 0.6, margin: int = 2,
-                   mirror: bool = True, reg: float = 5e-4, batch_size: int = 128,
+                   mirror: bool = True, schedule: Callable[[float], float] = one_cycle,
+                   reg: float = 5e-4, batch_size: int = 128,
                    rng: np.random.Generator | int = 0) -> History:
     """Train on small crops for a share of the steps, then on whole images; the history."""
     rng = np.random.default_rng(rng)
@@ -187,15 +188,16 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
     optimizer = SGD(learning_rate, momentum=0.9)
     num_steps = num_epochs * len(images) / batch_size
     history: History = {}
-    for size, start, stop in ((small, 0.0, share), (images.shape[1], share, 1.0)):
+    parts = [(small, 0.0, share)] if share else []
+    for size, start, stop in (*parts, (images.shape[1], share, 1.0)):
 
-        def schedule(progress: float, start: float = start, stop: float = stop) -> float:
-            return one_cycle(start + progress * (stop - start))
+        def of_part(progress: float, start: float = start, stop: float = stop) -> float:
+            return schedule(start + progress * (stop - start))
 
         part = training.train(
             model, images, y, images_val, y_val, reg=reg, batch_size=batch_size,
             num_iters=round(num_steps * (stop - start)), rng=rng, optimizer=optimizer,
-            schedule=schedule,
+            learning_rate_decay=1.0, schedule=of_part,
             augment=in_turn(*flips, random_crops(size, margin)),
         )
         history = {key: history.get(key, []) + values for key, values in part.items()}
