@@ -73,7 +73,8 @@ def images_gradient(
 ) -> np.ndarray:
     """Gradient dX (N, rows, columns, C) of images of a size (rows, columns), from dZ."""
     (rows, cols), (U, V, C, F), (N, P, Q, _) = size, W.shape, dZ.shape
-    spread = np.zeros((N, rows + 2 * pad + U - 1, cols + 2 * pad + V - 1, F), dZ.dtype)
+    high, wide = rows + 2 * pad + U - 1, cols + 2 * pad + V - 1
+    spread = np.zeros((N, high, wide, F), dZ.dtype)
     last_row, last_column = U - 1 + stride * P, V - 1 + stride * Q
     spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ  # (16.12)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]
@@ -99,7 +100,7 @@ def conv2d_backward(
 
 
 def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
-    """Views (N, P, Q, C) of images: what stands at one place of every window of size x size."""
+    """Views (N, P, Q, C) of images: one entry of every window of size x size."""
     return [X[:, u::size, v::size] for u, v in product(range(size), repeat=2)]
 
 
