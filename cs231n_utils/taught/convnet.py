@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from copy import deepcopy
 from functools import partial
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ class Pixels(Layer):
     Parameters
     ----------
     images
-        Training images (N, rows, columns, channels): mean and deviation are those of the first
-        thousand.
+        Training images (N, rows, columns, channels). The first thousand give the means and
+        standard deviations.
     """
 
     def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
@@ -40,7 +41,7 @@ class Pixels(Layer):
         self.scale = (1 / few.std(axis=(0, 1, 2))).astype(dtype)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        return (X - self.mean) * self.scale
+        return (X - self.mean) * self.scale  # (17.1)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut * self.scale
@@ -51,11 +52,12 @@ class GlobalMeanPool(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X.shape
-        return X.mean(axis=(1, 2))
+        return X.mean(axis=(1, 2))  # (17.2)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
+        """The gradient dX: every place gets an equal share."""
         N, rows, columns, C = self.remembered()
-        share = dOut.reshape(N, 1, 1, C) / (rows * columns)
+        share = dOut.reshape(N, 1, 1, C) / (rows * columns)  # (17.3)
         return np.broadcast_to(share, self.memory)
 
 
@@ -131,10 +133,11 @@ class Slices:
             return self.scores(X)
         parts = self.at_once(lambda model, X, y: (len(y), *model.loss(X, y, reg)), X, y)
         shares = [count / len(y) for count, _, _ in parts]
-        loss = sum(share * loss for share, (_, loss, _) in zip(shares, parts, strict=True))
+        losses, gradients = [loss for _, loss, _ in parts], [grads for _, _, grads in parts]
+        loss = sum(map(mul, shares, losses))  # (17.9)
         grads = {
-            key: sum(share * grads[key] for share, (_, _, grads) in zip(shares, parts, strict=True))
-            for key in self.params
+            key: sum(share * each[key] for share, each in zip(shares, gradients, strict=True))
+            for key in self.params  # (17.10)
         }
         for key in self.state:
             mean = np.mean([model.state[key] for model in self.models[: len(parts)]], axis=0)
@@ -156,6 +159,11 @@ class Slices:
     train = training.train  # the loop of 08_training, as a method
 
 
+def one_cycle(progress: float, peak: float = 0.2) -> float:
+    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
+    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.11)
+
+
 def random_crops(size: int, margin: int = 0) -> Augment:
     """Return a function of images and a Generator that cuts a square out of each, anywhere.
 
@@ -169,11 +177,6 @@ def random_crops(size: int, margin: int = 0) -> Augment:
         return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]
 
     return crop
-
-
-def one_cycle(progress: float, peak: float = 0.2) -> float:
-    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
-    return min(progress / peak, (1 - progress) / (1 - peak))
 
 
 def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
@@ -195,7 +198,7 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
         part = training.train(
             model, images, y, images_val, y_val, reg=reg, batch_size=batch_size,
             num_iters=round(num_steps * (stop - start)), rng=rng, optimizer=optimizer,
-            schedule=schedule,
+            learning_rate_decay=1.0, schedule=schedule,
             augment=in_turn(*flips, random_crops(size, margin)),
         )
         history = {key: history.get(key, []) + values for key, values in part.items()}
@@ -204,4 +207,5 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
 
 def mirrored_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
     """Probabilities (N, C), averaged over every image and its mirror image."""
-    return (softmax(model.scores(images)) + softmax(model.scores(images[:, :, ::-1]))) / 2
+    looks = [softmax(model.scores(each)) for each in (images, images[:, :, ::-1])]
+    return (looks[0] + looks[1]) / 2  # (17.13)
