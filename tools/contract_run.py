@@ -41,6 +41,8 @@ DECLARED = {
     "13": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
     "14": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
     "15": dict.fromkeys(("Y", "dY"), "what leaves a layer"),
+    "17": dict.fromkeys(("X", "dX", "X_val", "X_test", "W"), "images, filters")
+    | dict.fromkeys(("P", "p"), "places in a column"),
 }
 
 observers = []  # in a kernel: the one that looks on

@@ -96,25 +96,14 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     return model
 
 
-class Slices:
-    """A model that works on a few slices of a batch at once, each on a thread of its own.
-
-    A layer that takes statistics over the batch takes them over its slice.
-
-    Parameters
-    ----------
-    model
-        A Sequential; its parameters are shared by all slices.
-    count
-        The number of slices.
-    """
+class Copies:
+    """A model and copies that share its parameters, each with a memory and a thread of its own."""
 
     def __init__(self, model: Sequential, count: int = 2) -> None:
         check_counts(count=count)
         self.params, self.state = model.params, model.state
         shared = {id(array): array for array in model.params.values()}  # deepcopy keeps these
-        others = [deepcopy(model, dict(shared)) for _ in range(count - 1)]
-        self.models = [model, *others]
+        self.models = [model, *(deepcopy(model, dict(shared)) for _ in range(count - 1))]
         self.threads = ThreadPoolExecutor(count)
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:
@@ -127,28 +116,45 @@ class Slices:
         ]
         return [each.result() for each in running]
 
+    def average_state(self, count: int) -> None:
+        """Give all models the mean of the running averages of the first `count`."""
+        for key in self.state:
+            mean = np.mean([model.state[key] for model in self.models[:count]], axis=0)
+            for model in self.models:
+                model.state[key][...] = mean
+
+
+class Slices(Copies):
+    """A model that works on a few slices of a batch at once, each on a thread of its own.
+
+    A layer that takes statistics over the batch takes them over its slice.
+
+    Parameters
+    ----------
+    model
+        A Sequential; its parameters are shared by all slices.
+    count
+        The number of slices.
+    """
+
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
         """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
         if y is None:
             return self.scores(X)
         parts = self.at_once(lambda model, X, y: (len(y), *model.loss(X, y, reg)), X, y)
-        shares = [count / len(y) for count, _, _ in parts]
-        losses, gradients = [loss for _, loss, _ in parts], [grads for _, _, grads in parts]
+        self.average_state(len(parts))
+        counts, losses, gradients = zip(*parts, strict=True)
+        shares = [count / len(y) for count in counts]
         loss = sum(map(mul, shares, losses))  # (17.9)
         grads = {
             key: sum(share * each[key] for share, each in zip(shares, gradients, strict=True))
             for key in self.params  # (17.10)
         }
-        for key in self.state:
-            mean = np.mean([model.state[key] for model in self.models[: len(parts)]], axis=0)
-            for model in self.models:
-                model.state[key][...] = mean
         return loss, grads
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Scores (N, C) of inputs X, a few hundred at a time."""
-        starts = range(0, len(X), 250 * len(self.models))
-        chunks = [X[start : start + 250 * len(self.models)] for start in starts]
+        chunks = np.array_split(X, -(-len(X) // (250 * len(self.models))))
         parts = [self.at_once(lambda model, X: model.scores(X), chunk) for chunk in chunks]
         return np.concatenate([scores for part in parts for scores in part])
 
