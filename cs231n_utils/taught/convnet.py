@@ -86,7 +86,7 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     layers: list[Layer] = [Pixels(images, dtype)]
     size = images.shape[3]
     for place, width in enumerate(widths):
-        layers += block(size, width, MaxPool2D(2))
+        layers += block(size, width, MaxPool2D(2))  # (17.5)
         if place in pairs or place - len(widths) in pairs:
             layers += [Residual([*block(width, width), *block(width, width)])]
         size = width
@@ -145,10 +145,10 @@ class Slices(Copies):
         self.average_state(len(parts))
         counts, losses, gradients = zip(*parts, strict=True)
         shares = [count / len(y) for count in counts]
-        loss = sum(map(mul, shares, losses))  # (17.9)
+        loss = sum(map(mul, shares, losses))  # (17.10)
         grads = {
             key: sum(share * each[key] for share, each in zip(shares, gradients, strict=True))
-            for key in self.params  # (17.10)
+            for key in self.params  # (17.11)
         }
         return loss, grads
 
@@ -167,7 +167,7 @@ class Slices(Copies):
 
 def one_cycle(progress: float, peak: float = 0.2) -> float:
     """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
-    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.11)
+    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
 
 
 def random_crops(size: int, margin: int = 0) -> Augment:
@@ -180,7 +180,7 @@ def random_crops(size: int, margin: int = 0) -> Augment:
     def crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         places = windows(np.pad(images, margins, mode="reflect"), (size, size), stride=1)
         N, P, Q = places.shape[:3]
-        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]
+        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]  # (17.13)
 
     return crop
 
@@ -214,4 +214,4 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
 def mirrored_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
     """Probabilities (N, C), averaged over every image and its mirror image."""
     looks = [softmax(model.scores(each)) for each in (images, images[:, :, ::-1])]
-    return (looks[0] + looks[1]) / 2  # (17.13)
+    return (looks[0] + looks[1]) / 2  # (17.15)
