@@ -45,6 +45,8 @@ DECLARED = {
         ("X", "dX", "W", "dW", "Z", "dZ", "A", "dA", "Y", "dY"), "images, filters, scores"
     )
     | dict.fromkeys(("P", "p"), "places in a column"),
+    "17": dict.fromkeys(("X", "dX", "X_val", "X_test", "W"), "images, filters")
+    | dict.fromkeys(("P", "p"), "places in a column"),
 }
 
 observers = []  # in a kernel: the one that looks on

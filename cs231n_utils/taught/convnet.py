@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from copy import deepcopy
 from functools import partial
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ class Pixels(Layer):
     Parameters
     ----------
     images
-        Training images (N, rows, columns, channels): mean and deviation are those of the first
-        thousand.
+        Training images (N, rows, columns, channels). The first thousand give the means and
+        standard deviations.
     """
 
     def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
@@ -40,7 +41,7 @@ class Pixels(Layer):
         self.scale = (1 / few.std(axis=(0, 1, 2))).astype(dtype)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        return (X - self.mean) * self.scale
+        return (X - self.mean) * self.scale  # (17.1)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut * self.scale
@@ -51,11 +52,12 @@ class GlobalMeanPool(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X.shape
-        return X.mean(axis=(1, 2))
+        return X.mean(axis=(1, 2))  # (17.2)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
+        """The gradient dX: every place gets an equal share."""
         N, rows, columns, C = self.remembered()
-        share = dOut.reshape(N, 1, 1, C) / (rows * columns)
+        share = dOut.reshape(N, 1, 1, C) / (rows * columns)  # (17.3)
         return np.broadcast_to(share, self.memory)
 
 
@@ -84,7 +86,7 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     layers: list[Layer] = [Pixels(images, dtype)]
     size = images.shape[3]
     for place, width in enumerate(widths):
-        layers += block(size, width, MaxPool2D(2))
+        layers += block(size, width, MaxPool2D(2))  # (17.5)
         if place in pairs or place - len(widths) in pairs:
             layers += [Residual([*block(width, width), *block(width, width)])]
         size = width
@@ -94,25 +96,14 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     return model
 
 
-class Slices:
-    """A model that works on a few slices of a batch at once, each on a thread of its own.
-
-    A layer that takes statistics over the batch takes them over its slice.
-
-    Parameters
-    ----------
-    model
-        A Sequential; its parameters are shared by all slices.
-    count
-        The number of slices.
-    """
+class Copies:
+    """A model and copies that share its parameters, each with a memory and a thread of its own."""
 
     def __init__(self, model: Sequential, count: int = 2) -> None:
         check_counts(count=count)
         self.params, self.state = model.params, model.state
         shared = {id(array): array for array in model.params.values()}  # deepcopy keeps these
-        others = [deepcopy(model, dict(shared)) for _ in range(count - 1)]
-        self.models = [model, *others]
+        self.models = [model, *(deepcopy(model, dict(shared)) for _ in range(count - 1))]
         self.threads = ThreadPoolExecutor(count)
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:
@@ -125,27 +116,45 @@ class Slices:
         ]
         return [each.result() for each in running]
 
+    def average_state(self, count: int) -> None:
+        """Give all models the mean of the running averages of the first `count`."""
+        for key in self.state:
+            mean = np.mean([model.state[key] for model in self.models[:count]], axis=0)
+            for model in self.models:
+                model.state[key][...] = mean
+
+
+class Slices(Copies):
+    """A model that works on a few slices of a batch at once, each on a thread of its own.
+
+    A layer that takes statistics over the batch takes them over its slice.
+
+    Parameters
+    ----------
+    model
+        A Sequential; its parameters are shared by all slices.
+    count
+        The number of slices.
+    """
+
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
         """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
         if y is None:
             return self.scores(X)
         parts = self.at_once(lambda model, X, y: (len(y), *model.loss(X, y, reg)), X, y)
-        shares = [count / len(y) for count, _, _ in parts]
-        loss = sum(share * loss for share, (_, loss, _) in zip(shares, parts, strict=True))
+        self.average_state(len(parts))
+        counts, losses, gradients = zip(*parts, strict=True)
+        shares = [count / len(y) for count in counts]
+        loss = sum(map(mul, shares, losses))  # (17.10)
         grads = {
-            key: sum(share * grads[key] for share, (_, _, grads) in zip(shares, parts, strict=True))
-            for key in self.params
+            key: sum(share * each[key] for share, each in zip(shares, gradients, strict=True))
+            for key in self.params  # (17.11)
         }
-        for key in self.state:
-            mean = np.mean([model.state[key] for model in self.models[: len(parts)]], axis=0)
-            for model in self.models:
-                model.state[key][...] = mean
         return loss, grads
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Scores (N, C) of inputs X, a few hundred at a time."""
-        starts = range(0, len(X), 250 * len(self.models))
-        chunks = [X[start : start + 250 * len(self.models)] for start in starts]
+        chunks = np.array_split(X, -(-len(X) // (250 * len(self.models))))
         parts = [self.at_once(lambda model, X: model.scores(X), chunk) for chunk in chunks]
         return np.concatenate([scores for part in parts for scores in part])
 
@@ -154,6 +163,11 @@ class Slices:
         return predict_labels(self.scores(X))
 
     train = training.train  # the loop of 08_training, as a method
+
+
+def one_cycle(progress: float, peak: float = 0.2) -> float:
+    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
+    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
 
 
 def random_crops(size: int, margin: int = 0) -> Augment:
@@ -166,14 +180,9 @@ def random_crops(size: int, margin: int = 0) -> Augment:
     def crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         places = windows(np.pad(images, margins, mode="reflect"), (size, size), stride=1)
         N, P, Q = places.shape[:3]
-        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]
+        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]  # (17.13)
 
     return crop
-
-
-def one_cycle(progress: float, peak: float = 0.2) -> float:
-    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
-    return min(progress / peak, (1 - progress) / (1 - peak))
 
 
 def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
@@ -188,8 +197,8 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
     optimizer = SGD(learning_rate, momentum=0.9)
     num_steps = num_epochs * len(images) / batch_size
     history: History = {}
-    parts = [(small, 0.0, share)] if share else []
-    for size, start, stop in (*parts, (images.shape[1], share, 1.0)):
+    on_crops = [(small, 0.0, share)] if share else []
+    for size, start, stop in (*on_crops, (images.shape[1], share, 1.0)):
 
         def of_part(progress: float, start: float = start, stop: float = stop) -> float:
             return schedule(start + progress * (stop - start))
@@ -206,4 +215,5 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
 
 def mirrored_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
     """Probabilities (N, C), averaged over every image and its mirror image."""
-    return (softmax(model.scores(images)) + softmax(model.scores(images[:, :, ::-1]))) / 2
+    looks = [softmax(model.scores(each)) for each in (images, images[:, :, ::-1])]
+    return (looks[0] + looks[1]) / 2  # (17.15)
