@@ -152,6 +152,13 @@ SOME = {  # parts of images and places
     "one_place": (":, -1:, -1:", ":, :1, :1", "-1:, -1:, -1:", ":, -1:", ":, :, -1:"),
     "place_missing": (":, :-1, :-1", ":, 1:, 1:", ":, :-1", ":, :, :-1"),
 }
+MASKED = (
+    ("mask_inverted", "over(dY) * (1 - mask)"),
+    ("rows_columns", "over(dY.swapaxes(1, 2)) * mask"),
+    ("wrong_window", "np.tile(dY, (1, size, size, 1)) * mask"),
+    ("dA_missing", "1.0 * mask"),
+    ("dA_missing", "X * mask"),
+)
 PIXELS = ("", ".sum(axis=0)", ".sum(axis=(1, 2))")
 LAYER_PLANTS = {  # the cause, the gradient, what may stand there, or which names for others
     "Conv2D": (
@@ -159,13 +166,15 @@ LAYER_PLANTS = {  # the cause, the gradient, what may stand there, or which name
         ("not_turned", "dX", "turned -> swapped[::-1]", "turned -> swapped[:, ::-1]"),
         ("channels", "dX", "turned -> W[::-1, ::-1]"),
         ("rows_columns", "dX", "turned -> turned.swapaxes(0, 1)", f"inside({FULL}).swapaxes(1, 2)"),
-        ("stride", "dX", "dY -> dY, step=1", "dY -> repeated, step=1", "dY -> dY, first=(0, 0)"),
-        ("stride", "dX", "dY -> dY, first=(U + stride - 2, V + stride - 2)"),
+        ("padding", "dX", "dY -> dY, first=(0, 0)"),
         ("padding", "dX", FULL, f"{FULL}[:, :rows, :columns]", f"{FULL}[:, pad:-pad, pad:-pad]"),
         ("padding", "dX", f"{FULL}[:, 2 * pad :, 2 * pad :]"),
+        ("stride", "dX", "dY -> dY, step=1", "dY -> repeated, step=1"),
+        ("stride", "dX", "dY -> dY, first=(U + stride - 2, V + stride - 2)"),
         ("overwritten", "dX", "inside(overwritten(by_place=True))"),
         ("overwritten", "dX", "inside(overwritten(by_place=False))"),
         ("overwritten", "dX", "dY -> dY * (np.arange(F) == F - 1)"),
+        *(("place_missing", "dX", f"dY -> dY[{part}]") for part in SOME["place_missing"][::2]),
         ("turned", "dW", "sum_over_places(patches, dY)[::-1, ::-1]"),
         ("turned", "dW", "sum_over_places(patches, dY)[::-1]"),
         ("turned", "dW", "sum_over_places(patches, dY)[:, ::-1]"),
@@ -191,15 +200,14 @@ LAYER_PLANTS = {  # the cause, the gradient, what may stand there, or which name
         *((c, "db", *(f"dY[{k}].sum(axis=(0, 1, 2))" for k in SOME[c])) for c in SOME),
     ),
     "MaxPool2D": (
+        ("ties", "dX", "first -> largest"),
         ("wrong_entry", "dX", "first -> smallest", "first -> top_left", "first -> bottom_right"),
         ("wrong_entry", "dX", "first -> largest_of_channels"),
-        ("ties", "dX", "first -> largest"),
         ("average_pooling", "dX", "over(dY) / size**2"),
         ("mask_missing", "dX", "over(dY)"),
-        ("mask_inverted", "dX", "over(dY) * (1 - first)"),
-        ("rows_columns", "dX", "first -> transposed", "over(dY.swapaxes(1, 2)) * first"),
-        ("wrong_window", "dX", "np.tile(dY, (1, size, size, 1)) * first"),
-        ("dA_missing", "dX", "1.0 * first", "over(Y) * first"),
+        ("rows_columns", "dX", "first -> transposed"),
+        ("wrong_window", "dX", "added_at(p + u, q + v)"),
+        *((c, "dX", wrong.replace("mask", m)) for c, wrong in MASKED for m in ("first", "largest")),
     ),
     "Norm": (
         ("mean_term", "dX", "scale * (dX_hat - X_hat * mean(dX_hat * X_hat))"),
@@ -217,8 +225,11 @@ LAYER_PLANTS = {  # the cause, the gradient, what may stand there, or which name
         ("wrong_axis", "dX", "dcentred(other_sum) - other_sum(dcentred(other_sum)) / count"),
         ("wrong_axis", "dX", "dcentred(other_sum) - mean(dcentred(other_sum))"),
         ("wrong_axis", "dX", "dcentred(np.sum) - mean(dcentred(np.sum))"),
-        ("wrong_axis", "dX", "scale * (dX_hat - other(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
-        ("wrong_axis", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * other(dX_hat * X_hat))"),
+        *(
+            ("wrong_axis", "dX", f"scale * (dX_hat - {a}(dX_hat) - X_hat * {b}(dX_hat * X_hat))")
+            for wrong in ("other", "of_each_pixel", "of_each_image")
+            for a, b in ((wrong, "mean"), ("mean", wrong))
+        ),
         ("wrong_axis", "dgamma", "X_hat -> other_X_hat"),
         ("wrong_axis", "dgamma", "(dY * X_hat).sum(axis=1)", "(dY * X_hat).sum()"),
         ("eps_missing", "dX", "scale -> bare_scale", "scale -> bare_scale; X_hat -> bare_X_hat"),
@@ -587,7 +598,7 @@ def names_of(
     if kind == "Conv2D":
         names |= names_of_convolution(X, dY, names["W"], *way)
     if kind == "MaxPool2D":
-        names |= names_of_pooling(X, names["Y"])
+        names |= names_of_pooling(X, dY, names["Y"])
     if kind == "Dropout":
         names["mask"] = mask = layer.forward(np.ones_like(X), True)
         names["keep"] = getattr(layer, "keep", 1 / mask.max())
@@ -672,7 +683,7 @@ def names_of_convolution(
     }
 
 
-def names_of_pooling(X: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
+def names_of_pooling(X: np.ndarray, dY: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
     """What the expressions of max pooling see: masks of one entry of every window."""
     size = X.shape[1] // Y.shape[1]
     rows, columns = (np.arange(length) % size for length in X.shape[1:3])
@@ -682,10 +693,17 @@ def names_of_pooling(X: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
     def over(A: np.ndarray) -> np.ndarray:
         return A.repeat(size, axis=1).repeat(size, axis=2)
 
+    def added_at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        dX = np.zeros_like(X)
+        np.add.at(dX, (n, rows, columns, c), dY)
+        return dX
+
     largest = in_windows.argmax(axis=0)
+    n, p, q, c = np.indices(Y.shape)
     return {
         **{"size": size, "over": over, "first": over(largest) == number},
-        "largest": over(Y) == X,
+        **{"largest": over(Y) == X, "added_at": added_at, "p": p, "q": q},
+        **{"u": largest // size, "v": largest % size},
         "smallest": over(in_windows.argmin(axis=0)) == number,
         "transposed": over(largest % size * size + largest // size) == number,
         "largest_of_channels": over(Y.max(axis=3, keepdims=True)) == X,
@@ -767,7 +785,7 @@ class ModelReference(Reference):
             rest = [other for other in self.chain[::-1] if other is not layer]
             orders[f"the backward pass leaves out layers[{place}]"] = rest
         for text, order in orders.items():
-            with suppress(ValueError):
+            with suppress(ValueError, IndexError):
                 faults.append(("chain_order", text, self.passed_back(self.dS, order)))
         return faults
 

@@ -378,7 +378,7 @@ def same(answer: tuple[float, Arrays], right: tuple[float, Arrays]) -> bool:
     (loss, grads), (right_loss, right_grads) = answer, right
     return loss == right_loss and all(
         np.shape(grads.get(key)) == gradient.shape
-        and np.abs(grads[key] - gradient).max() <= 1e-6 * np.abs(gradient).max()
+        and np.abs(grads[key] - gradient).max() <= 1e-6 * np.abs(gradient).max() + 1e-14
         for key, gradient in right_grads.items()
     )
 
