@@ -454,6 +454,7 @@ def main() -> None:
         "tuned": tuned(),
         f"fresh, seed {seed}": fresh(seed),
         f"deep, seed {seed}": deep.fresh(seed),
+        f"images, seed {seed}": deep.fresh_images(seed),
     }
     for name, faults in sets.items():
         start = time.perf_counter()
@@ -469,7 +470,12 @@ def main() -> None:
         print(f"right cause first in {first} of {len(answers)} ({first / len(answers):.1%}), among")
         print(f"those named in {among}; right layer in {layers}; {passed} passed; ", end="")
         print(f"{time.perf_counter() - start:.0f} s\n")
-    for name, models in {"1,000 correct": correct(1000), "500 deep": deep.correct(500)}.items():
+    right = {
+        "1,000 correct": correct(1000),
+        "500 deep": deep.correct(500),
+        "300 of images": deep.correct(300, deep.Images),
+    }
+    for name, models in right.items():
         said = accusations(models)
         print(f"accusations of {name} models: {len(said)}")
         print("\n".join(said))
