@@ -31,6 +31,7 @@ from cs231n_utils.taught.layers import (
     BatchNorm,
     Dropout,
     Flatten,
+    Layer,
     LayerNorm,
     ReLU,
     Residual,
@@ -63,7 +64,11 @@ def test_convolutions_are_pytorchs(given):
     before = bits(*given)
     tensors = [torch.tensor(array, requires_grad=True) for array in (X, W, b)]
     Z = torch.nn.functional.conv2d(
-        tensors[0].permute(0, 3, 1, 2), tensors[1].permute(3, 2, 0, 1), tensors[2], stride, pad
+        tensors[0].permute(0, 3, 1, 2),
+        tensors[1].permute(3, 2, 0, 1).contiguous(),
+        tensors[2],
+        stride,
+        pad,
     ).permute(0, 2, 3, 1)
     (Z * torch.tensor(dZ)).sum().backward()
     close(conv2d(X, W, b, stride, pad), Z.detach().numpy())
@@ -207,16 +212,19 @@ def test_of_models_of_images_the_right_layer_and_cause_come_first():
         assert fault.error.layer == fault.layer, fault.what
 
 
-class Mine:
+class Mine(Layer):
     """A student's own layer: the same function under another name, without stride and pad."""
 
     def __init__(self, layer, wrong):
-        self.inner, self.wrong, self.params, self.grads = layer, wrong, layer.params, {}
+        super().__init__(**layer.params)
+        self.inner, self.wrong = layer, wrong
 
     def forward(self, X, training=False):
+        """What leaves the layer."""
         return self.inner.forward(X, training)
 
     def backward(self, dOut):
+        """The gradient dX, with the fault."""
         dX = self.inner.backward(dOut)
         self.grads = dict(self.inner.grads)
         return self.wrong(dX, self.grads, dOut)
@@ -251,34 +259,27 @@ def test_another_choice_among_equal_entries_is_no_fault():
     X, y = rng.standard_normal((3, 6, 6, 2)), np.arange(3)
     X[:, :, 2:] = 0.5
 
-    class Shared(MaxPool2D):
-        def backward(self, dOut):
-            X, A = self.memory, max_pool(self.memory, 2)
-            over = [array.repeat(2, axis=1).repeat(2, axis=2) for array in (A, dOut)]
-            mask = 1.0 * (X == over[0])
-            return (
-                mask
-                * over[1]
-                / (4 * mask.reshape(3, 3, 2, 3, 2, -1).mean((2, 4)))
-                .repeat(2, axis=1)
-                .repeat(2, axis=2)
-            )
+    def over(A):
+        return A.repeat(2, axis=1).repeat(2, axis=2)
 
-    class Twice(Shared):
+    class Twice(MaxPool2D):
         def backward(self, dOut):
-            A = max_pool(self.memory, 2)
-            over = [array.repeat(2, axis=1).repeat(2, axis=2) for array in (A, dOut)]
-            return (self.memory == over[0]) * over[1]
+            return over(dOut) * (over(max_pool(self.memory, 2)) == self.memory)
 
-    for kind in (Shared, Twice):
-        layers = [Conv2D(2, 3, rng=0, pad=1), kind(), ReLU(), Flatten(), Affine(27, 3, rng=1)]
-        net = Sequential(layers)
-        if kind is Shared:
-            check_model(net, X, y)
-        else:
-            with pytest.raises(GradientCheckError) as caught:
-                check_model(net, X, y)
-            assert (caught.value.layer, caught.value.causes[0]) == ("1", "ties")
+    class Shared(Twice):
+        def backward(self, dOut):
+            mask = super().backward(np.ones_like(dOut))
+            count = mask.reshape(3, 3, 2, 3, 2, -1).sum(axis=(2, 4))
+            return mask * over(dOut / count)
+
+    nets = [
+        Sequential([Conv2D(2, 3, rng=0, pad=1), kind(), ReLU(), Flatten(), Affine(27, 3, rng=1)])
+        for kind in (Shared, Twice)
+    ]
+    check_model(nets[0], X, y)
+    with pytest.raises(GradientCheckError) as caught:
+        check_model(nets[1], X, y)
+    assert (caught.value.layer, caught.value.causes[0]) == ("1", "ties")
 
 
 def test_at_a_kink_of_max_pooling_the_message_says_why():
@@ -293,7 +294,7 @@ def test_at_a_kink_of_max_pooling_the_message_says_why():
         check_gradient(f, X, max_pool_backward(dA, X, 2), **options)
 
     check()
-    with pytest.raises(GradientCheckError, match="a kink within h.*largest entry changes") as near:
+    with pytest.raises(GradientCheckError, match=r"a kink within h.*largest entry changes") as near:
         check(shrink_h=False)
     X[0, 0, 1, 0] = 1.0
     with pytest.raises(GradientCheckError, match=r"Entry \[0, 0, 1, 0\] is as large") as at:
@@ -307,7 +308,7 @@ def test_equal_entries_of_a_model_are_a_kink():
     net.params["1.W"][...] = 0.0
     net.params["1.b"][...] = 0.3
     plain = type("Plain", (), {"params": net.params, "loss": staticmethod(net.loss)})()
-    with pytest.raises(GradientCheckError, match="cannot be judged.*max pooling") as caught:
+    with pytest.raises(GradientCheckError, match=r"(?s)cannot be judged.*max pooling") as caught:
         check_model(plain, X, y)
     assert (caught.value.causes, caught.value.parameters) == (("kink",), ("1.W",))
     check_model(net, X, y)  # of layers that are right one by one it is known
@@ -381,7 +382,7 @@ def test_slices_take_few_threads_and_memory_does_not_grow():
     tracemalloc.stop()
     assert np.isfinite(loss)
     assert sizes[1] - sizes[0] < 100_000
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 # What is refused.

@@ -116,7 +116,7 @@ def torch_forward(name: str, layer: Any, params: dict[str, Any], X: Any, trainin
         Y = F.batch_norm(rows, mean, variance, p["gamma"], p["beta"], training, 0.1, EPS)
         return Y.reshape(X.shape)
     if name.startswith("Conv2D"):
-        W = p["W"].permute(3, 2, 0, 1)
+        W = p["W"].permute(3, 2, 0, 1).contiguous()
         Z = F.conv2d(X.permute(0, 3, 1, 2), W, p["b"], stride=layer.stride, padding=layer.pad)
         return Z.permute(0, 2, 3, 1)
     if name.startswith("MaxPool2D"):
