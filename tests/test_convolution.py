@@ -160,6 +160,16 @@ def batch(N, dtype=np.float64):
     return rng.random((N, 72)).astype(dtype), rng.integers(0, 3, N)
 
 
+def test_pixels_are_standardized_and_bytes_become_floats():
+    mean, deviation = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 0.5])
+    rows = np.random.default_rng(0).integers(0, 256, (5, 72), dtype=np.uint8)
+    images = Pixels((4, 6, 3), mean, deviation)
+    Z = images.forward(rows)
+    assert Z.dtype == np.float32
+    close(Z, (rows.reshape(5, 4, 6, 3) - mean) / deviation, 1e-5)
+    close(images.backward(np.ones_like(Z)), np.tile(1 / deviation, (5, 24)), 1e-6)
+
+
 def test_float32_stays_float32():
     net, (X, y) = model(np.float32, batch_norm=True), batch(5, np.float32)
     grads = net.loss(X, y, 0.1)[1]
