@@ -152,7 +152,7 @@ SOME = {  # parts of images and places
     "one_place": (":, -1:, -1:", ":, :1, :1", "-1:, -1:, -1:", ":, -1:", ":, :, -1:"),
     "place_missing": (":, :-1, :-1", ":, 1:, 1:", ":, :-1", ":, :, :-1"),
 }
-MASKED = (
+MASKED = (  # where mask stands for first or largest
     ("mask_inverted", "over(dY) * (1 - mask)"),
     ("rows_columns", "over(dY.swapaxes(1, 2)) * mask"),
     ("wrong_window", "np.tile(dY, (1, size, size, 1)) * mask"),
@@ -526,8 +526,8 @@ class LayerReference:
         return {step: gradient} | grads
 
     def allows(self, name: str, given: np.ndarray) -> bool:
-        """Whether a gradient is shared in another way among several that are the largest."""
-        if self.kind != "MaxPool2D" or name != "dX":
+        """Whether dX of max pooling differs only in how equal entries share a gradient."""
+        if self.kind != "MaxPool2D" or given.shape != self.grads[name].shape:
             return False
         over, dY = self.names["over"], self.names["dY"]
         share = given / over(dY)
@@ -575,7 +575,11 @@ def recognise_layer(
 def ways(kind: str, layer: Any) -> list[Any]:
     """What a layer of a kind may do: a norm's axis, the stride and margin of a convolution."""
     said = getattr(layer, "stride", 1), getattr(layer, "pad", 0)
-    return [said, *product(range(1, 4), range(4))] if kind == "Conv2D" else [0, 1]
+    tried: dict[str, list[Any]] = {
+        "Norm": [0, 1],
+        "Conv2D": [said, *product(range(1, 4), range(4))],
+    }
+    return tried.get(kind, [None])
 
 
 def fits(kind: str, layer: Any, names: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Convolutions, max pooling and slices of a batch: against PyTorch, properties, and refusals."""
 
+import gc
 import importlib.util
 import threading
 import tracemalloc
@@ -388,6 +389,7 @@ def test_slices_take_few_threads_and_memory_does_not_grow():
         for key, gradient in grads.items():
             slices.params[key] -= 0.01 * gradient
         if step in (19, 59):
+            gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert np.isfinite(loss)
