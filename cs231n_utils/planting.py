@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cs231n_utils.taught.convolution import max_pool, phases, windows
 from cs231n_utils.taught.layers import relu, standardize
 from cs231n_utils.taught.losses import cross_entropy, softmax
 from cs231n_utils.types import Params
 
 CLOSE = 1e-6  # relative difference of two losses that agree, whatever their type
 EXACT = 1e-12  # and in float64
-TOOLS = {"np": np, "relu": relu, "softmax": softmax}
+TOOLS = {"np": np, "relu": relu, "softmax": softmax, "windows": windows, "max_pool": max_pool}
 
 
 class Finding(NamedTuple):
@@ -113,9 +114,19 @@ PLANTS = (  # the cause, the step, what stands there instead, and that in words
 )
 
 # Layers one by one: X enters, Y leaves, dY comes from above. mean(A) runs along a norm's axis, and
-# other(A) along the other one; dcentred(sum) is the gradient of X - mean(X) on the graph. f is the
-# chain inside a layer, and df(dY) passes dY back through it.
+# other(A) along the other one; dcentred(sum) is the gradient of X - mean(X) on the graph; images
+# are rows of pixels there, and images(A) are images again. f is the chain inside a layer, and
+# df(dY) passes dY back through it. patches are the windows of X_padded, inside(A) cuts its margin
+# off; spread(dY) has zeros between, for the stride, and around it; turned are the filters turned,
+# channels swapped. over(A) repeats A over its windows, and first is 1 where the largest entry is.
 LAYERS = {
+    "Conv2D": {
+        "Y": "correlate(X_padded, W, stride) + b",
+        "dX": "inside(correlate(spread(dY), turned))",
+        "dW": "sum_over_places(patches, dY)",
+        "db": "dY.sum(axis=(0, 1, 2))",
+    },
+    "MaxPool2D": {"Y": "max_pool(X, size)", "dX": "over(dY) * first"},
     "Affine": {"Y": "X @ W + b", "dX": "dY @ W.T", "dW": "X.T @ dY", "db": "dY.sum(axis=0)"},
     "ReLU": {"Y": "relu(X)", "dX": "dY * (X > 0)"},
     "Flatten": {"Y": "X.reshape(N, -1)", "dX": "dY.reshape(X.shape)"},
@@ -134,31 +145,94 @@ RENAMED = {  # the names of PLANTS, as these layers call them
     "ReLU": {"dZ": "dX", "dA": "dY", "Z": "X", "A": "Y"},
     "Norm": {"db": "dbeta", "dZ": "dY"},
 }
-LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name for another
+FULL = "correlate(spread(dY), turned)"  # with the margin
+SOME = {  # parts of images and places
+    "one_example": ("-1:", ":1"),
+    "example_missing": (":-1", "1:"),
+    "one_place": (":, -1:, -1:", ":, :1, :1", "-1:, -1:, -1:", ":, -1:", ":, :, -1:"),
+    "place_missing": (":, :-1, :-1", ":, 1:, 1:", ":, :-1", ":, :, :-1"),
+}
+MASKED = (  # where mask stands for first or largest
+    ("mask_inverted", "over(dY) * (1 - mask)"),
+    ("rows_columns", "over(dY.swapaxes(1, 2)) * mask"),
+    ("wrong_window", "np.tile(dY, (1, size, size, 1)) * mask"),
+    ("dA_missing", "1.0 * mask"),
+    ("dA_missing", "X * mask"),
+)
+PIXELS = ("", ".sum(axis=0)", ".sum(axis=(1, 2))")
+LAYER_PLANTS = {  # the cause, the gradient, what may stand there, or which names for others
+    "Conv2D": (
+        ("not_turned", "dX", "turned -> swapped"),
+        ("not_turned", "dX", "turned -> swapped[::-1]", "turned -> swapped[:, ::-1]"),
+        ("channels", "dX", "turned -> W[::-1, ::-1]"),
+        ("rows_columns", "dX", "turned -> turned.swapaxes(0, 1)", f"inside({FULL}).swapaxes(1, 2)"),
+        ("padding", "dX", "dY -> dY, first=(0, 0)"),
+        ("padding", "dX", FULL, f"{FULL}[:, :rows, :columns]", f"{FULL}[:, pad:-pad, pad:-pad]"),
+        ("padding", "dX", f"{FULL}[:, 2 * pad :, 2 * pad :]"),
+        ("stride", "dX", "dY -> dY, step=1", "dY -> repeated, step=1"),
+        ("stride", "dX", "dY -> dY, first=(U + stride - 2, V + stride - 2)"),
+        ("overwritten", "dX", "inside(overwritten(by_place=True))"),
+        ("overwritten", "dX", "inside(overwritten(by_place=False))"),
+        ("overwritten", "dX", "dY -> dY * (np.arange(F) == F - 1)"),
+        *(("place_missing", "dX", f"dY -> dY[{part}]") for part in SOME["place_missing"][::2]),
+        ("turned", "dW", "sum_over_places(patches, dY)[::-1, ::-1]"),
+        ("turned", "dW", "sum_over_places(patches, dY)[::-1]"),
+        ("turned", "dW", "sum_over_places(patches, dY)[:, ::-1]"),
+        ("channels", "dW", "sum_over_places(patches, dY).swapaxes(2, 3)"),
+        ("rows_columns", "dW", "sum_over_places(patches, dY).swapaxes(0, 1)"),
+        ("rows_columns", "dW", "dY -> dY.swapaxes(1, 2)"),
+        ("stride", "dW", "patches -> windows(X_padded, size, 1)"),
+        ("padding", "dW", "patches -> windows(X, size, stride)"),
+        ("padding", "dW", "patches -> windows(X, size, stride); dY -> dY[:, pad:, pad:]"),
+        ("padding", "dW", "patches -> windows(X_before_margin, size, stride)"),
+        ("padding", "dW", "patches -> windows(np.pad(X, margin, 'edge'), size, stride)"),
+        ("padding", "dW", "patches -> windows(np.pad(X, margin, 'wrap'), size, stride)"),
+        ("mean_for_sum", "dW", "sum_over_places(patches, dY) / (N * P * Q)"),
+        ("mean_for_sum", "dW", "sum_over_places(patches, dY) / (P * Q)"),
+        ("mean_for_sum", "db", "dY.mean(axis=(0, 1, 2))", "dY.mean(axis=(1, 2)).sum(axis=0)"),
+        ("missing_sum", "dW", "np.stack([sum_over_places(*each) for each in one_by_one])"),
+        ("missing_sum", "db", "dY", "dY.sum(axis=0)", "dY.sum(axis=1)", "dY.sum(axis=2)"),
+        ("missing_sum", "db", *(f"dY.sum(axis={each})" for each in ((0, 1), (0, 2), (1, 2)))),
+        ("wrong_axis", "db", "dY.sum()", "dY.sum(axis=3)", "dY.sum(axis=(1, 2, 3))"),
+        ("wrong_axis", "db", *(f"dY.sum(axis={each})" for each in ((0, 3), (0, 1, 3), (0, 2, 3)))),
+        ("shape", "db", "dY.sum(axis=(0, 1, 2), keepdims=True)"),
+        *((c, "dW", *(f"sum_over_places(patches[{k}], dY[{k}])" for k in SOME[c])) for c in SOME),
+        *((c, "db", *(f"dY[{k}].sum(axis=(0, 1, 2))" for k in SOME[c])) for c in SOME),
+    ),
+    "MaxPool2D": (
+        ("ties", "dX", "first -> largest"),
+        ("wrong_entry", "dX", "first -> smallest", "first -> top_left", "first -> bottom_right"),
+        ("wrong_entry", "dX", "first -> largest_of_channels"),
+        ("average_pooling", "dX", "over(dY) / size**2"),
+        ("mask_missing", "dX", "over(dY)"),
+        ("rows_columns", "dX", "first -> transposed"),
+        ("wrong_window", "dX", "added_at(p + u, q + v)"),
+        *((c, "dX", wrong.replace("mask", m)) for c, wrong in MASKED for m in ("first", "largest")),
+    ),
     "Norm": (
         ("mean_term", "dX", "scale * (dX_hat - X_hat * mean(dX_hat * X_hat))"),
         ("variance_term", "dX", "scale * (dX_hat - mean(dX_hat))"),
         ("constant_statistics", "dX", "scale * dX_hat"),
-        ("running_averages", "dX", "running_scale * dX_hat"),
-        ("running_averages", "dX", "scale -> running_scale"),
-        ("running_averages", "dX", "scale -> running_scale, X_hat -> running_X_hat"),
+        ("running_averages", "dX", "running_scale * dX_hat", "scale -> running_scale"),
+        ("running_averages", "dX", "scale -> running_scale; X_hat -> running_X_hat"),
         ("running_averages", "dX", "X_hat -> running_X_hat"),
-        ("running_averages", "dX", "scale -> running_scale, X_hat -> (centred * running_scale)"),
+        ("running_averages", "dX", "scale -> running_scale; X_hat -> (centred * running_scale)"),
         ("running_averages", "dgamma", "X_hat -> running_X_hat"),
-        ("wrong_axis", "dX", "mean -> other"),
-        ("wrong_axis", "dX", "mean -> other, X_hat -> other_X_hat, scale -> other_scale"),
-        ("wrong_axis", "dX", "mean -> np.mean"),
+        ("wrong_axis", "dX", "mean -> other", "mean -> np.mean"),
+        ("wrong_axis", "dX", "mean -> of_each_pixel", "mean -> of_each_image"),
+        ("wrong_axis", "dX", "mean -> other; X_hat -> other_X_hat; scale -> other_scale"),
         ("wrong_axis", "dX", "dcentred(sum) - other_sum(dcentred(sum)) / count"),
         ("wrong_axis", "dX", "dcentred(other_sum) - other_sum(dcentred(other_sum)) / count"),
         ("wrong_axis", "dX", "dcentred(other_sum) - mean(dcentred(other_sum))"),
         ("wrong_axis", "dX", "dcentred(np.sum) - mean(dcentred(np.sum))"),
-        ("wrong_axis", "dX", "scale * (dX_hat - other(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
-        ("wrong_axis", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * other(dX_hat * X_hat))"),
+        *(
+            ("wrong_axis", "dX", f"scale * (dX_hat - {a}(dX_hat) - X_hat * {b}(dX_hat * X_hat))")
+            for wrong in ("other", "of_each_pixel", "of_each_image")
+            for a, b in ((wrong, "mean"), ("mean", wrong))
+        ),
         ("wrong_axis", "dgamma", "X_hat -> other_X_hat"),
-        ("wrong_axis", "dgamma", "(dY * X_hat).sum(axis=1)"),
-        ("wrong_axis", "dgamma", "(dY * X_hat).sum()"),
-        ("eps_missing", "dX", "scale -> bare_scale"),
-        ("eps_missing", "dX", "scale -> bare_scale, X_hat -> bare_X_hat"),
+        ("wrong_axis", "dgamma", "(dY * X_hat).sum(axis=1)", "(dY * X_hat).sum()"),
+        ("eps_missing", "dX", "scale -> bare_scale", "scale -> bare_scale; X_hat -> bare_X_hat"),
         ("eps_missing", "dgamma", "X_hat -> bare_X_hat"),
         ("gamma_missing", "dX", "dX_hat -> dY"),
         ("scale_missing", "dX", "dX_hat - mean(dX_hat) - X_hat * mean(dX_hat * X_hat)"),
@@ -167,32 +241,28 @@ LAYER_PLANTS = {  # the cause, the gradient, what stands there, or which name fo
         ("x_hat_missing", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * mean(dX_hat))"),
         ("x_hat_missing", "dgamma", "dY.sum(axis=0)"),
         ("wrong_input", "dX", "X_hat -> X"),
-        ("wrong_input", "dgamma", "X_hat -> X"),
-        ("wrong_input", "dgamma", "X_hat -> Y"),
-        ("wrong_input", "dgamma", "X_hat -> (X - mean(X))"),
+        ("wrong_input", "dgamma", "X_hat -> X", "X_hat -> Y", "X_hat -> (X - mean(X))"),
         ("gamma_extra", "dgamma", "(dX_hat * X_hat).sum(axis=0)"),
         ("gamma_extra", "dbeta", "dX_hat.sum(axis=0)"),
         ("sign", "dX", "scale * (dX_hat + mean(dX_hat) - X_hat * mean(dX_hat * X_hat))"),
         ("sign", "dX", "scale * (dX_hat - mean(dX_hat) + X_hat * mean(dX_hat * X_hat))"),
-        ("missing_sum", "dgamma", "dY * X_hat"),
+        ("missing_sum", "dgamma", "dY * X_hat", *(f"images(dY * X_hat){k}" for k in PIXELS)),
+        ("missing_sum", "dbeta", *(f"images(dY){k}" for k in PIXELS)),
         ("factor N", "dX", "mean -> count * mean"),
+        ("count", "dX", "mean -> count / N * mean"),
+        ("count", "dX", "scale * (dX_hat - sum(dX_hat) / N - X_hat * mean(dX_hat * X_hat))"),
+        ("count", "dX", "scale * (dX_hat - mean(dX_hat) - X_hat * sum(dX_hat * X_hat) / N)"),
     ),
     "Dropout": (
-        ("mask_missing", "dX", "dY"),
-        ("mask_missing", "dX", "dY / keep"),
+        ("mask_missing", "dX", "dY", "dY / keep"),
         ("keep_missing", "dX", "dY * (mask > 0)"),
         ("keep_twice", "dX", "dY * mask / keep"),
-        ("mask_inverted", "dX", "dY * (mask == 0)"),
-        ("mask_inverted", "dX", "dY * (mask == 0) / keep"),
-        ("mask_redrawn", "dX", "dY * other_mask / keep"),
-        ("mask_redrawn", "dX", "dY * other_mask"),
+        ("mask_inverted", "dX", "dY * (mask == 0)", "dY * (mask == 0) / keep"),
+        ("mask_redrawn", "dX", "dY * other_mask / keep", "dY * other_mask"),
     ),
     "Residual": (
-        ("residual_overwritten", "dX", "df(dY)"),
-        ("residual_overwritten", "dX", "dY"),
-        ("residual_overwritten", "dX", "dY * df(dY)"),
-        ("chain_order", "dX", "df -> df_in_order"),
-        ("chain_order", "dX", "df_in_order(dY)"),
+        ("residual_overwritten", "dX", "df(dY)", "dY", "dY * df(dY)"),
+        ("chain_order", "dX", "df -> df_in_order", "df_in_order(dY)"),
     ),
     "Chain": (("chain_order", "dX", "df -> df_in_order"),),
     "Flatten": (("order", "dX", "dY.reshape(X.shape, order='F')"),),
@@ -209,8 +279,9 @@ WORDS = {  # of a cause, for a layer
     "scale_missing": "1 / sqrt(variance + eps) is not the factor",
     "x_hat_missing": "X_hat is forgotten",
     "wrong_input": "another array stands for X_hat",
+    "count": "N stands for the number of pixels in the batch, which are the examples here",
     "sign": "the sign of one term is wrong",
-    "missing_sum": "the sum over the examples is missing",
+    "missing_sum": "a sum is missing: over the examples, or over the places",
     "factor N": "sums stand for means",
     "mask_missing": "the mask is missing",
     "keep_missing": "the scale 1 / keep is forgotten",
@@ -219,6 +290,24 @@ WORDS = {  # of a cause, for a layer
     "mask_redrawn": "backward draws another mask than forward, which must keep it",
     "residual_overwritten": "of the two paths one overwrites the other: add their gradients",
     "order": "the values are right, but read in another order",
+    "not_turned": "the filters must be turned by rows and by columns",
+    "turned": "the filters' gradient is turned: leave it as it is",
+    "channels": "the filters' channels, the third axis, and the filters, the fourth, are exchanged",
+    "rows_columns": "rows and columns are exchanged",
+    "stride": "the stride is forgotten, or put at the wrong place",
+    "padding": "the margin is forgotten, kept, or cut on the wrong side",
+    "overwritten": "a later window, or filter, overwrites what an earlier one gave: = for +=?",
+    "mean_for_sum": "a mean stands for a sum",
+    "shape": "keepdims gives it more axes",
+    "one_example": "only one image counts: = for +=?",
+    "example_missing": "an image is left out",
+    "one_place": "only some of the places count: = for +=?",
+    "place_missing": "a row or a column of places is left out",
+    "wrong_entry": "the mask is 1 at another entry than the largest of each window and channel",
+    "ties": "where several entries are the largest each takes the whole gradient: one must",
+    "average_pooling": "the gradient is shared by all entries of a window, as of average pooling",
+    "wrong_window": "the gradient of another window arrives: repeat each one over its own",
+    "dA_missing": "the mask is there, but the gradient from above is missing",
     "chain_order": "the layers pass back from the first to the last: begin with the last one",
 }
 
@@ -368,11 +457,12 @@ def renamed(expression: str, names: dict[str, str]) -> str:
 
 def plants_of(kind: str) -> Iterator[tuple[str, str, str, str]]:
     """What students write in a layer of a kind: the cause, the gradient, the code, the words."""
-    for cause, step, wrong in LAYER_PLANTS.get(kind, ()):
-        if " -> " in wrong:
-            names = dict(pair.split(" -> ") for pair in wrong.split(", "))
-            wrong = renamed(LAYERS[kind][step], names)
-        yield cause, step, wrong, WORDS[cause]
+    for cause, step, *several in LAYER_PLANTS.get(kind, ()):
+        for wrong in several:
+            if " -> " in wrong:
+                names = dict(pair.split(" -> ") for pair in wrong.split("; "))
+                wrong = renamed(LAYERS[kind][step], names)
+            yield cause, step, wrong, WORDS[cause]
     for cause, *rest in PLANTS:
         step, wrong, text = (renamed(each, RENAMED.get(kind, {})) for each in rest)
         if kind in RENAMED and step in LAYERS[kind]:
@@ -426,12 +516,24 @@ class LayerReference:
     def gradients(self, step: str, expression: str) -> Params:
         """The gradient that an expression gives, and those of the layers inside."""
         gradient = np.asarray(eval(expression, TOOLS | self.names))
+        if self.kind == "Norm" and step == "dX":  # rows of pixels
+            gradient = gradient.reshape(self.names["entering"].shape)
         grads = {
             f"d{place}.{key}": np.array(value)
             for place, layer in enumerate(self.inner)
             for key, value in layer.grads.items()
         }
         return {step: gradient} | grads
+
+    def allows(self, name: str, given: np.ndarray) -> bool:
+        """Whether dX of max pooling differs only in how equal entries share a gradient."""
+        if self.kind != "MaxPool2D" or given.shape != self.grads[name].shape:
+            return False
+        over, dY = self.names["over"], self.names["dY"]
+        share = given / over(dY)
+        inside = (share >= 0) & (self.names["largest"] | (share == 0))
+        whole = np.add.reduce(phases(share, self.names["size"]))
+        return bool(inside.all() and np.allclose(whole, 1))
 
     @np.errstate(all="ignore")
     def planted(self, name: str, given: np.ndarray) -> list[Finding]:
@@ -461,30 +563,46 @@ def recognise_layer(
     fitting = [kind for kind, steps in LAYERS.items() if keys == steps.keys() - {"Y", "dX"}]
     elsewhere = X + np.random.default_rng(1).standard_normal(X.shape)
     for kind in sorted(fitting, key=lambda kind: kind not in bases):
-        for axis in (0, 1) if kind == "Norm" else (0,):
+        for way in ways(kind, layer):
             with suppress(Exception):  # another kind's expressions, on whatever the layer is
-                if fits(kind, layer, names_of(kind, layer, elsewhere, dY, axis, state)):
-                    names = names_of(kind, layer, X, dY, axis, state)
+                if fits(kind, layer, names_of(kind, layer, elsewhere, dY, way, state)):
+                    names = names_of(kind, layer, X, dY, way, state)
                     if fits(kind, layer, names):
                         return LayerReference(kind, names, inner)
     return None
 
 
+def ways(kind: str, layer: Any) -> list[Any]:
+    """What a layer of a kind may do: a norm's axis, the stride and margin of a convolution."""
+    said = getattr(layer, "stride", 1), getattr(layer, "pad", 0)
+    tried: dict[str, list[Any]] = {
+        "Norm": [0, 1],
+        "Conv2D": [said, *product(range(1, 4), range(4))],
+    }
+    return tried.get(kind, [None])
+
+
 def fits(kind: str, layer: Any, names: dict[str, Any]) -> bool:
     """Whether a layer gives the Y of this kind."""
     Y, expected = names["Y"], eval(LAYERS[kind]["Y"], TOOLS | names)
-    layer.forward(names["X"], True)  # so that it remembers this pass
-    return bool(np.abs(expected - Y).max() <= 100 * EXACT * np.abs(Y).max())
+    layer.forward(names["entering"], True)  # so that it remembers this pass
+    same_shape = expected.shape == Y.shape
+    return same_shape and bool(np.abs(expected - Y).max() <= 100 * EXACT * np.abs(Y).max())
 
 
 def names_of(
-    kind: str, layer: Any, X: np.ndarray, dY: np.ndarray, axis: int, state: Params
+    kind: str, layer: Any, X: np.ndarray, dY: np.ndarray, way: Any, state: Params
 ) -> dict[str, Any]:
     """What the expressions of a kind see."""
-    names = {"X": X, "dY": dY, "N": len(X), **layer.params}
+    names = {"entering": X, "X": X, "dY": dY, "N": len(X), **layer.params}
     names["Y"] = np.array(layer.forward(X, True))
     if kind == "Norm":
-        names |= names_of_norm(names, axis, getattr(layer, "eps", 1e-5), state)
+        names |= {key: names[key].reshape(-1, X.shape[-1]) for key in ("X", "dY", "Y")}
+        names |= names_of_norm(names, way, getattr(layer, "eps", 1e-5), state)
+    if kind == "Conv2D":
+        names |= names_of_convolution(X, dY, names["W"], *way)
+    if kind == "MaxPool2D":
+        names |= names_of_pooling(X, dY, names["Y"])
     if kind == "Dropout":
         names["mask"] = mask = layer.forward(np.ones_like(X), True)
         names["keep"] = getattr(layer, "keep", 1 / mask.max())
@@ -507,6 +625,10 @@ def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -
     names["bare_X_hat"], names["bare_scale"] = standardize(X, axis, eps=0.0)
     centred, scale = X - names["mean"](X), names["scale"]
     names["centred"] = centred
+    shape = known["entering"].shape
+    names["images"] = lambda rows: rows.reshape(shape)
+    for name, axes in {"of_each_pixel": 0, "of_each_image": (1, 2)}.items():
+        names[name] = functools.partial(mean_of_images, shape=shape, axes=axes)
     names["dcentred"] = lambda total: (
         dX_hat * scale - centred * scale**3 * total(dX_hat * centred) / count
     )
@@ -514,6 +636,83 @@ def names_of_norm(known: dict[str, Any], axis: int, eps: float, state: Params) -
         names["running_scale"] = 1 / np.sqrt(state["variance"] + eps)
         names["running_X_hat"] = (X - state["mean"]) * names["running_scale"]
     return names
+
+
+def mean_of_images(rows: np.ndarray, shape: tuple[int, ...], axes: Any) -> np.ndarray:
+    """The mean along axes of images of a shape, whose pixels stand in rows, as rows."""
+    mean = rows.reshape(shape).mean(axis=axes, keepdims=True)
+    return np.broadcast_to(mean, shape).reshape(rows.shape)
+
+
+def names_of_convolution(
+    X: np.ndarray, dY: np.ndarray, W: np.ndarray, stride: int, pad: int
+) -> dict[str, Any]:
+    """What the expressions of a convolution see."""
+    (N, rows, columns, _), (_, P, Q, F), (U, V) = X.shape, dY.shape, W.shape[:2]
+    margin = ((0, 0), (pad, pad), (pad, pad), (0, 0))
+    X_padded = np.pad(X, margin)
+    swapped, patches = W.swapaxes(2, 3), windows(X_padded, (U, V), stride)
+
+    def spread(A: np.ndarray, step: int = stride, first: Any = (U - 1, V - 1)) -> np.ndarray:
+        size = rows + 2 * pad + U - 1, columns + 2 * pad + V - 1
+        wide = np.zeros((N, *size, F))
+        places = wide[:, first[0] :: step, first[1] :: step][:, : A.shape[1], : A.shape[2]]
+        places[...] = A[:, : places.shape[1], : places.shape[2]]
+        return wide
+
+    def overwritten(by_place: bool) -> np.ndarray:
+        dpatches, full = np.tensordot(dY, W, axes=(3, 3)), np.zeros_like(X_padded)
+        order = sorted(np.ndindex(P, Q, U, V), key=lambda each: each[2 * (not by_place) :])
+        for p, q, u, v in order:
+            full[:, p * stride + u, q * stride + v] = dpatches[:, p, q, u, v]
+        return full
+
+    def correlate(A: np.ndarray, W: np.ndarray, stride: int = 1) -> np.ndarray:
+        return np.tensordot(windows(A, W.shape[:2], stride), W, axes=3)
+
+    def sum_over_places(patches: np.ndarray, dY: np.ndarray) -> np.ndarray:
+        P, Q = np.minimum(patches.shape[1:3], dY.shape[1:3])
+        return np.tensordot(patches[:, :P, :Q], dY[:, :P, :Q], axes=((0, 1, 2), (0, 1, 2)))
+
+    return {
+        **{"P": P, "Q": Q, "U": U, "V": V, "F": F, "rows": rows, "columns": columns},
+        **{"stride": stride, "pad": pad, "size": (U, V), "margin": margin, "X_padded": X_padded},
+        "X_before_margin": np.pad(X, ((0, 0), (0, 2 * pad), (0, 2 * pad), (0, 0))),
+        "one_by_one": [(patches[[n]], dY[[n]]) for n in range(N)],
+        "repeated": dY.repeat(stride, axis=1).repeat(stride, axis=2),
+        "inside": lambda full: full[:, pad : pad + rows, pad : pad + columns],
+        **{"swapped": swapped, "turned": swapped[::-1, ::-1], "patches": patches},
+        **{"spread": spread, "overwritten": overwritten, "correlate": correlate},
+        "sum_over_places": sum_over_places,
+    }
+
+
+def names_of_pooling(X: np.ndarray, dY: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
+    """What the expressions of max pooling see: masks of one entry of every window."""
+    size = X.shape[1] // Y.shape[1]
+    rows, columns = (np.arange(length) % size for length in X.shape[1:3])
+    number = np.add.outer(size * rows, columns)[..., None]  # of each pixel, in its window
+    in_windows = np.stack(phases(X, size))  # (size * size, N, P, Q, C)
+
+    def over(A: np.ndarray) -> np.ndarray:
+        return A.repeat(size, axis=1).repeat(size, axis=2)
+
+    def added_at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        dX = np.zeros_like(X)
+        np.add.at(dX, (n, rows, columns, c), dY)
+        return dX
+
+    largest = in_windows.argmax(axis=0)
+    n, p, q, c = np.indices(Y.shape)
+    return {
+        **{"size": size, "over": over, "first": over(largest) == number},
+        **{"largest": over(Y) == X, "added_at": added_at, "p": p, "q": q},
+        **{"u": largest // size, "v": largest % size},
+        "smallest": over(in_windows.argmin(axis=0)) == number,
+        "transposed": over(largest % size * size + largest // size) == number,
+        "largest_of_channels": over(Y.max(axis=3, keepdims=True)) == X,
+        **{"top_left": number == 0, "bottom_right": number == size**2 - 1},
+    }
 
 
 class ModelReference(Reference):
@@ -559,7 +758,8 @@ class ModelReference(Reference):
         for layer in order:
             dX = layer.backward(dY)
             found = {keys[id(v)]: np.array(layer.grads[k]) for k, v in layer.params.items()}
-            sizes = [len(dY) * np.abs(dY).max(), *(np.abs(each).max() for each in found.values())]
+            sizes = [dY[..., 0].size * np.abs(dY).max()]
+            sizes += [np.abs(gradient).max() for gradient in found.values()]
             for key, gradient in found.items():
                 grads[key] = gradient + self.l2[key]
                 self.terms.setdefault(key, float(max(sizes)))  # what may cancel in it
@@ -589,7 +789,7 @@ class ModelReference(Reference):
             rest = [other for other in self.chain[::-1] if other is not layer]
             orders[f"the backward pass leaves out layers[{place}]"] = rest
         for text, order in orders.items():
-            with suppress(ValueError):
+            with suppress(ValueError, IndexError):
                 faults.append(("chain_order", text, self.passed_back(self.dS, order)))
         return faults
 

@@ -240,6 +240,7 @@ def describe(layer: Any) -> str:
     """A layer as messages call it: Affine(64, 10)."""
     sizes = [getattr(layer, name, None) for name in ("input_size", "output_size")]
     sizes = sizes[:1] if sizes[0] == sizes[1] else sizes
+    sizes = sizes if any(sizes) else [getattr(layer, "size", None)]  # of a window
     return f"{type(layer).__name__}({', '.join(str(size) for size in sizes if size)})"
 
 
@@ -265,10 +266,22 @@ def check_chain(layers: list[Any]) -> tuple[int | None, int | None]:
                 "remembers one pass only: make a second layer"
             )
         takes, gives = (getattr(layer, name, None) for name in ("input_size", "output_size"))
+        axes = [np.ndim(each.params.get("W", 0)) for each in (layers[before], layer)]
         if size and takes and size != takes:
+            what, hint = ("channels" if axes[0] == 4 else "numbers"), ""
+            if axes == [4, 2]:
+                hint = (
+                    ": Flatten() between them makes every image a row of rows * columns * channels"
+                )
             raise ValueError(
-                f"layers[{before}], {describe(layers[before])}, gives {size} numbers, but "
-                f"layers[{place}], {describe(layer)}, takes {takes}"
+                f"layers[{before}], {describe(layers[before])}, gives {size} {what}, but "
+                f"layers[{place}], {describe(layer)}, takes {takes}{hint}"
+            )
+        if axes[1] == 4 and place and getattr(layers[place - 1], "output_size", None) == 0:
+            raise ValueError(
+                f"layers[{place}], {describe(layer)}, takes images, but "
+                f"layers[{place - 1}], {describe(layers[place - 1])}, makes them rows: "
+                "it belongs behind the last layer that takes images"
             )
         if gives is not None:
             size, before = gives, place
@@ -347,12 +360,18 @@ def check_images(X: np.ndarray) -> np.ndarray:
         When the shape is another one, there is no image, or the pixels are whole numbers.
     """
     if np.ndim(X) != 4:
+        remedies = {
+            2: "X.reshape(N, rows, columns, channels) makes rows images; Flatten() stands last",
+            3: "X[..., None] gives grey images their channel, X[None] makes one image a batch",
+        }
+        remedy = remedies.get(np.ndim(X), "four axes, in this order")
         raise ValueError(
-            f"images must have shape (N, rows, columns, channels), not {np.shape(X)}: "
-            "X[..., None] gives grey images their channel, X[None] makes one image a batch"
+            f"images must have shape (N, rows, columns, channels), not {np.shape(X)}: {remedy}"
         )
     if 0 in X.shape:
-        raise ValueError(f"images of shape {X.shape} hold no pixels: a batch needs at least one")
+        raise ValueError(
+            f"images of shape {X.shape} hold no pixels: a batch needs at least one image"
+        )
     if X.dtype.kind != "f":
         raise ValueError(
             f"images must hold floats, but their dtype is {X.dtype}, in which sums overflow: "
@@ -361,8 +380,10 @@ def check_images(X: np.ndarray) -> np.ndarray:
     return X
 
 
-def check_convolution(X: np.ndarray, W: np.ndarray, stride: int, pad: int) -> None:
-    """Refuse images X and filters W (rows, columns, channels, filters) that do not go together.
+def check_convolution(
+    X: np.ndarray, W: np.ndarray, stride: int, pad: int, b: np.ndarray | None = None
+) -> None:
+    """Refuse images X, filters W (rows, columns, channels, filters) and b that do not fit.
 
     Raises
     ------
@@ -379,6 +400,11 @@ def check_convolution(X: np.ndarray, W: np.ndarray, stride: int, pad: int) -> No
             f"images {X.shape} have {X.shape[3]} channels, but filters {W.shape} take "
             f"{W.shape[2]}: channels stand last in images, and third in filters"
         )
+    if b is not None and np.shape(b) != W.shape[3:]:
+        raise ValueError(
+            f"b must hold a number for each of the {W.shape[3]} filters {W.shape}, "
+            f"shape ({W.shape[3]},), not {np.shape(b)}"
+        )
     check_counts(stride=stride)
     if isinstance(pad, bool) or not isinstance(pad, int | np.integer) or pad < 0:
         raise ValueError(f"pad must be a whole number, at least 0, not {pad!r}")
@@ -386,7 +412,7 @@ def check_convolution(X: np.ndarray, W: np.ndarray, stride: int, pad: int) -> No
     if W.shape[0] > rows or W.shape[1] > columns:
         raise ValueError(
             f"windows of {W.shape[0]}x{W.shape[1]} do not fit into images of {rows}x{columns}, "
-            f"a margin of {pad} included"
+            f"a margin of {pad} included: take smaller filters, or a larger pad"
         )
 
 
@@ -399,7 +425,9 @@ def check_upstream(dZ: np.ndarray, shape: tuple[int, ...]) -> None:
         When the shapes differ.
     """
     if np.shape(dZ) != shape:
-        raise ValueError(f"the gradient must have the shape of the output, {shape}, not {dZ.shape}")
+        raise ValueError(
+            f"the gradient must have the shape of what left the layer, {shape}, not {np.shape(dZ)}"
+        )
 
 
 def check_tiles(X: np.ndarray, size: int) -> None:
@@ -414,9 +442,11 @@ def check_tiles(X: np.ndarray, size: int) -> None:
     check_counts(size=size)
     rows, columns = X.shape[1:3]
     if rows % size or columns % size:
+        whole = [length - length % size for length in (rows, columns)]
+        crop = f"crop them, X[:, :{whole[0]}, :{whole[1]}], or " if all(whole) else ""
         raise ValueError(
             f"windows of {size}x{size} do not tile images of {rows}x{columns}: "
-            "crop them, or choose another size"
+            f"{crop}choose another size"
         )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from cs231n_utils.taught.convnet import Pixels
+from cs231n_utils.taught.convolution import Conv2D, MaxPool2D, max_pool, windows
 from cs231n_utils.taught.layers import (
     Affine,
     BatchNorm,
@@ -79,7 +81,71 @@ def backward(self, dOut):
         dX = layer.backward(dX)
     self.grads = gathered(self.layers, "grads")
 """
-WRITTEN: dict[type, str] = {
+GIVEN = """
+def backward(self, dOut):
+    X, W, b, s, pad = self.memory, self.params["W"], self.params["b"], self.stride, self.pad
+    (N, R, K, C), (U, V, C, F), (N, P, Q, F) = X.shape, W.shape, dOut.shape
+    X_padded = np.pad(X, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    dX_padded, dW = np.zeros_like(X_padded), np.zeros_like(W)
+"""
+CONVOLUTIONS = (  # a loop over places, one over the entries of a window, and no loop
+    f"""{GIVEN}
+    for p in range(P):
+        for q in range(Q):
+            dW += np.tensordot(X_padded[:, p*s : p*s + U, q*s : q*s + V], dOut[:, p, q], (0, 0))
+            dwindow = np.tensordot(dOut[:, p, q], W, (1, 3))
+            dX_padded[:, p*s : p*s + U, q*s : q*s + V] += dwindow
+    self.grads = {{"W": dW, "b": np.sum(dOut, axis=(0, 1, 2))}}
+    return dX_padded[:, pad : pad + R, pad : pad + K]
+""",
+    f"""{GIVEN}
+    for u, v in np.ndindex(U, V):
+        seen = X_padded[:, u : u + s * P : s, v : v + s * Q : s]
+        dW[u, v] = np.tensordot(seen, dOut, ((0, 1, 2), (0, 1, 2)))
+        dX_padded[:, u : u + s * P : s, v : v + s * Q : s] += dOut @ W[u, v].T
+    self.grads = {{"W": dW, "b": np.sum(dOut, axis=(0, 1, 2))}}
+    return dX_padded[:, pad : R + pad, pad : K + pad]
+""",
+    f"""{GIVEN}
+    spread = np.zeros((N, R + 2 * pad + U - 1, K + 2 * pad + V - 1, F))
+    spread[:, U - 1 : U - 1 + s * P : s, V - 1 : V - 1 + s * Q : s] = dOut
+    used = spread[:, pad : pad + R + U - 1, pad : pad + K + V - 1]
+    turned = W[::-1, ::-1].swapaxes(2, 3)
+    dW = np.tensordot(windows(X_padded, (U, V), s), dOut, ((0, 1, 2), (0, 1, 2)))
+    self.grads = {{"W": dW, "b": np.sum(dOut, axis=(0, 1, 2))}}
+    return np.einsum("npquvf,uvfc->npqc", windows(used, (U, V), 1), turned)
+""",
+)
+POOLS = (
+    """
+def backward(self, dOut):
+    X, size = self.memory, self.size
+    dX = np.zeros_like(X)
+    for n, p, q, c in np.ndindex(dOut.shape):
+        window = X[n, p * size : (p + 1) * size, q * size : (q + 1) * size, c]
+        u, v = np.unravel_index(np.argmax(window), window.shape)
+        dX[n, p * size + u, q * size + v, c] += dOut[n, p, q, c]
+    return dX
+""",
+    """
+def backward(self, dOut):
+    X, size = self.memory, self.size
+    over = lambda A: A.repeat(size, axis=1).repeat(size, axis=2)
+    return over(dOut) * (X == over(max_pool(X, size)))
+""",
+)
+NORM_OF_IMAGES = """
+def backward(self, dOut):
+    X_hat, scale, _ = self.memory
+    gamma, X_hat, N, M = self.params["gamma"], X_hat.reshape(dOut.shape), len(dOut), len(X_hat)
+    dgamma, dbeta = np.sum(dOut * X_hat, axis=(0, 1, 2)), np.sum(dOut, axis=(0, 1, 2))
+    self.grads = {"gamma": dgamma, "beta": dbeta}
+    dX_hat, axes = dOut * gamma, (0, 1, 2)
+    average = np.mean(dX_hat, axis=axes, keepdims=True)
+    along = np.mean(dX_hat * X_hat, axis=axes, keepdims=True)
+    return scale * (dX_hat - average - X_hat * along)
+"""
+WRITTEN: dict[type, str | tuple[str, ...]] = {
     Affine: """
 def backward(self, dOut):
     X, W, b = self.memory, self.params["W"], self.params["b"]
@@ -91,10 +157,19 @@ def backward(self, dOut):
     X = self.memory
     return dOut * (X > 0)
 """,
-    BatchNorm: f"""
+    BatchNorm: (
+        f"""
 def forward(self, X, training=False):
     return BatchNorm.forward(self, X, training)
 {NORM}""",
+        NORM_OF_IMAGES,
+    ),
+    Conv2D: CONVOLUTIONS,
+    MaxPool2D: POOLS,
+    Flatten: """
+def backward(self, dOut):
+    return dOut.reshape(self.memory)
+""",
     LayerNorm: NORM,
     Dropout: """
 def backward(self, dOut):
@@ -223,6 +298,123 @@ LINES: tuple[tuple[Any, ...], ...] = (  # layers, label, what stands there, what
     ((Sequential,), "one_per_row", "(P - Y) / N", "P / N"),
     ((Sequential,), "softmax_missing", "(P - Y) / N", "-Y / P / N"),
 )
+CONV, POOL = (Conv2D,), (MaxPool2D,)
+SUM, ENTRY = "np.sum(dOut, axis=(0, 1, 2))", "np.unravel_index(np.argmax(window), window.shape)"
+PRODUCT = "np.tensordot(windows(X_padded, (U, V), s), dOut, ((0, 1, 2), (0, 1, 2)))"
+PER_IMAGE = 'np.einsum("npquvc,npqf->nuvcf", windows(X_padded, (U, V), s), dOut)'
+MARGIN, CUT = (
+    "((0, 0), (pad, pad), (pad, pad), (0, 0))",
+    "dX_padded[:, pad : pad + R, pad : pad + K]",
+)
+PLACES = "spread[:, U - 1 : U - 1 + s * P : s, V - 1 : V - 1 + s * Q : s]"
+TURN, MASK = "W[::-1, ::-1].swapaxes(2, 3)", "(X == over(max_pool(X, size)))"
+AVERAGE, ALL_AXES = "np.mean(dX_hat, axis=axes, keepdims=True)", "dOut * gamma, (0, 1, 2)"
+LINES_OF_IMAGES: tuple[tuple[Any, ...], ...] = (  # the same, in models of images
+    (
+        CONV,
+        "not_turned",
+        TURN,
+        *(f"W{part}.swapaxes(2, 3)" for part in ("", "[::-1]", "[:, ::-1]")),
+    ),
+    (CONV, "not_turned", "dOut @ W[u, v].T", "dOut @ W[U - 1 - u, V - 1 - v].T"),
+    (CONV, "channels", TURN, "W[::-1, ::-1]"),
+    (CONV, "channels", "dOut @ W[u, v].T", "dOut @ W[u, v]"),
+    (CONV, "channels", "W, (1, 3))", "W, (1, 2))"),
+    (CONV, "channels", PRODUCT, f"{PRODUCT}.swapaxes(2, 3)"),
+    (CONV, "rows_columns", "W, (1, 3))", "W.swapaxes(0, 1), (1, 3))"),
+    (CONV, "rows_columns", "dOut @ W[u, v].T", "dOut @ W[v, u].T"),
+    (CONV, "rows_columns", "dW[u, v] =", "dW[v, u] ="),
+    (CONV, "rows_columns", "(seen, dOut,", "(seen, dOut.swapaxes(1, 2),"),
+    (CONV, "turned", "dW[u, v] =", "dW[U - 1 - u, V - 1 - v] =", "dW[U - 1 - u, v] ="),
+    (CONV, "stride", "dX_padded[:, p*s : p*s + U, q*s : q*s + V]", "dX_padded[:, p:p+U, q:q+V]"),
+    (CONV, "stride", "(X_padded[:, p*s : p*s + U, q*s : q*s + V]", "(X_padded[:, p:p+U, q:q+V]"),
+    (CONV, "stride", "windows(X_padded, (U, V), s)", "windows(X_padded, (U, V), 1)[:, :P, :Q]"),
+    (CONV, "stride", PLACES, "spread[:, U - 1 : U - 1 + P, V - 1 : V - 1 + Q]"),
+    (CONV, "padding", PLACES, "spread[:, : s * P : s, : s * Q : s]"),
+    (CONV, "padding", CUT, "dX_padded[:, :R, :K]", "dX_padded[:, 2 * pad :, 2 * pad :]"),
+    (
+        CONV,
+        "padding",
+        "used = spread[:, pad : pad + R + U - 1, pad : pad + K + V - 1]",
+        "used = spread[:, : R + U - 1, : K + V - 1]",
+    ),
+    (CONV, "padding", MARGIN, "((0, 0), (0, 2 * pad), (0, 2 * pad), (0, 0))", f"{MARGIN}, 'edge'"),
+    (CONV, "padding", MARGIN, f"{MARGIN}, 'wrap'"),
+    (
+        CONV,
+        "padding",
+        PRODUCT,
+        PRODUCT.replace("X_padded", "X").replace("dOut", "dOut[:, : P - 2 * pad, : Q - 2 * pad]"),
+    ),
+    (
+        CONV,
+        "padding",
+        PRODUCT,
+        PRODUCT.replace("X_padded", "X").replace("dOut", "dOut[:, pad : P - pad, pad : Q - pad]"),
+    ),
+    (CONV, "overwritten", "+= dwindow", "= dwindow"),
+    (CONV, "overwritten", "+= dOut @", "= dOut @"),
+    (
+        CONV,
+        "overwritten",
+        "np.tensordot(dOut[:, p, q], W, (1, 3))",
+        "np.tensordot(dOut[:, p, q, -1:], W[..., -1:], (1, 3))",
+    ),
+    (CONV, "one_place", "dW += np.", "dW = np."),
+    (CONV, "one_place", SUM, "np.sum(dOut[:, -1, -1], axis=0)", "np.sum(dOut[:, 0, 0], axis=0)"),
+    (CONV, "place_missing", "range(P)", "range(P - 1)"),
+    (CONV, "place_missing", SUM, "np.sum(dOut[:, :-1, :-1], axis=(0, 1, 2))"),
+    (CONV, "one_example", SUM, "np.sum(dOut[-1], axis=(0, 1))"),
+    (CONV, "one_example", "(seen, dOut,", "(seen[-1:], dOut[-1:],"),
+    (CONV, "example_missing", "(seen, dOut,", "(seen[1:], dOut[1:],"),
+    (CONV, "missing_sum", SUM, "dOut", *(f"np.sum(dOut, axis={a})" for a in (0, (1, 2), (0, 1)))),
+    (CONV, "missing_sum", PRODUCT, PER_IMAGE),
+    (CONV, "wrong_axis", SUM, "0 * b + np.sum(dOut)", "np.sum(dOut, axis=(1, 2, 3))"),
+    (CONV, "wrong_axis", SUM, "np.sum(dOut, axis=3)", "np.sum(dOut, axis=(0, 1, 3))"),
+    (CONV, "mean_for_sum", SUM, "np.mean(dOut, axis=(0, 1, 2))"),
+    (CONV, "mean_for_sum", PRODUCT, f"{PRODUCT} / (P * Q)"),
+    (CONV, "factor 1/N", SUM, f"{SUM} / N"),
+    (CONV, "factor 1/N", PRODUCT, f"{PRODUCT} / N"),
+    (CONV, "shape", SUM, "np.sum(dOut, axis=(0, 1, 2), keepdims=True)"),
+    (CONV, "sign", f"return {CUT}", f"return -{CUT}"),
+    (CONV, "sign", PRODUCT, f"-{PRODUCT}"),
+    (CONV, "zero", PRODUCT, "np.zeros_like(W)"),
+    (CONV, "factor 2", "+= dwindow", "+= 2 * dwindow"),
+    (CONV, "accumulated", PRODUCT, f"self.grads.get('W', 0) + {PRODUCT}"),
+    (POOL, "wrong_entry", ENTRY, "0, 0", "size - 1, size - 1", ENTRY.replace("max", "min")),
+    (POOL, "wrong_entry", MASK, "(X == over(max_pool(X, size).max(axis=3, keepdims=True)))"),
+    (POOL, "rows_columns", "u, v =", "v, u ="),
+    (POOL, "rows_columns", "dOut[n, p, q, c]", "dOut[n, q, p, c]"),
+    (POOL, "ties", f"over(dOut) * {MASK}", f"{MASK} * over(dOut)"),
+    (POOL, "average_pooling", MASK, "1 / size**2"),
+    (POOL, "mask_missing", f"over(dOut) * {MASK}", "over(dOut)"),
+    (POOL, "mask_inverted", MASK, MASK.replace("==", "!=")),
+    (POOL, "wrong_window", "over(dOut) *", "np.tile(dOut, (1, size, size, 1)) *"),
+    (POOL, "wrong_window", "p * size + u, q * size + v", "p + u, q + v"),
+    (POOL, "dA_missing", "over(dOut) *", "1.0 *", "X *"),
+    (POOL, "sign", "return dX", "return -dX"),
+    (POOL, "factor 2", "+= dOut", "+= 2 * dOut"),
+    (
+        BATCH,
+        "missing_sum",
+        "np.sum(dOut * X_hat, axis=(0, 1, 2))",
+        *(f"np.sum(dOut * X_hat, axis={axes})" for axes in (0, (1, 2))),
+    ),
+    (BATCH, "missing_sum", SUM, "np.sum(dOut, axis=0)", "dOut"),
+    (BATCH, "wrong_axis", ALL_AXES, "dOut * gamma, 0", "dOut * gamma, (1, 2)", "dOut * gamma, 3"),
+    (BATCH, "wrong_axis", AVERAGE, *(AVERAGE.replace("axes", axes) for axes in ("0", "(1, 2)"))),
+    (
+        BATCH,
+        "count",
+        "scale * (dX_hat - average - X_hat * along)",
+        "scale * (dX_hat - M / N * (average + X_hat * along))",
+    ),
+    (BATCH, "count", AVERAGE, "np.sum(dX_hat, axis=axes, keepdims=True) / N"),
+    (BATCH, "mean_term", "dX_hat - average", "dX_hat"),
+    (BATCH, "variance_term", "average - X_hat * along", "average"),
+    (BATCH, "gamma_missing", ALL_AXES, "dOut, (0, 1, 2)"),
+    ((Flatten,), "order", "self.memory)", "self.memory, order='F')"),
+)
 PAIRS = (  # two faults at once: the first, nearer to the output, is the label
     (
         ((ReLU,), "relu_off", "dOut * (X > 0)", "dOut"),
@@ -241,15 +433,19 @@ PAIRS = (  # two faults at once: the first, nearer to the output, is the label
 
 
 AMBIGUOUS = ("example", "one_example", "factor", "missing_sum")  # with one example, or two
+AMBIGUOUS_PLACES = ("one_place", "place", "mean", "missing_sum", "wrong_axis", "factor", "one_")
 
 
 def written(kind: type, replaced: str, new: str) -> type:
     """The class of a layer, or of a model, as a student writes it, with one piece replaced."""
-    if replaced not in WRITTEN[kind]:
+    sources = WRITTEN[kind] if isinstance(WRITTEN[kind], tuple) else (WRITTEN[kind],)
+    found = [source for source in sources if replaced in source]
+    if not found:
         raise ValueError(f"{replaced} does not stand in {kind.__name__}")
     names: dict[str, Any] = {}
-    code = compile(WRITTEN[kind].replace(replaced, new), "a student's layer", "exec")
-    exec(code, {"np": np, "BatchNorm": BatchNorm, "gathered": gathered}, names)
+    code = compile(found[0].replace(replaced, new), "a student's layer", "exec")
+    used = {"np": np, "BatchNorm": BatchNorm, "windows": windows, "max_pool": max_pool}
+    exec(code, used | {"gathered": gathered}, names)
     return type(kind.__name__, (kind,), names)
 
 
@@ -300,6 +496,60 @@ class Drawn:
         return kind(self.width) if kind in (BatchNorm, LayerNorm, Scale) else kind()
 
 
+class Images(Drawn):
+    """The same for images: convolutions of any window, stride and margin, max pooling, norms."""
+
+    def __init__(self, seed: int, depth: int) -> None:
+        rng = self.rng = np.random.default_rng(seed)
+        rows, columns, C = rng.integers([4, 4, 1], [10, 10, 4])
+        columns = rows if rng.random() < 0.5 else columns
+        N = int(rng.integers(2, 7))
+        self.X = rng.standard_normal((N, rows, columns, C))
+        if rng.random() < 0.3:
+            self.X[:, :, columns // 2 :] = 0.5  # a background of one colour
+        self.y, self.reg = rng.integers(0, 3, N), float(rng.choice([0.0, 1e-3, 0.1, 1.0]))
+        self.out, layers = self.X, list[Layer]()
+        for _ in range(1 + depth % 3):
+            layers += self.convolution()
+        rows = [Flatten(), Affine(self.out[0].size, 3, rng=rng)]
+        self.net = Sequential([*layers, *rows])
+        for key, value in self.net.params.items():
+            if not key.endswith("W"):
+                value += 0.3 * rng.standard_normal(value.shape)
+        if rng.random() < 0.2:
+            pixels = Pixels(self.X.shape[1:], np.ones(C), np.ones(C), dtype=np.float64)
+            self.net = Sequential([pixels, *self.net.layers])
+            self.X = self.X.reshape(N, -1)
+
+    def convolution(self) -> list[Layer]:
+        """A convolution with what follows it, at times a residual layer as well."""
+        rng, C = self.rng, self.out.shape[3]
+        size, stride, pad = rng.integers(1, 4, 2), int(rng.integers(1, 4)), int(rng.integers(3))
+        size[1] = size[rng.integers(2)]  # square or not
+        stride = stride if min(self.out.shape[1:3]) > 4 else 1
+        size = np.minimum(size, self.out.shape[1:3])
+        layers: list[Layer] = [self.filters(C, int(rng.integers(1, 5)), size, stride, pad)]
+        self.out = layers[0].forward(self.out)
+        C = self.out.shape[3]
+        fitting = [k for k in (2, 3) if not any(length % k for length in self.out.shape[1:3])]
+        parts = [BatchNorm(C)] if self.out[..., 0].size > 1 and rng.random() < 0.4 else []
+        parts += [MaxPool2D(fitting[0])] if fitting and rng.random() < 0.7 else []
+        rng.shuffle(parts)
+        layers += [*parts, [ReLU, ReLU, Tanh][rng.integers(3)]()]
+        if rng.random() < 0.4:
+            layers += [Residual([self.filters(C, C, (3, 3), 1, 1), ReLU()])]
+        for layer in layers[1:]:
+            self.out = layer.forward(self.out, True)
+        return layers
+
+    def filters(self, C: int, F: int, size: Any, stride: int, pad: int) -> Conv2D:
+        """A convolution, also with windows that are not square."""
+        layer = Conv2D(C, F, 1, stride, pad, rng=self.rng)
+        std = np.sqrt(2 / (C * np.prod(size)))
+        layer.params["W"] = std * self.rng.standard_normal((*size, C, F))
+        return layer
+
+
 def every(layer: Any) -> Iterator[Layer]:
     """The layer and all inside it, in the order of the forward pass."""
     yield layer
@@ -311,10 +561,10 @@ def affine_maps(layers: list[Layer]) -> int:
     return sum(isinstance(inner, Affine) for layer in layers for inner in every(layer))
 
 
-def correct(count: int) -> Iterator[Drawn]:
-    """Models of depth 2 to 20."""
+def correct(count: int, kind: type[Drawn] = Drawn) -> Iterator[Drawn]:
+    """Models of depth 2 to 20, those of images with 1 to 3 convolutions and residual layers."""
     for seed in range(count):
-        yield Drawn(seed, depth=2 + seed % 19)
+        yield kind(seed, depth=2 + seed % 19)
 
 
 def places(net: Sequential) -> list[tuple[str, Any]]:
@@ -329,13 +579,22 @@ def places(net: Sequential) -> list[tuple[str, Any]]:
     return [("", net), *inside(net, "")]
 
 
-def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | None:
+def is_clear(label: str, layer: Any, N: int) -> bool:
+    """Whether a label is the only right one: not so with one example or place, or two."""
+    if label.startswith(AMBIGUOUS_PLACES) and isinstance(layer, Conv2D):
+        shape = np.array(layer.memory.shape[1:3]) + 2 * layer.pad - layer.params["W"].shape[:2]
+        if (shape // layer.stride < 2).any():
+            return False
+    return N > 2 or not label.startswith(AMBIGUOUS)
+
+
+def attempt(
+    lines: tuple[Any, ...], seed: int, deepest: int = 20, draw: type[Drawn] = Drawn
+) -> Faulty | None:
     """A deep model with faults, or None where one has no place in it, or changes no gradient."""
     rng = np.random.default_rng(seed)
-    made = Drawn(seed, depth=int(rng.integers(2, deepest + 1)))
+    made = draw(seed, depth=int(rng.integers(2, deepest + 1)))
     net, end = made.net, None
-    if lines[0][1].startswith(AMBIGUOUS) and len(made.X) < 3:
-        return None
     made.reg = made.reg or 0.1 * any("reg" in label for _, label, *_ in lines)
     right = net.loss(made.X, made.y, made.reg)
     changes = []
@@ -344,6 +603,8 @@ def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | No
         if not found:
             return None
         place, layer = found[rng.integers(len(found))]
+        if not is_clear(lines[0][1], layer, len(made.X)):
+            return None
         end = [each for _, each in places(net)].index(layer)
         changes += [(place, layer, written(type(layer), old, new))]
     for _, layer, kind in changes:
@@ -351,7 +612,11 @@ def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | No
         try:
             alone = net.loss(made.X, made.y, made.reg)
             data = net.loss(made.X, made.y, 0.0)[1]
-        except (ValueError, KeyError):  # NumPy refuses it: the student sees this at once
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+        ):  # NumPy refuses it: the student sees this at once
             return None
         layer.__class__ = before
         empty = any(right[1][key].any() and not g.any() for key, g in data.items())
@@ -368,15 +633,25 @@ def attempt(lines: tuple[Any, ...], seed: int, deepest: int = 20) -> Faulty | No
 
 
 def describe(made: Drawn) -> str:
-    depth = sum(isinstance(layer, Affine) for layer in every(made.net))
-    return f"depth {depth}, X {made.X.shape}, width {made.width}, reg {made.reg:g}"
+    kinds = ", ".join(type(layer).__name__ for layer in made.net.layers)
+    return f"{kinds}, X {made.X.shape}, reg {made.reg:g}"
+
+
+def cases_of(lines: tuple[tuple[Any, ...], ...]) -> list[tuple[Any, ...]]:
+    return [((kinds, label, old, new),) for kinds, label, old, *all_new in lines for new in all_new]
 
 
 def fresh(seed: int, tries: int = 3, deepest: int = 20) -> Iterator[Faulty]:
     """Every line and every pair in as many models as tries, where they change a gradient."""
-    cases = [
-        ((kinds, label, old, new),) for kinds, label, old, *all_new in LINES for new in all_new
-    ]
-    for number, lines in enumerate([*cases, *PAIRS]):
+    for number, lines in enumerate([*cases_of(LINES), *PAIRS]):
         found = (attempt(lines, 10**6 * seed + 1000 * number + k, deepest) for k in range(60))
+        yield from islice((fault for fault in found if fault), tries)
+
+
+def fresh_images(seed: int, tries: int = 3) -> Iterator[Faulty]:
+    """The same for models of images; of the other layers' lines those that have a place there."""
+    others = tuple(line for line in LINES if not {BatchNorm, Dropout, Scale} & {*line[0]})
+    for number, lines in enumerate([*cases_of(LINES_OF_IMAGES), *cases_of(others)]):
+        first = 10**6 * seed + 1000 * number
+        found = (attempt(lines, first + k, draw=Images) for k in range(200))
         yield from islice((fault for fault in found if fault), tries)
