@@ -51,6 +51,7 @@ class GlobalMeanPool(Layer):
     """The mean of every channel over the whole image: rows (N, C)."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        """The rows A: what images of any size leave."""
         self.memory = X.shape
         return X.mean(axis=(1, 2))  # (17.2)
 
