@@ -108,7 +108,7 @@ class Copies:
         self.threads = ThreadPoolExecutor(count)
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:
-        """The results of task(model, *slices of arrays), in their order."""
+        """The results of task(model, slice, ...), a slice of each array, in their order."""
         count = min(len(self.models), len(arrays[0]))
         slices = zip(*(np.array_split(array, count) for array in arrays), strict=True)
         running = [

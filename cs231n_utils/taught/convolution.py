@@ -45,7 +45,7 @@ def conv2d(
     X: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, pad: int = 0
 ) -> np.ndarray:
     """Scores Z (N, P, Q, F) of filters W (U, V, C, F) with b (F,) at every place of images X."""
-    check_convolution(X, W, stride, pad)
+    check_convolution(X, W, stride, pad, b)
     patches = windows(padded(X, pad), W.shape[:2], stride)  # (N, P, Q, U, V, C)
     filters = W.reshape(-1, W.shape[3])  # (U V C, F)
     Z = np.empty((*patches.shape[:3], W.shape[3]), np.result_type(X, W))
