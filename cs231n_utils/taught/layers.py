@@ -339,8 +339,7 @@ class BatchNorm(Norm):
             scale = 1 / np.sqrt(self.state["variance"] + self.eps)
             X_hat = (rows - self.state["mean"]) * scale
         self.memory = X_hat, scale, not training
-        Y = self.params["gamma"] * X_hat + self.params["beta"]
-        return Y.reshape(X.shape)
+        return (self.params["gamma"] * X_hat + self.params["beta"]).reshape(X.shape)
 
 
 def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
