@@ -517,9 +517,7 @@ class Images(Drawn):
             if not key.endswith("W"):
                 value += 0.3 * rng.standard_normal(value.shape)
         if rng.random() < 0.2:
-            pixels = Pixels(self.X.shape[1:], np.ones(C), np.ones(C), dtype=np.float64)
-            self.net = Sequential([pixels, *self.net.layers])
-            self.X = self.X.reshape(N, -1)
+            self.net = Sequential([Pixels(self.X, np.float64), *self.net.layers])
 
     def convolution(self) -> list[Layer]:
         """A convolution with what follows it, at times a residual layer as well."""
