@@ -17,7 +17,7 @@ BUILD = ROOT / "build"
 def main() -> int:
     """Build everything, and prove it if asked to; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    help_ = "grade these notebooks with nbgrader, too, for example 01 05; none means all but 12 and 17"
+    help_ = "grade these notebooks with nbgrader, too, for example 01 05; none: all but 12 and 17"
     parser.add_argument("--prove", nargs="*", metavar="NN", help=help_)
     numbers = parser.parse_args().prove
     build(BUILD)
