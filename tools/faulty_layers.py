@@ -119,7 +119,7 @@ CONVOLUTIONS = (  # a loop over places, one over the entries of a window, and no
 POOLS = (
     """
 def backward(self, dOut):
-    X, size = self.memory, self.size
+    (X, _), size = self.memory, self.size
     dX = np.zeros_like(X)
     for n, p, q, c in np.ndindex(dOut.shape):
         window = X[n, p * size : (p + 1) * size, q * size : (q + 1) * size, c]
@@ -129,7 +129,7 @@ def backward(self, dOut):
 """,
     """
 def backward(self, dOut):
-    X, size = self.memory, self.size
+    (X, _), size = self.memory, self.size
     over = lambda A: A.repeat(size, axis=1).repeat(size, axis=2)
     return over(dOut) * (X == over(max_pool(X, size)))
 """,

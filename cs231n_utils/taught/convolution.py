@@ -16,6 +16,7 @@ from cs231n_utils.validation import (
     check_convolution,
     check_counts,
     check_network,
+    check_pad,
     check_tiles,
     check_upstream,
 )
@@ -92,8 +93,7 @@ def conv2d_backward(
     dZ: np.ndarray, X: np.ndarray, W: np.ndarray, stride: int = 1, pad: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dX, dW and db of Z = conv2d(X, W, b, stride, pad), from dZ (N, P, Q, F)."""
-    check_convolution(X, W, stride, pad)
-    check_upstream(dZ, (*windows(padded(X, pad), W.shape[:2], stride).shape[:3], W.shape[3]))
+    check_convolution(X, W, stride, pad, dZ=dZ)
     dX = images_gradient(dZ, W, X.shape[1:3], stride, pad)
     dW = filters_gradient(dZ, X, W.shape[:2], stride, pad)
     return dX, dW, bias_gradient(dZ)
@@ -110,16 +110,18 @@ def max_pool(X: np.ndarray, size: int) -> np.ndarray:
     return reduce(np.maximum, phases(X, size))  # (16.18)
 
 
-def max_pool_backward(dA: np.ndarray, X: np.ndarray, size: int) -> np.ndarray:
+def max_pool_backward(
+    dA: np.ndarray, X: np.ndarray, size: int, A: np.ndarray | None = None
+) -> np.ndarray:
     """Gradient dX of A = max_pool(X, size), from dA: all of it to the first of the largest."""
-    A = max_pool(X, size)
+    A = max_pool(X, size) if A is None else A  # it may be at hand
     check_upstream(dA, A.shape)
     dX = np.empty_like(X)
-    free = np.ones(A.shape, bool)  # nothing has taken the gradient of this window yet
-    for entry, dentry in zip(phases(X, size), phases(dX, size), strict=True):
-        largest = free & (entry == A)
-        np.multiply(dA, largest, out=dentry)  # (16.19)
-        free &= ~largest
+    for few in blocks(X):
+        rest = dA[few]  # what no entry has taken yet
+        for entry, dentry in zip(phases(X[few], size), phases(dX[few], size), strict=True):
+            np.multiply(rest, entry == A[few], out=dentry)  # (16.19)
+            rest = rest - dentry
     return dX
 
 
@@ -146,10 +148,10 @@ class Conv2D(Layer):
                  pad: int = 0, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         check_counts(input_size=input_size, output_size=output_size, size=size, stride=stride)
-        W = random_filters((size, size, input_size, output_size), std, rng, dtype)
-        super().__init__(W=W, b=np.zeros(output_size, dtype))
+        super().__init__(W=random_filters((size, size, input_size, output_size), std, rng, dtype),
+                         b=np.zeros(output_size, dtype))
         self.input_size, self.output_size = input_size, output_size
-        self.stride, self.pad = stride, pad
+        self.stride, self.pad = stride, check_pad(pad)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X
@@ -157,6 +159,7 @@ class Conv2D(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X, W, how = self.remembered(), self.params["W"], (self.stride, self.pad)
+        check_convolution(X, W, *how, dZ=dOut)
         self.grads = {"W": filters_gradient(dOut, X, W.shape[:2], *how), "b": bias_gradient(dOut)}
         return images_gradient(dOut, W, X.shape[1:3], *how) if self.needs_dX else dOut
 
@@ -170,8 +173,10 @@ class MaxPool2D(Layer):
         self.size = size
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        self.memory = X
-        return max_pool(X, self.size)
+        A = max_pool(X, self.size)
+        self.memory = X, A
+        return A
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return max_pool_backward(dOut, self.remembered(), self.size)
+        X, A = self.remembered()
+        return max_pool_backward(dOut, X, self.size, A)
