@@ -73,8 +73,8 @@ class Recipe:
 RECIPES = {
     "short": Recipe(epochs=4),
     "middle": Recipe(epochs=14),
-    "long": Recipe((32, 64, 192), (-2, -1), epochs=28),
-    "hour": Recipe((64, 128, 256), (-2, -1), epochs=30),
+    "long": Recipe((32, 64, 192), (-2, -1), epochs=36),
+    "hour": Recipe((64, 128, 256), (-2, -1), epochs=48),
 }
 WHOLE = Recipe(epochs=4)
 ABLATION = {

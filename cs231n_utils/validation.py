@@ -59,6 +59,22 @@ def check_inputs(X: np.ndarray, num_features: int | None) -> np.ndarray:
     return X
 
 
+def check_examples(*arrays: np.ndarray) -> int:
+    """Return the number of examples of a batch, with as many labels if there are any.
+
+    Raises
+    ------
+    ValueError
+        When an array is empty, or two have different lengths.
+    """
+    lengths = [len(array) for array in arrays]
+    if min(lengths) == 0:
+        raise ValueError("X holds no examples: a batch needs at least one")
+    if len(set(lengths)) > 1:
+        raise ValueError(f"X holds {lengths[0]} examples, but y {lengths[1]} labels")
+    return lengths[0]
+
+
 def check_labels(y: np.ndarray, num_examples: int, num_classes: int) -> np.ndarray:
     """Return labels as an array of whole numbers from 0 to C - 1.
 
@@ -319,6 +335,22 @@ def check_residual(chain: Any) -> None:
         )
 
 
+def check_added(chain: Any, X: np.ndarray, out: np.ndarray) -> None:
+    """Refuse what a residual layer cannot add to its input X.
+
+    Raises
+    ------
+    ValueError
+        When it has another shape: NumPy would repeat an image of one pixel.
+    """
+    if np.shape(out) != np.shape(X):
+        raise ValueError(
+            f"{describe(chain)} adds what enters, {np.shape(X)}, to what leaves its layers, "
+            f"{np.shape(out)}: the shapes must be equal; pad=1 keeps the size of images under "
+            "windows of 3x3"
+        )
+
+
 def check_rows(layer: Any, X: np.ndarray) -> np.ndarray:
     """Return rows X of as many numbers as the layer takes.
 
@@ -381,9 +413,14 @@ def check_images(X: np.ndarray) -> np.ndarray:
 
 
 def check_convolution(
-    X: np.ndarray, W: np.ndarray, stride: int, pad: int, b: np.ndarray | None = None
+    X: np.ndarray,
+    W: np.ndarray,
+    stride: int,
+    pad: int,
+    b: np.ndarray | None = None,
+    dZ: np.ndarray | None = None,
 ) -> None:
-    """Refuse images X, filters W (rows, columns, channels, filters) and b that do not fit.
+    """Refuse images X, filters W (rows, columns, channels, filters), b and dZ that do not fit.
 
     Raises
     ------
@@ -406,14 +443,32 @@ def check_convolution(
             f"shape ({W.shape[3]},), not {np.shape(b)}"
         )
     check_counts(stride=stride)
-    if isinstance(pad, bool) or not isinstance(pad, int | np.integer) or pad < 0:
-        raise ValueError(f"pad must be a whole number, at least 0, not {pad!r}")
+    check_pad(pad)
     rows, columns = (size + 2 * pad for size in X.shape[1:3])
     if W.shape[0] > rows or W.shape[1] > columns:
         raise ValueError(
             f"windows of {W.shape[0]}x{W.shape[1]} do not fit into images of {rows}x{columns}, "
             f"a margin of {pad} included: take smaller filters, or a larger pad"
         )
+    if dZ is not None:
+        places = [
+            (size - window) // stride + 1
+            for size, window in zip((rows, columns), W.shape[:2], strict=True)
+        ]
+        check_upstream(dZ, (len(X), *places, W.shape[3]))
+
+
+def check_pad(pad: int) -> int:
+    """Return the width of a margin, in pixels.
+
+    Raises
+    ------
+    ValueError
+        Unless it is a whole number, at least 0.
+    """
+    if isinstance(pad, bool) or not isinstance(pad, int | np.integer) or pad < 0:
+        raise ValueError(f"pad must be a whole number, at least 0, not {pad!r}")
+    return pad
 
 
 def check_upstream(dZ: np.ndarray, shape: tuple[int, ...]) -> None:

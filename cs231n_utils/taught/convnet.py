@@ -21,7 +21,7 @@ from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import smoothed_loss, softmax
 from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.types import Augment, History
-from cs231n_utils.validation import check_counts
+from cs231n_utils.validation import check_counts, check_examples
 
 
 class Pixels(Layer):
@@ -109,7 +109,7 @@ class Copies:
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:
         """The results of task(model, slice, ...), a slice of each array, in their order."""
-        count = min(len(self.models), len(arrays[0]))
+        count = min(len(self.models), check_examples(*arrays))
         slices = zip(*(np.array_split(array, count) for array in arrays), strict=True)
         running = [
             self.threads.submit(copy_context().run, task, model, *each)
@@ -155,7 +155,7 @@ class Slices(Copies):
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Scores (N, C) of inputs X, a few hundred at a time."""
-        chunks = np.array_split(X, -(-len(X) // (250 * len(self.models))))
+        chunks = np.array_split(X, 1 + len(X) // (250 * len(self.models)))
         parts = [self.at_once(lambda model, X: model.scores(X), chunk) for chunk in chunks]
         return np.concatenate([scores for part in parts for scores in part])
 

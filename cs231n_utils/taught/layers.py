@@ -18,6 +18,7 @@ from cs231n_utils.taught.losses import l2_penalty, softmax_loss
 from cs231n_utils.types import Params
 from cs231n_utils.validation import (
     as_rows,
+    check_added,
     check_batch,
     check_chain,
     check_counts,
@@ -230,7 +231,9 @@ class Residual(Chain):
         check_residual(self)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        return X + super().forward(X, training)  # (13.20)
+        out = super().forward(X, training)
+        check_added(self, X, out)
+        return X + out  # (13.20)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut + super().backward(dOut)  # (13.22)
