@@ -1,0 +1,160 @@
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/19_autograd.ipynb
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+def unbroadcast(G: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Gradient of an array of a shape, from that of its broadcast form: a sum over all copies."""
+    added = G.ndim - len(shape)
+    stretched = [added + axis for axis, size in enumerate(shape) if size == 1]
+    return G.sum(axis=(*range(added), *stretched)).reshape(shape)
+
+
+class Recorded:
+    """An array of floats that remembers which operation made it, and from what.
+
+    Parameters
+    ----------
+    data
+        Numbers; whole numbers become floats.
+    parents
+        Tensors that it was made from, each with a function that takes the gradient of this array
+        to its share of the parent's.
+    constant
+        Whether nobody needs the gradient: of data, for example.
+
+    Attributes
+    ----------
+    grad
+        The sum of the gradients that `backward` has brought so far, an array; None before.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves array + tensor to the tensor
+
+    def __init__(self, data: Any, *parents: tuple[Any, Any], constant: bool = False) -> None:
+        data = np.asarray(data)
+        self.data = data.astype(np.result_type(data, np.float32), copy=False)
+        self.grad: np.ndarray | None = None
+        self.parents = [(parent, vjp) for parent, vjp in parents if not parent.constant]
+        self.constant = constant or bool(parents and not self.parents)
+
+    def lift(self, other: Any) -> "Tensor":
+        """Numbers as a constant of the same dtype; a Tensor as it is."""
+        if isinstance(other, Tensor):
+            return other
+        return Tensor(np.asarray(other, self.data.dtype), constant=True)
+
+    def order(self) -> list[Any]:
+        """Every tensor that this one depends on, itself first, each before its parents."""
+        finished, seen, stack = [], set(), [(self, False)]
+        while stack:
+            node, parents_finished = stack.pop()
+            if parents_finished:
+                finished.append(node)
+            elif node not in seen:
+                seen.add(node)
+                stack += [(node, True), *((parent, False) for parent, _ in node.parents)]
+        return finished[::-1]
+
+    def backward(self, gradient: Any = 1.0) -> None:
+        """Add to each `grad` the gradient of this number; of an array, times `gradient`, summed."""
+        arrived = {self: np.broadcast_to(gradient, self.data.shape).astype(self.data.dtype)}
+        for node in self.order():
+            G = arrived.pop(node)
+            node.grad = G if node.grad is None else node.grad + G
+            for parent, vjp in node.parents:
+                share = vjp(G)
+                if share.shape != parent.data.shape:
+                    share = unbroadcast(share, parent.data.shape)
+                arrived[parent] = arrived[parent] + share if parent in arrived else share
+
+
+class Tensor(Recorded):
+    """Adds what can be computed: operators, functions, sums, shapes and entries."""
+
+    def __add__(self, other: Any) -> "Tensor":
+        other = self.lift(other)
+        return Tensor(self.data + other.data, (self, lambda G: G), (other, lambda G: G))
+
+    def __mul__(self, other: Any) -> "Tensor":
+        other = self.lift(other)
+        A, B = self.data, other.data
+        return Tensor(A * B, (self, lambda G: G * B), (other, lambda G: A * G))
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        other = self.lift(other)
+        A, B = self.data, other.data
+        if B.ndim == 1:
+            return (self @ other.reshape(-1, 1)).sum(axis=-1)  # a column
+        if A.ndim == 1:
+            return (self.reshape(1, -1) @ other).sum(axis=-2)  # a row
+        return Tensor(A @ B, (self, lambda G: G @ B.swapaxes(-1, -2)),
+                      (other, lambda G: A.swapaxes(-1, -2) @ G))
+
+    def __pow__(self, power: float) -> "Tensor":
+        return Tensor(self.data**power, (self, lambda G: G * power * self.data ** (power - 1)))
+
+    def __neg__(self) -> "Tensor":
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return self + -self.lift(other)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return self * self.lift(other) ** -1.0
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return self.lift(other) - self
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return self.lift(other) / self
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return self.lift(other) @ self
+
+    def exp(self) -> "Tensor":
+        Y = np.exp(self.data)
+        return Tensor(Y, (self, lambda G: G * Y))
+
+    def log(self) -> "Tensor":
+        return Tensor(np.log(self.data), (self, lambda G: G / self.data))
+
+    def relu(self) -> "Tensor":
+        return Tensor(np.maximum(self.data, 0), (self, lambda G: G * (self.data > 0)))
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        shape, kept = self.data.shape, self.data.sum(axis=axis, keepdims=True)
+        total = kept if keepdims else kept.squeeze(axis)
+        return Tensor(total, (self, lambda G: np.broadcast_to(G.reshape(kept.shape), shape)))
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        total = self.sum(axis, keepdims)
+        return total * (total.data.size / self.data.size)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        kept = self.data.max(axis=axis, keepdims=True)
+        at = (self.data == kept).astype(kept.dtype)  # several may be largest
+        top, share = kept if keepdims else kept.squeeze(axis), at / at.sum(axis, keepdims=True)
+        return Tensor(top, (self, lambda G: G.reshape(kept.shape) * share))
+
+    def reshape(self, *shape: int) -> "Tensor":
+        return Tensor(self.data.reshape(*shape), (self, lambda G: G.reshape(self.data.shape)))
+
+    def transpose(self, *axes: int) -> "Tensor":
+        back = np.argsort(axes) if axes else None
+        return Tensor(self.data.transpose(*axes), (self, lambda G: G.transpose(back)))
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        def scatter(G: np.ndarray) -> np.ndarray:
+            taken = np.zeros_like(self.data)
+            np.add.at(taken, index, G)  # an entry may be taken several times
+            return taken
+
+        return Tensor(self.data[index], (self, scatter))

@@ -1,0 +1,82 @@
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/18_looking_inside.ipynb
+"""
+
+from typing import Any
+
+import numpy as np
+
+from cs231n_utils.taught import training
+
+
+def score_gradient(model: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Gradient of one score of every image, that of its class, as images of the same shape."""
+    S = model.scores(images)  # as in prediction: no image depends on another
+    dS = np.zeros_like(S)
+    dS[np.arange(len(S)), classes] = 1  # (18.1)
+    return model.backward(dS)
+
+
+def loss_gradient(model: Any, images: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Gradient of every image's own loss, as images of the same shape."""
+    _, dS = model.loss_of_scores(model.scores(images), y)
+    return len(images) * model.backward(dS)  # (18.2) of its own loss, not of the mean
+
+
+def occlusion(model: Any, images: np.ndarray, classes: np.ndarray, size: int,
+              grey: float = 0.0) -> np.ndarray:
+    """Fall (N, P, Q) of one score of every image when a patch of size x size turns grey."""
+    N, rows, columns, _ = images.shape
+    who = np.arange(N)
+    before = model.scores(images)[who, classes]
+    fall = np.empty((N, rows // size, columns // size), before.dtype)
+    for p, q in np.ndindex(fall.shape[1:]):
+        covered = images.copy()
+        covered[:, p * size : (p + 1) * size, q * size : (q + 1) * size] = grey
+        fall[:, p, q] = before - model.scores(covered)[who, classes]  # (18.3)
+    return fall
+
+
+def sign_step(model: Any, images: np.ndarray, y: np.ndarray, eps: float, low: float = 0.0,
+              high: float = 1.0) -> np.ndarray:
+    """Images moved by eps, each number in the direction that raises the loss, within a range."""
+    moved = images + eps * np.sign(loss_gradient(model, images, y))  # (18.9)
+    return np.clip(moved, low, high)
+
+
+def sign_steps(model: Any, images: np.ndarray, y: np.ndarray, eps: float, count: int = 10,
+               low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Images moved by several smaller sign steps, no number by more than eps."""
+    moved = images
+    for _ in range(count):
+        moved = sign_step(model, moved, y, 2.5 * eps / count, low, high)
+        moved = np.clip(moved, images - eps, images + eps)  # (18.10)
+    return moved
+
+
+class Hardened:
+    """A model that is trained on images that a sign step has moved against it.
+
+    Parameters
+    ----------
+    model
+        A Sequential.
+    eps
+        How far each number moves.
+    low, high
+        The range of the numbers.
+    """
+
+    def __init__(self, model: Any, eps: float, low: float = 0.0, high: float = 1.0) -> None:
+        self.model, self.eps, self.low, self.high = model, eps, low, high
+        self.params, self.state = model.params, model.state
+        self.predict = model.predict
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
+        """Scores (N, C) when y is None; otherwise the loss at moved images, and its gradients."""
+        if y is not None:
+            X = sign_step(self.model, X, y, self.eps, self.low, self.high)
+        return self.model.loss(X, y, reg)  # (18.12)
+
+    train = training.train  # the loop of 08_training, as a method
