@@ -74,10 +74,11 @@ $(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm 
 .venv/.student: EXTRAS := lab
 .venv/.developer: EXTRAS := test,publish
 .venv/.browser: EXTRAS := browser
+.venv/.pytorch: EXTRAS := pytorch
 .venv/.benchmarks: EXTRAS := bench
 .venv/.browser .venv/.benchmarks: .venv/.developer
 
-.venv/.student .venv/.developer .venv/.browser .venv/.benchmarks: pyproject.toml constraints.txt | .venv/.whole
+.venv/.student .venv/.developer .venv/.browser .venv/.pytorch .venv/.benchmarks: pyproject.toml constraints.txt | .venv/.whole
 	@rm -f .venv/.whole
 	@$(BIN)/python -m pip install --quiet --upgrade pip  # older ones show no progress
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'

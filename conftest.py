@@ -11,7 +11,7 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 from cs231n_utils.datasets import load_cifar10
-from publish.notebook import ROOT, tags
+from publish.notebook import ROOT, missing_package, tags
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -70,16 +70,17 @@ def lacking_data(cells):
 
 
 def pytest_collection_modifyitems(items):
-    """Put each notebook's contract behind its last cell; skip what lacks its data."""
+    """Put each notebook's contract behind its last cell; skip what lacks its data or a package."""
     cells = [item for item in items if isinstance(item.parent, IPyNbFile)]
-    reason = missing_data() if cells else ""
+    no_data = missing_data() if cells else ""
     for notebook in dict.fromkeys(item.parent for item in cells):
         own = [item for item in cells if item.parent is notebook]
         contract = ContractItem.from_parent(notebook, name="contract")
         items.insert(items.index(own[-1]) + 1, contract)
-        lacking = lacking_data(own) if reason else []
+        reason = missing_package(item.cell.source for item in own)
+        lacking = own if reason else lacking_data(own) if no_data else []
         for item in [*lacking, *([contract] if lacking == own else [])]:
-            item.add_marker(pytest.mark.skip(reason=reason))
+            item.add_marker(pytest.mark.skip(reason=reason or no_data))
 
 
 @pytest.hookimpl(trylast=True)

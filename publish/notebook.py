@@ -2,10 +2,11 @@
 
 import ast
 import base64
+import importlib.util
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -27,6 +28,8 @@ MARKER = re.compile(rf"^ *(?:{BEGIN}|{END})\n", re.M)
 WORDS_A_MINUTE, EQUATIONS_A_MINUTE, LINES_A_MINUTE = 130, 1, 10  # that a student reads
 MINUTES = {"warm-up": 5, "find the bug": 10, "": 20}  # for an exercise of each kind
 PLUMBING = {"print", "display", "explore", "plots", "fig", "ax", "axes", "left", "middle", "right"}
+TORCH = re.compile(r"^ *(?:import|from) torch\b", re.M)
+NO_TORCH = "PyTorch is not here: python -m pip install torch"
 LINTER = re.compile(r"  # noqa: \w+(?:, \w+)*(?:  (.*))?$", re.M)  # a remark may follow
 
 
@@ -121,6 +124,12 @@ def size(output: NotebookNode) -> tuple[int, int]:
     return width, height
 
 
+def missing_package(sources: Iterable[str]) -> str:
+    """Why code cannot run here, and what mends it, or "": PyTorch is an extra of its own."""
+    imports = TORCH.search("\n".join(sources))
+    return NO_TORCH if imports and importlib.util.find_spec("torch") is None else ""
+
+
 class Times(NamedTuple):
     """Minutes of a reader without and with the exercises, and seconds to run."""
 
@@ -203,6 +212,11 @@ class Notebook:
     def tagged(self, tag: str) -> list[NotebookNode]:
         """The cells with that tag."""
         return [cell for cell in self.cells if tag in tags(cell)]
+
+    @property
+    def missing_package(self) -> str:
+        """Why it cannot run here, and what mends it, or ""."""
+        return missing_package(cell.source for cell in self.code)
 
     @property
     def open_code(self) -> list[NotebookNode]:

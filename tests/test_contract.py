@@ -175,7 +175,7 @@ def test_damage_is_seen_by_its_rule_alone(rule, damage):
 
 
 def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):
-    """A damage of each kind, seen in the kernel; a notebook that lacks CIFAR-10 is skipped."""
+    """A damage of each kind, seen in the kernel; one that lacks CIFAR-10 or PyTorch is skipped."""
     draft = Draft()
     draft.replace("vectorized", "", "S = W.sum(axis=1)")
     draft.replace("figure", "", "1 / 0")
@@ -185,17 +185,23 @@ def test_pytest_tells_what_is_seen_while_cells_run(tmp_path):
     nbformat.write(content, tmp_path / "07_small.ipynb")  # as number 07 it lacks its witnesses
     draft.replace("imports", "", "load_cifar10()")
     nbformat.write(draft.notebook().content, tmp_path / "12_small.ipynb")
+    draft.replace("imports", "load_cifar10()", "import torch")
+    nbformat.write(draft.notebook().content, tmp_path / "20_small.ipynb")
+    hidden = "import sys\nsys.modules['torch'] = None"  # as where it is not installed
+    (tmp_path / "sitecustomize.py").write_text(hidden)
     command = [sys.executable, "-m", "pytest", "-n0", "-rs", "-p", "conftest"]
     command += ["-c", "pyproject.toml", f"--rootdir={ROOT}", str(tmp_path)]
-    environment = os.environ | {"CS231N_DATA": str(tmp_path)}
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"CS231N_DATA": str(tmp_path), "PYTHONPATH": path}
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     _, _, seen = result.stdout.partition("07_small.ipynb: contract")
     for kind in Observer(draft.notebook(), {}, {}).violations():
         assert f"{kind}: " in seen, result.stdout
-    assert "`make data`" in seen
-    assert f"{len(draft.notebook().code) + 1} skipped" in seen  # cells and contract
+    number = len(draft.notebook().code) + 1  # cells and contract
+    for reason in ["`make data`", "python -m pip install torch"]:
+        assert re.search(rf"SKIPPED \[{number}\] .*{reason}", seen), result.stdout
 
 
 def test_every_rule_has_its_damage():

@@ -7,10 +7,11 @@ from mutants import run
 
 from publish.notebook import Notebook
 
-FILES = [path for path in mutants.FILES if path.stem not in mutants.LONG]
+MISSING = {each.number for each in Notebook.series() if each.missing_package}
+WITHOUT = {"10", *mutants.LONG, *MISSING}
+FILES = [path for path in mutants.FILES if path.stem not in WITHOUT]
 MUTANTS = [mutant for path in FILES for mutant in mutants.read(path)]
 pytestmark = pytest.mark.slow
-WITHOUT = {"10", *mutants.LONG}
 NUMBERS = [each.number for each in Notebook.series() if each.number not in WITHOUT]
 
 

@@ -48,7 +48,7 @@ def test_what_is_installed_is_what_the_notebooks_import():
             imported.add(plain or parts)
     around = {"IPython", "jupyter_client", "nbformat"}  # where a notebook runs, they are
     foreign = imported - sys.stdlib_module_names - {"cs231n_utils"} - around
-    assert foreign == requirements(PROJECT["dependencies"]).keys()
+    assert foreign == requirements(PROJECT["dependencies"] + EXTRAS["pytorch"]).keys()
 
 
 def test_installing_replaces_nothing_in_a_hosted_notebook():

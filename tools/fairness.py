@@ -176,6 +176,9 @@ def main() -> int:
     names = sys.argv[1:] or [f"{number:02d}" for number in range(1, 13)]
     count = 0
     for notebook in Notebook.series(*(name for name in names if name not in LONG)):
+        if missing := notebook.missing_package:
+            print(f"{notebook.name}: left out: {missing}")
+            continue
         print(f"{notebook.name}: {len(notebook.tagged('check'))} checks")
         for row in list(rows(notebook)):
             print(f"  {row.missing:28} loses {', '.join(row.lost) or 'nothing'}")

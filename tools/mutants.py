@@ -168,7 +168,7 @@ def copied(names: dict[str, object]) -> dict[str, object]:
     memo = {id(value): value for value in names.values() if isinstance(value, types.ModuleType)}
     with mock.patch.object(Artist, "__deepcopy__", lambda artist, _: artist, create=True):
         for name, value in names.items():
-            with contextlib.suppress(TypeError):
+            with contextlib.suppress(TypeError, RuntimeError):
                 copies[name] = copy.deepcopy(value, memo)
     return copies
 
@@ -193,7 +193,12 @@ def planted(mutant: Mutant | None) -> Iterator[None]:
 def main() -> int:
     """Print the figures; the exit status is 1 when a mutant survives."""
     named = sys.argv[1:] or [path.stem for path in FILES if path.stem not in LONG]
-    mutants = [mutant for path in FILES if path.stem in named for mutant in read(path)]
+    missing = {notebook.number: notebook.missing_package for notebook in Notebook.series(*named)}
+    for number, reason in missing.items():
+        if reason:
+            print(f"notebook {number}: left out: {reason}")
+    kept = [path for path in FILES if path.stem in named and not missing[path.stem]]
+    mutants = [mutant for path in kept for mutant in read(path)]
     survivors: list[Mutant] = []
     faulty = [mutant for mutant in mutants if not mutant.equivalent]
     for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):

@@ -67,6 +67,8 @@ def store(notebooks: list[Notebook]) -> None:
 
 
 def _store(notebook: Notebook) -> str:
+    if missing := notebook.missing_package:
+        return f"{notebook.name:28}not drawn: {missing}"
     begin, widgets = time.perf_counter(), notebook.tagged("widget")
     cells = [new_code_cell(ONE_THREAD)]
     for cell in notebook.code[: notebook.code.index(widgets[-1]) + 1]:

@@ -4,8 +4,8 @@
     python -m publish.pages --in-place    write the outputs into the notebooks, normalised
 
 Prints one line a notebook: code cells, seconds, the budget that the notebook states, and the
-headline result, which is the output of the cell tagged `headline`. A notebook whose data are not
-here is left as it is, and its line says so. The pages are those of the instructors' site.
+headline result, which is the output of the cell tagged `headline`. A notebook whose data or package
+are not here is left as it is, and its line says so. The pages are those of the instructors' site.
 """
 
 import argparse
@@ -51,6 +51,9 @@ def run(notebooks: list[Notebook]) -> Iterator[Notebook]:
     with tqdm(total=total, unit="cell", leave=False) as progress:
         for notebook in notebooks:
             progress.set_description(notebook.name)
+            if missing := notebook.missing_package:
+                progress.write(f"{notebook.name:28}not executed: {missing}")
+                continue
             try:
                 seconds = execute(notebook.content, on_cell_executed=lambda **_: progress.update())
             except CellExecutionError as error:

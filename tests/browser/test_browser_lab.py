@@ -61,6 +61,8 @@ def press(box, control, key, comparison, picture):
 def test_a_notebook_runs_and_its_widgets_answer_to_the_keyboard(page, lab, notebook):
     if notebook.number == "12" and not os.environ.get("CS231N_DATA"):
         pytest.skip("CIFAR-10 is not here: make data, or CS231N_DATA")
+    if notebook.missing_package:
+        pytest.skip(notebook.missing_package)
     run_all(page, lab.format(notebook.name))
     before, moved = outputs(page), 0
     assert [output["evalue"] for output in before if output["output_type"] == "error"] == []
