@@ -1,4 +1,4 @@
-"""A class on one machine: students execute every notebook but 12 and 17 at once.
+"""A class on one machine: students execute every notebook but 12, 17 and 18 at once.
 
     python -m benchmarks.classroom         a class of 20
     python -m benchmarks.classroom 40      a class of 40

@@ -1,6 +1,6 @@
 """Seconds of every notebook, as a student's kernel runs it: quiet, beside busy programs, and two.
 
-    python -m benchmarks.series          every notebook but 12 and 17
+    python -m benchmarks.series          every notebook but 12, 17 and 18
     python -m benchmarks.series 04 07    two of them
 
 Each notebook runs in three ways: alone; beside two endless loops for each processor; and twice at

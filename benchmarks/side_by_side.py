@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 QUARTILES = (25, 50, 75)
-LONG = ("12", "17")  # notebooks that train for minutes
+LONG = ("12", "17", "18")  # notebooks that train for minutes
 WARM_UP = 5  # steps of a training run that are not counted
 
 

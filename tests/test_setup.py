@@ -41,14 +41,16 @@ def requirements(lines):
 
 
 def test_what_is_installed_is_what_the_notebooks_import():
-    imported = set()
-    for path in [*ROOT.glob("cs231n_utils/**/*.py"), *ROOT.glob("notebooks/*.ipynb")]:
-        text = path.read_text(encoding="utf-8")
-        for plain, parts in re.findall(r'^[ "]*(?:import (\w+)|from (\w+)\S* import)', text, re.M):
-            imported.add(plain or parts)
+    pattern = re.compile(r'^[ "]*(?:import (\w+)|from (\w+)\S* import)', re.M)
+    imports = {
+        path.stem: {plain or parts for plain, parts in pattern.findall(path.read_text("utf-8"))}
+        for path in [*ROOT.glob("cs231n_utils/**/*.py"), *ROOT.glob("notebooks/*.ipynb")]
+    }
+    imported = set().union(*imports.values())
     around = {"IPython", "jupyter_client", "nbformat"}  # where a notebook runs, they are
     foreign = imported - sys.stdlib_module_names - {"cs231n_utils"} - around
     assert foreign == requirements(PROJECT["dependencies"] + EXTRAS["pytorch"]).keys()
+    assert [name for name, found in imports.items() if "torch" in found] == ["20_pytorch"]
 
 
 def test_installing_replaces_nothing_in_a_hosted_notebook():

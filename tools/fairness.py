@@ -173,7 +173,7 @@ def silent() -> Iterator[None]:
 
 def main() -> int:
     """Print the rows; the exit status is 1 when a point is lost or given unfairly."""
-    names = sys.argv[1:] or [f"{number:02d}" for number in range(1, 13)]
+    names = sys.argv[1:] or [notebook.number for notebook in Notebook.series()]
     count = 0
     for notebook in Notebook.series(*(name for name in names if name not in LONG)):
         if missing := notebook.missing_package:
