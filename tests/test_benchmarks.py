@@ -1,4 +1,4 @@
-"""The series of runs of `benchmarks.convnet`: what is kept, continued and read again."""
+"""Benchmarks: runs that are kept, continued and read again, and contenders that compute the same."""
 
 from dataclasses import replace
 from unittest import mock
@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from benchmarks import convnet
+from benchmarks import autograd, convnet
 from benchmarks.convnet import ABLATION, RECIPES, Recipe
 from cs231n_utils.datasets import CIFAR10_CLASSES, Dataset
 
@@ -55,3 +55,17 @@ def test_the_whisker_holds_the_truth(seeds):
         mean, whisker = convnet.effect(changed + rng.standard_normal(100), np.zeros(100))
         held += abs(mean) <= whisker
     assert 0.9 < held / 200 < 1
+
+
+@pytest.mark.parametrize("name", autograd.CASES)
+def test_the_engine_computes_what_the_passes_by_hand_do(name):
+    case = autograd.CASES[name](np.float64)
+    autograd.check_same(case, tolerance=1e-10)
+    wrong = replace(case, engines={"engine": lambda params, X: 2 * case_scores(case, params, X)})
+    with pytest.raises(AssertionError):
+        autograd.check_same(wrong, tolerance=1e-10)
+
+
+def case_scores(case, params, X):
+    """Scores by the first way of the engine."""
+    return next(iter(case.engines.values()))(params, X)
