@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.side_by_side import BUILD, print_conditions, save
+from benchmarks.side_by_side import BUILD, kept, print_conditions, save
 from cs231n_utils.datasets import Dataset, load_cifar10
 from cs231n_utils.plots import COLORS, MARKERS, subplots
 from cs231n_utils.taught.convnet import (
@@ -122,14 +122,7 @@ def file_of(recipe: Recipe, seed: int) -> Path:
 
 def run(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
     """What a recipe with one seed reached: from its file, or trained now."""
-    path = file_of(recipe, seed)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished.npz")
-        np.savez(unfinished, **trained(recipe, seed, cifar))
-        unfinished.rename(path)
-    with np.load(path) as file:
-        return dict(file)
+    return kept(file_of(recipe, seed), lambda: trained(recipe, seed, cifar))
 
 
 def trained(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
@@ -169,10 +162,10 @@ def right(model: Slices, images: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def restored(recipe: Recipe, seed: int, cifar: Dataset) -> Slices:
     """The network that a run left."""
-    kept, model = run(recipe, seed, cifar), network(recipe, as_images(cifar.X_train))
+    found, model = run(recipe, seed, cifar), network(recipe, as_images(cifar.X_train))
     for name, arrays in [("param", model.params), ("state", model.state)]:
         for key, value in arrays.items():
-            value[...] = kept[f"{name} {key}"]
+            value[...] = found[f"{name} {key}"]
     return Slices(model)  # whose copies start with these arrays
 
 
@@ -186,15 +179,15 @@ def measure(name: str, recipe: Recipe, seeds: int, cifar: Dataset) -> list[dict[
     """Run a recipe with all seeds; print a line for each, and their mean and deviation."""
     runs = []
     for seed in range(seeds):
-        kept = run(recipe, seed, cifar)
-        runs.append(kept)
-        minutes, processor = (float(kept[key]) for key in ("minutes", "processor"))
-        alone, averaged = kept["right"].mean(axis=1)
+        found = run(recipe, seed, cifar)
+        runs.append(found)
+        minutes, processor = (float(found[key]) for key in ("minutes", "processor"))
+        alone, averaged = found["right"].mean(axis=1)
         line = f"{minutes:>9.1f}{processor:>11.1f}{alone:>9.2%}{averaged:>10.2%}"
         print(f"{name:22}{recipe.epochs:>7}{seed:>6}{line}", flush=True)
     if seeds > 1:
-        means = [np.mean([kept[key] for kept in runs]) for key in ("minutes", "processor")]
-        alone, averaged = np.transpose([kept["right"].mean(axis=1) for kept in runs])
+        means = [np.mean([found[key] for found in runs]) for key in ("minutes", "processor")]
+        alone, averaged = np.transpose([found["right"].mean(axis=1) for found in runs])
         line = f"{means[0]:>9.1f}{means[1]:>11.1f}   {spread(alone)}   {spread(averaged)}"
         print(f"{name:22}{recipe.epochs:>7}  mean{line}", flush=True)
     return runs
@@ -223,7 +216,9 @@ def effect(changed: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
 
 def print_effects(measured: dict[str, list[dict[str, np.ndarray]]]) -> None:
     """Print what each row of the ablation loses to the first, in points of accuracy."""
-    results = {name: np.stack([kept["right"] for kept in runs]) for name, runs in measured.items()}
+    results = {
+        name: np.stack([found["right"] for found in runs]) for name, runs in measured.items()
+    }
     whole = results.pop("whole")
     effects = {"not averaged": effect(whole[:, 0], whole[:, 1])}
     effects |= {name: effect(value[:, 1], whole[:, 1]) for name, value in results.items()}
@@ -245,9 +240,9 @@ def draw(measured: dict[str, list[dict[str, np.ndarray]]]) -> None:
     """Draw accuracy against minutes: means, and whiskers of one standard deviation."""
     fig, ax = subplots(figsize=(7, 4.5))
     for style, averaged in enumerate([False, True]):
-        values = [[100 * kept["right"][int(averaged)].mean() for kept in runs]
+        values = [[100 * found["right"][int(averaged)].mean() for found in runs]
                   for runs in measured.values()]  # fmt: skip
-        minutes = [np.mean([kept["minutes"] for kept in runs]) for runs in measured.values()]
+        minutes = [np.mean([found["minutes"] for found in runs]) for runs in measured.values()]
         order = np.argsort(minutes)
         deviations = [np.std(value, ddof=1) if len(value) > 1 else 0 for value in values]
         ax.errorbar(

@@ -104,6 +104,17 @@ def print_conditions(*packages):
         print(f"  {os.getloadavg()[0]:.1f} programs running on {os.cpu_count()} processors")
 
 
+def kept(path, make):
+    """Arrays by name: from a file, or made now by a function and kept there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished.npz")
+        np.savez(unfinished, **make())
+        unfinished.rename(path)
+    with np.load(path) as file:
+        return dict(file)
+
+
 def save(fig, name):
     """Write a figure to build/benchmarks/."""
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Benchmarks: runs that are kept, continued and read again, and contenders that compute the same."""
+"""Benchmarks: runs that are kept and read again, and contenders that compute the same."""
 
 from dataclasses import replace
 from unittest import mock
@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from benchmarks import autograd, convnet
+from benchmarks import adversarial, autograd, convnet
 from benchmarks.convnet import ABLATION, RECIPES, Recipe
 from cs231n_utils.datasets import CIFAR10_CLASSES, Dataset
 
@@ -16,7 +16,8 @@ TINY = Recipe(widths=(2, 3), epochs=16, rate=0.05)
 @pytest.fixture
 def images(monkeypatch, tmp_path):
     """A few random images of bytes, and a folder of their own for the runs."""
-    monkeypatch.setattr(convnet, "BUILD", tmp_path)
+    for series in (convnet, adversarial):
+        monkeypatch.setattr(series, "BUILD", tmp_path)
     rng = np.random.default_rng(0)
     splits = []
     for size in (40, 20, 20):
@@ -55,6 +56,37 @@ def test_the_whisker_holds_the_truth(seeds):
         mean, whisker = convnet.effect(changed + rng.standard_normal(100), np.zeros(100))
         held += abs(mean) <= whisker
     assert 0.9 < held / 200 < 1
+
+
+@pytest.mark.parametrize("levels", [0.0, 4.0])
+def test_images_are_moved_against_a_network_and_the_answers_kept(images, levels):
+    recipe = adversarial.Recipe(TINY, levels)
+    right = adversarial.run(recipe, 0, images)["right"]
+    assert right.shape == (len(adversarial.ATTACKS), len(adversarial.LEVELS), 20)
+    assert (right[:, 0] == right[0, 0]).all(), "at eps = 0 nothing moves"
+    with mock.patch.object(adversarial, "attacked", side_effect=AssertionError("attacked again")):
+        assert np.array_equal(adversarial.run(recipe, 0, images)["right"], right)
+        with pytest.raises(AssertionError, match="attacked again"):
+            adversarial.run(replace(recipe, levels=2.0), 0, images)
+
+
+def test_no_number_moves_further_than_asked_and_the_loss_rises(images):
+    X, y = convnet.as_images(images.X_val), images.y_val
+    model = adversarial.trained(adversarial.Recipe(TINY), 0, images)
+    signs = np.ones(X.shape, np.float32)
+    before = model.loss_of_scores(model.scores(X), y)[0]
+    _, *moved = adversarial.attacks(model, X, y, signs, eps=4)
+    for each in moved:
+        assert np.abs(each - X).max() <= 4.001
+        assert each.min() >= 0
+        assert each.max() <= 255
+        assert model.loss_of_scores(model.scores(each), y)[0] > before
+
+
+def test_where_half_the_accuracy_is_gone():
+    accuracies = np.array([0.8, 0.7, 0.5, 0.3, 0.1, 0.0, 0.0])
+    assert adversarial.halved(accuracies) == "1.50"
+    assert adversarial.halved(np.maximum(accuracies, 0.5)) == "> 16"
 
 
 @pytest.mark.parametrize("name", autograd.CASES)
