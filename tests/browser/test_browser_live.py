@@ -5,7 +5,8 @@ import pytest
 from publish.live import build as live
 from publish.notebook import Notebook
 
-WIDGETS = [(each, cell) for each in Notebook.series() for cell in each.tagged("widget")]
+DRAWN = [notebook for notebook in Notebook.series() if not notebook.missing_package]
+WIDGETS = [(each, cell) for each in DRAWN for cell in each.tagged("widget")]
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A figure</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><main><h1>A figure</h1>{}</main></body></html>"""
@@ -15,7 +16,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A fi
 def folder(tmp_path_factory):
     """Where the pictures of all widgets lie; they are drawn if they are not stored yet."""
     folder = tmp_path_factory.mktemp("pages")
-    live.store(Notebook.series())
+    live.store(DRAWN)
     live.copy(folder / "live")
     return folder
 
