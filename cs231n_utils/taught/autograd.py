@@ -63,7 +63,7 @@ class Recorded:
         return finished[::-1]
 
     def backward(self, gradient: Any = 1.0) -> None:
-        """Add to each `grad` the gradient of this number; of an array, times `gradient`, summed."""
+        """Add to each `grad` the gradient of this number, or of the sum of gradient * array."""
         arrived = {self: np.broadcast_to(gradient, self.data.shape).astype(self.data.dtype)}
         for node in self.order():
             G = arrived.pop(node)
