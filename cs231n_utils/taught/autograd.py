@@ -12,7 +12,7 @@ def unbroadcast(G: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Gradient of an array of a shape, from that of its broadcast form: a sum over all copies."""
     added = G.ndim - len(shape)
     stretched = [added + axis for axis, size in enumerate(shape) if size == 1]
-    return G.sum(axis=(*range(added), *stretched)).reshape(shape)
+    return G.sum(axis=(*range(added), *stretched)).reshape(shape)  # (19.4)
 
 
 class Recorded:
@@ -23,15 +23,16 @@ class Recorded:
     data
         Numbers; whole numbers become floats.
     parents
-        Tensors that it was made from, each with a function that takes the gradient of this array
-        to its share of the parent's.
+        Tensors that it was made from, each with its VJP: a function that takes the gradient of
+        this array to the parent's share.
     constant
         Whether nobody needs the gradient: of data, for example.
 
     Attributes
     ----------
     grad
-        The sum of the gradients that `backward` has brought so far, an array; None before.
+        The sum of the gradients that `backward` has brought so far, an array to be read and not
+        written to: others may share it. None before.
     """
 
     __array_ufunc__ = None  # NumPy leaves array + tensor to the tensor
@@ -43,11 +44,11 @@ class Recorded:
         self.parents = [(parent, vjp) for parent, vjp in parents if not parent.constant]
         self.constant = constant or bool(parents and not self.parents)
 
-    def lift(self, other: Any) -> "Tensor":
+    def lift(self, other: Any) -> Any:
         """Numbers as a constant of the same dtype; a Tensor as it is."""
-        if isinstance(other, Tensor):
+        if isinstance(other, Recorded):
             return other
-        return Tensor(np.asarray(other, self.data.dtype), constant=True)
+        return type(self)(np.asarray(other, self.data.dtype), constant=True)
 
     def order(self) -> list[Any]:
         """Every tensor that this one depends on, itself first, each before its parents."""
@@ -62,16 +63,16 @@ class Recorded:
         return finished[::-1]
 
     def backward(self, gradient: Any = 1.0) -> None:
-        """Add to each `grad` the gradient of this number; of an array, times `gradient`, summed."""
+        """Add to each `grad` the gradient of this number, or of the sum of gradient * array."""
         arrived = {self: np.broadcast_to(gradient, self.data.shape).astype(self.data.dtype)}
         for node in self.order():
             G = arrived.pop(node)
-            node.grad = G if node.grad is None else node.grad + G
+            node.grad = G if node.grad is None else node.grad + G  # (19.6)
             for parent, vjp in node.parents:
                 share = vjp(G)
                 if share.shape != parent.data.shape:
                     share = unbroadcast(share, parent.data.shape)
-                arrived[parent] = arrived[parent] + share if parent in arrived else share
+                arrived[parent] = arrived[parent] + share if parent in arrived else share  # (19.5)
 
 
 class Tensor(Recorded):
@@ -79,25 +80,26 @@ class Tensor(Recorded):
 
     def __add__(self, other: Any) -> "Tensor":
         other = self.lift(other)
-        return Tensor(self.data + other.data, (self, lambda G: G), (other, lambda G: G))
+        return Tensor(self.data + other.data, (self, lambda G: G), (other, lambda G: G))  # (19.7)
 
     def __mul__(self, other: Any) -> "Tensor":
         other = self.lift(other)
-        A, B = self.data, other.data
-        return Tensor(A * B, (self, lambda G: G * B), (other, lambda G: A * G))
+        U, V = self.data, other.data
+        return Tensor(U * V, (self, lambda G: G * V), (other, lambda G: U * G))  # (19.8)
 
     def __matmul__(self, other: Any) -> "Tensor":
         other = self.lift(other)
-        A, B = self.data, other.data
-        if B.ndim == 1:
+        U, V = self.data, other.data
+        if V.ndim == 1:
             return (self @ other.reshape(-1, 1)).sum(axis=-1)  # a column
-        if A.ndim == 1:
+        if U.ndim == 1:
             return (self.reshape(1, -1) @ other).sum(axis=-2)  # a row
-        return Tensor(A @ B, (self, lambda G: G @ B.swapaxes(-1, -2)),
-                      (other, lambda G: A.swapaxes(-1, -2) @ G))
+        return Tensor(U @ V, (self, lambda G: G @ V.swapaxes(-1, -2)),
+                      (other, lambda G: U.swapaxes(-1, -2) @ G))  # (19.13)
 
     def __pow__(self, power: float) -> "Tensor":
-        return Tensor(self.data**power, (self, lambda G: G * power * self.data ** (power - 1)))
+        X = self.data
+        return Tensor(X**power, (self, lambda G: G * power * X ** (power - 1)))  # (19.9)
 
     def __neg__(self) -> "Tensor":
         return self * -1.0
@@ -121,18 +123,20 @@ class Tensor(Recorded):
 
     def exp(self) -> "Tensor":
         Y = np.exp(self.data)
-        return Tensor(Y, (self, lambda G: G * Y))
+        return Tensor(Y, (self, lambda G: G * Y))  # (19.10)
 
     def log(self) -> "Tensor":
-        return Tensor(np.log(self.data), (self, lambda G: G / self.data))
+        return Tensor(np.log(self.data), (self, lambda G: G / self.data))  # (19.11)
 
     def relu(self) -> "Tensor":
-        return Tensor(np.maximum(self.data, 0), (self, lambda G: G * (self.data > 0)))
+        return Tensor(np.maximum(self.data, 0), (self, lambda G: G * (self.data > 0)))  # (19.12)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        shape, kept = self.data.shape, self.data.sum(axis=axis, keepdims=True)
-        total = kept if keepdims else kept.squeeze(axis)
-        return Tensor(total, (self, lambda G: np.broadcast_to(G.reshape(kept.shape), shape)))
+        def copies(G: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(G.reshape(kept.shape), self.data.shape)  # (19.14)
+
+        kept = self.data.sum(axis=axis, keepdims=True)
+        return Tensor(kept if keepdims else kept.squeeze(axis), (self, copies))
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         total = self.sum(axis, keepdims)
@@ -142,19 +146,19 @@ class Tensor(Recorded):
         kept = self.data.max(axis=axis, keepdims=True)
         at = (self.data == kept).astype(kept.dtype)  # several may be largest
         top, share = kept if keepdims else kept.squeeze(axis), at / at.sum(axis, keepdims=True)
-        return Tensor(top, (self, lambda G: G.reshape(kept.shape) * share))
+        return Tensor(top, (self, lambda G: G.reshape(kept.shape) * share))  # (19.15)
 
     def reshape(self, *shape: int) -> "Tensor":
         return Tensor(self.data.reshape(*shape), (self, lambda G: G.reshape(self.data.shape)))
 
     def transpose(self, *axes: int) -> "Tensor":
-        back = np.argsort(axes) if axes else None
+        back = np.argsort(np.ravel(axes) % self.data.ndim) if axes else None  # (19.16)
         return Tensor(self.data.transpose(*axes), (self, lambda G: G.transpose(back)))
 
     def __getitem__(self, index: Any) -> "Tensor":
         def scatter(G: np.ndarray) -> np.ndarray:
             taken = np.zeros_like(self.data)
-            np.add.at(taken, index, G)  # an entry may be taken several times
+            np.add.at(taken, index, G)  # (19.17)
             return taken
 
         return Tensor(self.data[index], (self, scatter))
