@@ -39,7 +39,7 @@ class Recorded:
 
     def __init__(self, data: Any, *parents: tuple[Any, Any], constant: bool = False) -> None:
         data = np.asarray(data)
-        self.data = data.astype(np.result_type(data, np.float32), copy=False)
+        self.data = data.astype(np.result_type(data.dtype, np.float32), copy=False)
         self.grad: np.ndarray | None = None
         self.parents = [(parent, vjp) for parent, vjp in parents if not parent.constant]
         self.constant = constant or bool(parents and not self.parents)
