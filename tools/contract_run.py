@@ -47,6 +47,7 @@ DECLARED = {
     | dict.fromkeys(("P", "p"), "places in a column"),
     "17": dict.fromkeys(("X", "dX", "X_val", "X_test", "W"), "images, filters")
     | dict.fromkeys(("P", "p"), "places in a column"),
+    "20": dict.fromkeys(("X", "W1", "b1", "W2", "b2", "Y", "A", "S", "loss"), "of either engine"),
 }
 
 observers = []  # in a kernel: the one that looks on
