@@ -49,6 +49,7 @@ DECLARED = {
     | dict.fromkeys(("P", "p"), "places in a column"),
     "19": dict.fromkeys(("X", "dX", "Y", "x", "w", "b", "z", "a"), "what an operation takes, makes")
     | dict.fromkeys(("X", "W", "b", "Z", "A", "S", "P", "loss"), "Tensors that hold them"),
+    "20": dict.fromkeys(("X", "W1", "b1", "W2", "b2", "Y", "A", "S", "loss"), "of either engine"),
 }
 
 observers = []  # in a kernel: the one that looks on

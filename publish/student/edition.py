@@ -47,6 +47,8 @@ REPORT = """\
 from cs231n_utils import progress
 
 progress.report()  # which checks pass, and what to do next"""
+# The final project, as the series' notebooks link it, and as it lies in a student's folder.
+PROJECT = {"../publish/student/project/": "../project/"}
 # What a student needs besides the notebooks and the files of handout/.
 FILES = (
     "LICENSE",
@@ -65,6 +67,7 @@ def build(folder: Path) -> None:
     students.mkdir(parents=True)
     print(f"{'notebook':28}{'to write':>9}{'checks':>8}{'locked':>8}")
     for notebook in map(solved, Notebook.series()):
+        link_the_project(notebook)
         source = folder / "nbgrader" / "source" / notebook.name
         source.mkdir(parents=True)
         nbformat.write(notebook.content, source / notebook.path.name)
@@ -251,6 +254,13 @@ def unsolved(notebook: Notebook) -> Notebook:
 # --- The folders --------------------------------------------------------------------------------
 
 
+def link_the_project(notebook: Notebook) -> None:
+    """Let links to the final project lead to where it lies in a student's folder."""
+    for cell in notebook.cells:
+        for here, there in PROJECT.items():
+            cell.source = cell.source.replace(here, there)
+
+
 def copy_files(folder: Path) -> None:
     """Put beside the notebooks what they need, and into nbgrader's folder its settings."""
     student, nbgrader = folder / "student", folder / "nbgrader"
@@ -260,6 +270,7 @@ def copy_files(folder: Path) -> None:
     for source, target in {
         ROOT / "cs231n_utils": student / "cs231n_utils",
         HERE / "handout": student,
+        HERE / "project": student / "project",
         ROOT / ".lab": student / ".lab",
         HERE / "course": nbgrader,
         HERE / "marking": nbgrader / "marking",

@@ -1,0 +1,95 @@
+"""The frame of the final project: where it stops, what passes, and what it refuses."""
+
+import re
+
+import pytest
+from contract_run import execute
+from exercises import project_rms_norm as example
+
+from publish.notebook import ROOT, Notebook, tags
+
+FOLDER = ROOT / "publish" / "student" / "project"
+FRAME = Notebook.read(FOLDER / "new_layer.ipynb")
+WRITTEN = ("NewLayer", "backward_loops", "cases", "network", "FaultyLayer")
+FILLED = {name: getattr(example, name) for name in WRITTEN}
+
+
+def run(**written):
+    """Run the cells, with what is written in place of the frame's; the error and its cell's id."""
+    names = {"__name__": "__main__"}
+    for cell in FRAME.code:
+        try:
+            execute(cell.source, names)
+        except (AssertionError, NotImplementedError) as error:
+            return error, cell.id
+        names |= {name: value for name, value in written.items() if name in names}
+    return None, ""
+
+
+def test_it_stops_at_the_first_missing_place():
+    for missing, told in [
+        (WRITTEN, "cases"),
+        (("NewLayer", "backward_loops", "network", "FaultyLayer"), "backward_loops"),
+        (("network", "FaultyLayer"), "network"),
+        (("FaultyLayer",), "FaultyLayer"),
+    ]:
+        error, cell = run(**{name: FILLED[name] for name in FILLED if name not in missing})
+        assert isinstance(error, NotImplementedError), missing
+        assert f"Write {told}" in str(error)
+        assert "check" in tags(next(each for each in FRAME.code if each.id == cell))
+
+
+def test_a_filled_one_passes():
+    assert run(**FILLED) == (None, "")
+
+
+def wrong_loops(layer, dOut, X):
+    return {"X": 2 * dOut, "gamma": dOut.sum(axis=0)}
+
+
+def loops_without_gamma(layer, dOut, X):
+    return {"X": example.backward_loops(layer, dOut, X)["X"]}
+
+
+def one_case(rng):
+    return example.cases(rng)[:1]
+
+
+def one_shape(rng):
+    return 3 * example.cases(rng)[:1]
+
+
+def with_a_faulty_layer(rng):
+    layer = example.FaultyLayer(3)
+    return [(layer, rng.standard_normal((2, 3))), *example.cases(rng)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "cell"),
+    [
+        ({"backward_loops": wrong_loops}, "witnesses"),
+        ({"backward_loops": loops_without_gamma}, "witnesses"),
+        ({"cases": one_case}, "witnesses"),
+        ({"cases": one_shape}, "witnesses"),
+        ({"cases": with_a_faulty_layer}, "witnesses"),
+        ({"network": lambda kind, rng: example.network(example.FaultyLayer, rng)}, "model"),
+        ({"network": lambda kind, rng: None}, "model"),
+        ({"network": lambda kind, rng: example.network(example.NewLayer, rng)}, "faulty-check"),
+        ({"FaultyLayer": example.NewLayer}, "faulty-check"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+def test_it_refuses(changed, cell):
+    error, stopped = run(**FILLED | changed)
+    assert isinstance(error, AssertionError)
+    assert stopped == cell
+
+
+def test_its_pages_point_at_one_another():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    texts = [*pages.values(), "\n".join(FRAME.text)]
+    for target in re.findall(r"\]\(([^)]+)\)", "\n".join(texts)):
+        assert (FOLDER / target).exists(), target
+    points = re.findall(r"^\| \*\*\w+\*\* \| (\d+) \|", pages["rubric.md"], re.M)
+    parts = re.findall(r"^\| [a-z][^|]* \| (\d+) \|", pages["rubric.md"], re.M)
+    assert sum(map(int, points)) == sum(map(int, parts)) == 100
