@@ -47,6 +47,8 @@ DECLARED = {
     | dict.fromkeys(("P", "p"), "places in a column"),
     "17": dict.fromkeys(("X", "dX", "X_val", "X_test", "W"), "images, filters")
     | dict.fromkeys(("P", "p"), "places in a column"),
+    "18": dict.fromkeys(("X", "dX", "X_val", "X_test"), "images")
+    | dict.fromkeys(("P", "p"), "places in a column"),
 }
 
 observers = []  # in a kernel: the one that looks on
