@@ -47,6 +47,8 @@ DECLARED = {
     | dict.fromkeys(("P", "p"), "places in a column"),
     "17": dict.fromkeys(("X", "dX", "X_val", "X_test", "W"), "images, filters")
     | dict.fromkeys(("P", "p"), "places in a column"),
+    "18": dict.fromkeys(("X", "dX", "X_val", "X_test"), "images")
+    | dict.fromkeys(("P", "p"), "places in a column"),
     "19": dict.fromkeys(("X", "dX", "Y", "x", "w", "b", "z", "a"), "what an operation takes, makes")
     | dict.fromkeys(("X", "W", "b", "Z", "A", "S", "P", "loss"), "Tensors that hold them"),
     "20": dict.fromkeys(("X", "W1", "b1", "W2", "b2", "Y", "A", "S", "loss"), "of either engine"),

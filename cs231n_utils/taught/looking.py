@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cs231n_utils.taught import training
+from cs231n_utils.taught.losses import softmax_loss
 
 
 def score_gradient(model: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -19,8 +20,8 @@ def score_gradient(model: Any, images: np.ndarray, classes: np.ndarray) -> np.nd
 
 
 def loss_gradient(model: Any, images: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Gradient of every image's own loss, as images of the same shape."""
-    _, dS = model.loss_of_scores(model.scores(images), y)
+    """Gradient of every image's own cross-entropy, as images of the same shape."""
+    _, dS = softmax_loss(model.scores(images), y)  # whatever loss the model was trained with
     return len(images) * model.backward(dS)  # (18.2) of its own loss, not of the mean
 
 
@@ -41,7 +42,7 @@ def occlusion(model: Any, images: np.ndarray, classes: np.ndarray, size: int,
 def sign_step(model: Any, images: np.ndarray, y: np.ndarray, eps: float, low: float = 0.0,
               high: float = 1.0) -> np.ndarray:
     """Images moved by eps, each number in the direction that raises the loss, within a range."""
-    moved = images + eps * np.sign(loss_gradient(model, images, y))  # (18.9)
+    moved = images + eps * np.sign(loss_gradient(model, images, y))  # (18.10)
     return np.clip(moved, low, high)
 
 
@@ -51,7 +52,7 @@ def sign_steps(model: Any, images: np.ndarray, y: np.ndarray, eps: float, count:
     moved = images
     for _ in range(count):
         moved = sign_step(model, moved, y, 2.5 * eps / count, low, high)
-        moved = np.clip(moved, images - eps, images + eps)  # (18.10)
+        moved = np.clip(moved, images - eps, images + eps)  # (18.11)
     return moved
 
 
