@@ -30,7 +30,13 @@ from publish.student.anywhere import anywhere
 from publish.student.edition import solved, unsolved
 
 HERE = Path(__file__).parent
-COPIED = ["*.md", "data/*.md", "publish/images/*", "publish/screenshots/*", "publish/student/project/*"]
+COPIED = [
+    "*.md",
+    "data/*.md",
+    "publish/images/*",
+    "publish/screenshots/*",
+    "publish/student/project/*",
+]
 WEEKLY = ROOT / "publish" / "student" / "course" / "weekly.md"
 
 REFERENCE = """# `{title}`
