@@ -43,12 +43,12 @@ def test_a_filled_one_passes():
     assert run(**FILLED) == (None, "")
 
 
-def wrong_loops(layer, dOut, X):
+def wrong_loops(layer, dOut, X, training):
     return {"X": 2 * dOut, "gamma": dOut.sum(axis=0)}
 
 
-def loops_without_gamma(layer, dOut, X):
-    return {"X": example.backward_loops(layer, dOut, X)["X"]}
+def loops_without_gamma(layer, dOut, X, training):
+    return {"X": example.backward_loops(layer, dOut, X, training)["X"]}
 
 
 def one_case(rng):

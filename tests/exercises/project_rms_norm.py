@@ -32,7 +32,7 @@ class NewLayer(Layer):
         return scale * (dX_hat - X_hat * np.mean(dX_hat * X_hat, axis=1, keepdims=True))
 
 
-def backward_loops(layer, dOut, X):
+def backward_loops(layer, dOut, X, training):
     """The gradients one entry at a time."""
     gamma = layer.params["gamma"]
     dX, dgamma = np.zeros(X.shape), np.zeros(gamma.shape)
