@@ -80,14 +80,7 @@ def repaired_backward__wrong_copies_the_later_share(end):
 
 
 def repaired_backward__wrong_copies_after_the_vjps(end):
-    end.grad = np.ones_like(end.data)
-    for node in end.order():
-        for parent, vjp in node.parents:
-            share = vjp(node.grad)
-            if parent.grad is None:
-                parent.grad = share
-            else:
-                parent.grad += share
+    repaired_backward__wrong_suspect(end)
     for node in end.order():
         node.grad = node.grad.copy()
 
