@@ -17,15 +17,14 @@ whatever else was running. Needs the data: `make data`.
 import argparse
 import hashlib
 import time
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import convnet
-from benchmarks.side_by_side import BUILD, kept, print_conditions, save
-from cs231n_utils.datasets import Dataset, load_cifar10
+from benchmarks.side_by_side import BUILD, kept, save
+from cs231n_utils.datasets import Dataset
 from cs231n_utils.plots import COLORS, MARKERS, subplots
 from cs231n_utils.taught.convnet import Slices, train_on_crops
 from cs231n_utils.taught.layers import Sequential
@@ -183,13 +182,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=convnet.WHOLE.epochs)
     options = parser.parse_args()
-    try:
-        cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
-    except FileNotFoundError as error:
-        print(f"skipped: {error}")
+    if (cifar := convnet.begin()) is None:
         return
-    warnings.filterwarnings("ignore", "training diverged")
-    print_conditions("numpy")
     measured = {}
     for name in options.names or RECIPES:
         recipe = RECIPES[name]

@@ -255,6 +255,18 @@ def draw(measured: dict[str, list[dict[str, np.ndarray]]]) -> None:
     save(fig, "convnet")
 
 
+def begin() -> Dataset | None:
+    """CIFAR-10 as bytes, after the conditions are printed; None, and the reason, without it."""
+    try:
+        cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
+    except FileNotFoundError as error:
+        print(f"skipped: {error}")
+        return None
+    warnings.filterwarnings("ignore", "training diverged")
+    print_conditions("numpy")
+    return cifar
+
+
 def main() -> None:
     """Train what is asked for, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.convnet")
@@ -262,13 +274,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, choices=[1, *STUDENT])
     parser.add_argument("--test", action="store_true", help="open the test images")
     options = parser.parse_args()
-    try:
-        cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
-    except FileNotFoundError as error:
-        print(f"skipped: {error}")
+    if (cifar := begin()) is None:
         return
-    warnings.filterwarnings("ignore", "training diverged")
-    print_conditions("numpy")
     table = ABLATION if options.names == ["ablation"] else RECIPES
     if options.names and table is RECIPES:
         table = {name: (RECIPES | ABLATION)[name] for name in options.names}
