@@ -45,6 +45,8 @@ def test_each_check_fails_until_its_cells_are_filled_and_then_passes(full, stubs
 
     The other exercises are tried unsolved and solved while their notebook runs: contract_run.py.
     """
+    if full.missing_package:
+        pytest.skip(full.missing_package)
     asked = {cell.id for cell in (full.solutions if full.number == "12" else full.core)}
     checks = {cell.id: {s.id for s in found} & asked for cell, found in full.checks}
     wanted = asked | {check for check, found in checks.items() if found}
