@@ -37,7 +37,7 @@ BLOCK = 2**18  # numbers in the table of a few images: 1 MB of float32
 
 
 def blocks(patches: np.ndarray) -> list[slice]:
-    """Slices of a few images each, such that their tables stay in a processor's cache."""
+    """Slices of a few images each, at least one: small tables stay in a processor's cache."""
     few = max(1, BLOCK // prod(patches.shape[1:]))
     return [slice(start, start + few) for start in range(0, len(patches), few)]
 

@@ -105,6 +105,9 @@ pixels_gradient = {
         lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (V - 1, U - 1)
     ),
     "wrong_no_margin": turned_with(lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (1, 1)),
+    "wrong_square_margin": turned_with(
+        lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (U - 1, U - 1)
+    ),
     "wrong_sign": turned_with(lambda W: -W[::-1, ::-1].swapaxes(2, 3)),
 }
 
