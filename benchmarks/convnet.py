@@ -74,7 +74,7 @@ RECIPES = {
     "short": Recipe(epochs=4),
     "middle": Recipe(epochs=14),
     "long": Recipe((32, 64, 192), (-2, -1), epochs=36),
-    "hour": Recipe((64, 128, 256), (-2, -1), epochs=48),
+    "hour": Recipe((64, 128, 256), (-2, -1), epochs=28),
 }
 WHOLE = Recipe(epochs=4)
 ABLATION = {

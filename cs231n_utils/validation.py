@@ -412,6 +412,21 @@ def check_images(X: np.ndarray) -> np.ndarray:
     return X
 
 
+def check_channels(X: np.ndarray, channels: int) -> None:
+    """Refuse images of another number of channels; bytes may enter.
+
+    Raises
+    ------
+    ValueError
+        Unless the shape is (N, rows, columns, channels).
+    """
+    if np.ndim(X) != 4 or np.shape(X)[3] != channels:
+        raise ValueError(
+            f"images must have shape (N, rows, columns, {channels}), like those that the layer "
+            f"was made with, not {np.shape(X)}"
+        )
+
+
 def check_convolution(
     X: np.ndarray,
     W: np.ndarray,

@@ -452,6 +452,11 @@ REFUSED = [
         lambda: Sequential([Flatten(), MaxPool2D(2)]).loss(X),
         r"\(2, 90\): X.reshape\(N, rows, columns, channels\) makes rows images",
     ),
+    (
+        lambda: Pixels(batch(9)[0]).forward(X[..., :1]),
+        r"\(N, rows, columns, 3\), .* not \(2, 5, 6, 1\)",
+    ),
+    (lambda: Pixels(batch(9)[0]).forward(X[0]), r"\(N, rows, columns, 3\), .* not \(5, 6, 3\)"),
     (lambda: Slices(model(), 0), "count must be a whole number"),
     (lambda: Slices(model()).loss(X[:0], np.zeros(0, int)), "X holds no examples"),
     (lambda: Slices(model()).predict(X[:0]), "X holds no examples"),

@@ -21,7 +21,7 @@ from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import smoothed_loss, softmax
 from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.types import Augment, History
-from cs231n_utils.validation import check_counts, check_examples
+from cs231n_utils.validation import check_channels, check_counts, check_examples
 
 
 class Pixels(Layer):
@@ -41,6 +41,7 @@ class Pixels(Layer):
         self.scale = (1 / few.std(axis=(0, 1, 2))).astype(dtype)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        check_channels(X, len(self.mean))
         return (X - self.mean) * self.scale  # (17.1)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
