@@ -28,6 +28,23 @@ def known_finite() -> Iterator[None]:
         _known_finite.reset(token)
 
 
+def check_numbers(data: Any) -> np.ndarray:
+    """Return data as an array of real numbers.
+
+    Raises
+    ------
+    TypeError
+        When an entry is none: gradients would not pass through a list of Tensors, for example.
+    """
+    data = np.asarray(data)
+    if data.dtype.kind not in "biuf":  # booleans, integers, floats
+        raise TypeError(
+            f"data must hold real numbers, but its dtype is {data.dtype}; no gradient would pass "
+            "through a list of Tensors: compute with each of them"
+        )
+    return data
+
+
 def check_inputs(X: np.ndarray, num_features: int | None) -> np.ndarray:
     """Return inputs as an array of finite numbers, one example per row.
 

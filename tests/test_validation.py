@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import ANY_FLOAT, NOT_FINITE, bits, for_all, is_refused, matrices
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.taught.autograd import Tensor
 from cs231n_utils.taught.training import train
 from cs231n_utils.validation import (
     check_counts,
@@ -171,3 +172,10 @@ def test_divergence_is_a_hundredfold_loss_or_no_finite_number(first, times, valu
         assert has_diverged(losses, {"W": values}, rate) == expected
     assert len(caught) == expected
     assert all(f"learning rate {rate:g}" in str(warning.message) for warning in caught)
+
+
+def test_no_tensor_is_made_of_tensors():
+    part = Tensor([1.0, 2.0])
+    for data in (part, [part, part], "1.0", 1j):
+        with pytest.raises(TypeError, match="data must hold real numbers"):
+            Tensor(data)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cs231n_utils.validation import check_numbers
+
 
 def unbroadcast(G: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Gradient of an array of a shape, from that of its broadcast form: a sum over all copies."""
@@ -21,7 +23,7 @@ class Recorded:
     Parameters
     ----------
     data
-        Numbers; whole numbers become floats.
+        Numbers, no Tensors; whole numbers become floats.
     parents
         Tensors that it was made from, each with its VJP: a function that takes the gradient of
         this array to the parent's share.
@@ -38,7 +40,7 @@ class Recorded:
     __array_ufunc__ = None  # NumPy leaves array + tensor to the tensor
 
     def __init__(self, data: Any, *parents: tuple[Any, Any], constant: bool = False) -> None:
-        data = np.asarray(data)
+        data = check_numbers(data)
         self.data = data.astype(np.result_type(data.dtype, np.float32), copy=False)
         self.grad: np.ndarray | None = None
         self.parents = [(parent, vjp) for parent, vjp in parents if not parent.constant]
@@ -51,7 +53,7 @@ class Recorded:
         return type(self)(np.asarray(other, self.data.dtype), constant=True)
 
     def order(self) -> list[Any]:
-        """Every tensor that this one depends on, itself first, each before its parents."""
+        """Every tensor that a pass visits, this one first, each before its parents."""
         finished, seen, stack = [], set(), [(self, False)]
         while stack:
             node, parents_finished = stack.pop()
@@ -126,10 +128,10 @@ class Tensor(Recorded):
         return Tensor(Y, (self, lambda G: G * Y))  # (19.10)
 
     def log(self) -> "Tensor":
-        return Tensor(np.log(self.data), (self, lambda G: G / self.data))  # (19.11)
+        return Tensor(np.log(self.data), (self, lambda G, X=self.data: G / X))  # (19.11)
 
     def relu(self) -> "Tensor":
-        return Tensor(np.maximum(self.data, 0), (self, lambda G: G * (self.data > 0)))  # (19.12)
+        return Tensor(self.data.clip(0), (self, lambda G, X=self.data: G * (X > 0)))  # (19.12)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         def copies(G: np.ndarray) -> np.ndarray:
