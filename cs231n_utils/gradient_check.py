@@ -375,7 +375,7 @@ def check_directions(
     alone = {key: _along(V * (keys == key), f, params, grads, key, h, tolerance) for key in params}
     wrong = [key for key, check in alone.items() if not np.isfinite(check.settled)]
     for key in wrong:
-        size = f"{alone[key].error:.2g} of its typical size"
+        size = f"{alone[key].error:.2g} of that size"
         message += f"\nAlong directions through {key} alone the slope differs by {size}."
     right = ", ".join(key for key in params if key not in wrong)
     if right:
