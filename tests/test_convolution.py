@@ -367,9 +367,8 @@ def test_an_error_in_a_thread_reaches_the_caller():
 
 
 def test_slices_take_few_threads_and_memory_does_not_grow():
-    slices, (X, y) = Slices(model(np.float32, batch_norm=True), 2), batch(16)
-    slices.loss(X, y)
     threads = threading.active_count()
+    slices, (X, y) = Slices(model(np.float32, batch_norm=True), 2), batch(16)
     tracemalloc.start()
     sizes = []
     for step in range(60):
@@ -382,7 +381,7 @@ def test_slices_take_few_threads_and_memory_does_not_grow():
     tracemalloc.stop()
     assert np.isfinite(loss)
     assert sizes[1] - sizes[0] < 100_000
-    assert threading.active_count() <= threads
+    assert threading.active_count() <= threads + 2  # one begins when all others are busy
 
 
 # What is refused.
