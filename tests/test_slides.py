@@ -49,16 +49,16 @@ def test_a_notebook_has_its_talk(notebook):
     ("text", "complaint"),
     [
         ("{{ equation 1.99 }}", "no display equation 1.99"),
-        ("{{ equation cell-063 9 }}", "no display equation cell-063 9"),
+        ("{{ equation class-means-text 9 }}", "no display equation class-means-text 9"),
         ("{{ code nowhere }}", "no code cell with the id nowhere"),
-        ("{{ code cell-063 }}", "no code cell with the id cell-063"),  # it is Markdown
-        ("{{ code cell-064 nothing }}", "defines no nothing"),
-        ("{{ output cell-033 }}", "cell-033 printed nothing"),
-        ("{{ figure cell-008 }}", "cell-008 shows no image"),
-        ("{{ picture cell-006 }}", "no kind 'picture'"),
+        ("{{ code splits-text }}", "no code cell with the id splits-text"),  # it is Markdown
+        ("{{ code class-means nothing }}", "defines no nothing"),
+        ("{{ output linear-scores }}", "linear-scores printed nothing"),
+        ("{{ figure sixteenths }}", "sixteenths shows no image"),
+        ("{{ picture first-digits }}", "no kind 'picture'"),
         ("{{ figure }}", "figure"),
         ("See {{ equation 1.1 }}.", "alone on its line"),
-        ("{{ output cell-041 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
+        ("{{ output bias-column 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
@@ -94,8 +94,8 @@ def test_code_is_the_cell_without_docstrings(material):
     def text(*reference):
         return plain(material.show("code", *reference))
 
-    whole, one = text("cell-017"), text("cell-017", "look_up")
-    assert text("cell-024").strip().endswith("# (1.5)"), "the marks of a solution are not shown"
+    whole, one = text("look-up"), text("look-up", "look_up")
+    assert text("centre").strip().endswith("# (1.5)"), "the marks of a solution are not shown"
     assert "(1.3)" in one
     assert "for each row of X, the label" not in whole
     assert "points" in whole
@@ -103,14 +103,14 @@ def test_code_is_the_cell_without_docstrings(material):
 
 
 def test_some_lines_are_shown_in_groups(material):
-    shown = material.show("output", "cell-041", "2", "3", "7")
+    shown = material.show("output", "bias-column", "2", "3", "7")
     groups = [plain(group).splitlines() for group in shown.split('<span class="fragment">')]
     assert [len(group) for group in groups] == [2, 4]
-    assert plain(material.show("output", "cell-041", "2", "3")).splitlines() == [
+    assert plain(material.show("output", "bias-column", "2", "3")).splitlines() == [
         "N = 1: no error, shape (3, 3)",
         "N = 3: no error, shape (3, 3)",
     ]
-    assert plain(material.show("code", "cell-024", "3", "3")).startswith("return")
+    assert plain(material.show("code", "centre", "3", "3")).startswith("return")
 
 
 def test_type_hints_are_not_shown():
@@ -149,7 +149,7 @@ def test_no_slide_shows_a_hint_or_a_word_to_the_linter():
 
 
 def test_a_figure_appears_from_the_top_down(material):
-    shown = material.show("figure", "cell-006", "0.5", "0.2", "0.6")
+    shown = material.show("figure", "first-digits", "0.5", "0.2", "0.6")
     assert 'aria-label="' in shown
     height = int(re.search(r'<image [^>]*height="(\d+)"', shown)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', shown)

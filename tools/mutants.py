@@ -42,7 +42,7 @@ from publish.notebook import Notebook
 
 FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
 LONG = {"12"}  # trains for minutes, on CIFAR-10: run only if it is named
-COMPARE_WITH_THE_COPY = ["cell-85"]  # of notebook 08: its train against TwoLayerNet.train
+COMPARE_WITH_THE_COPY = ["method"]  # of notebook 08: its train against TwoLayerNet.train
 
 
 @dataclass(frozen=True)
