@@ -18,11 +18,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 OBSERVE = f"""
 import sys
-sys.path += {[str(ROOT), str(ROOT / "tools"), str(ROOT / "tests")]}
-import contract_run
+sys.path.append({str(ROOT)!r})
+from tools import contract_run
 contract_run.observe({{path!r}})
-del sys.path[-3:]
+sys.path.pop()
 """
+VIOLATIONS = "__import__('tools.contract_run').contract_run.observers[0].violations()"
 
 
 class ContractItem(pytest.Item):
@@ -30,7 +31,11 @@ class ContractItem(pytest.Item):
 
     def runtest(self):
         """Ask the observer."""
-        answer = tell(self.parent, "", seen="__import__('contract_run').observers[0].violations()")
+        answer = tell(
+            self.parent,
+            "",
+            seen="__import__('tools.contract_run').contract_run.observers[0].violations()",
+        )
         found = ast.literal_eval(answer["user_expressions"]["seen"]["data"]["text/plain"])
         lines = [f"{kind}: {violation}" for kind in found for violation in found[kind]]
         if lines:

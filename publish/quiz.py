@@ -2,7 +2,7 @@
 
 questions/NN.toml holds the questions of a notebook. Each has one right answer and wrong ones that
 are typical, each with what it shows; `check` is an expression of NumPy that proves the right one.
-tests/exercises/answers_NN.py holds answers to the exercises, from which the marking notes come.
+answers/answers_NN.py holds answers to the exercises, from which the marking notes come.
 """
 
 import ast
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from publish.notebook import BEGIN, ROOT, Notebook
+from publish.answers import path_of
+from publish.notebook import BEGIN, Notebook
 
 QUESTIONS = Path(__file__).parent / "questions"
-ANSWERS = ROOT / "tests" / "exercises"
 SHORT, LINE = 8, 100  # lines of a function that the notes show, letters of an expression
 
 
@@ -120,7 +120,7 @@ def messages(check: str) -> Iterator[str]:
 
 def answers_to(notebook: Notebook) -> dict[str, dict[str, str]]:
     """Notes on kept answers: exercise -> {"wrong_sign": its code as Markdown, if it is short}."""
-    source = (ANSWERS / f"answers_{notebook.number}.py").read_text(encoding="utf-8")
+    source = path_of(notebook.number).read_text(encoding="utf-8")
     found: dict[str, dict[str, str]] = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef) and "__" in node.name:

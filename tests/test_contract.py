@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import contract
 import nbformat
 import pytest
-from contract import ROOT, RULES, Notebook, references_lead_somewhere
-from contract_run import Observer, execute
-from mutants import faults
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tools import contract
+from tools.contract import ROOT, RULES, Notebook, references_lead_somewhere
+from tools.contract_run import Observer, execute
+from tools.mutants import faults
 
 HERE = Path(__file__).parent
 SMALL = (HERE / "small_notebook.txt").read_text(encoding="utf-8")

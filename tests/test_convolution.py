@@ -5,8 +5,6 @@ import importlib.util
 import threading
 import tracemalloc
 
-import faulty_gradients as made
-import faulty_layers as deep
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -38,6 +36,8 @@ from cs231n_utils.taught.layers import (
     Sequential,
 )
 from cs231n_utils.validation import check_convolution
+from tools import faulty_gradients as made
+from tools import faulty_layers as deep
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="a peer that is not installed")

@@ -2,7 +2,6 @@
 
 import importlib.util
 
-import layer_errors
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from cs231n_utils.taught.layers import (
     layer_norm,
     layer_norm_backward,
 )
+from tools import layer_errors
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

@@ -2,11 +2,8 @@
 
 import re
 
-import faulty_gradients as made
-import faulty_layers as deep
 import numpy as np
 import pytest
-from faulty_gradients import PASSED, Faulty, Network, student
 from strategies import bits
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
@@ -21,6 +18,9 @@ from cs231n_utils.taught.layers import (
     deep_net,
 )
 from cs231n_utils.taught.losses import softmax
+from tools import faulty_gradients as made
+from tools import faulty_layers as deep
+from tools.faulty_gradients import PASSED, Faulty, Network, student
 
 
 def causes(fault):

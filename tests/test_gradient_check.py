@@ -12,7 +12,6 @@ from fractions import Fraction
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from faulty_gradients import Network
 from hypothesis import example
 from hypothesis import strategies as st
 from strategies import (
@@ -35,6 +34,7 @@ from cs231n_utils.gradient_check import (
     numerical_gradient,
     relative_error,
 )
+from tools.faulty_gradients import Network
 
 
 def failure(check, *arguments, **options):

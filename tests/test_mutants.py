@@ -1,11 +1,11 @@
 """Every mutant of a notebook is caught by the notebook's own checks. See tools/mutants.py."""
 
-import mutants
 import numpy as np
 import pytest
-from mutants import run
 
 from publish.notebook import Notebook
+from tools import mutants
+from tools.mutants import run
 
 MISSING = {each.number for each in Notebook.series() if each.missing_package}
 WITHOUT = {"10", *mutants.LONG, *MISSING}

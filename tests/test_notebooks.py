@@ -4,9 +4,9 @@ What can only be seen while they run is tested with their cells: see conftest.py
 """
 
 import pytest
-from contract import RULES, Notebook, references_lead_somewhere
 
 from publish import export
+from tools.contract import RULES, Notebook, references_lead_somewhere
 
 SERIES = Notebook.series()
 

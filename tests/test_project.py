@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from contract_run import execute
-from exercises import project_rms_norm as example
 
+from publish.answers import project_rms_norm as example
 from publish.notebook import ROOT, Notebook, tags
+from tools.contract_run import execute
 
 FOLDER = ROOT / "publish" / "student" / "project"
 FRAME = Notebook.read(FOLDER / "new_layer.ipynb")

@@ -9,8 +9,8 @@ import pytest
 from cs231n_utils.gradient_check import relative_error
 from cs231n_utils.taught.losses import cross_entropy, softmax_loss
 from publish import quiz
+from publish.answers import load_answers
 from publish.notebook import Notebook
-from tools.contract_run import load_answers
 
 SERIES = Notebook.series()
 EVERY = [(n.number, question) for n in SERIES for question in quiz.questions(n)]

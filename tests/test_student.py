@@ -11,12 +11,12 @@ from datetime import date
 import nbformat
 import numpy as np
 import pytest
-from contract import links_lead_somewhere
-from contract_run import execute, outcome
 
 from cs231n_utils.taught.cifar10 import network
 from publish.notebook import Notebook, computed, exported_to, has_solution, tags
 from publish.student import edition
+from tools.contract import links_lead_somewhere
+from tools.contract_run import execute, outcome
 
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
 NAMED = re.compile(r"### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see equation")

@@ -5,10 +5,10 @@ import re
 
 import ipywidgets
 import pytest
-from contract_run import has_white_border
 
 from cs231n_utils import plots
 from cs231n_utils.widgets import explore
+from tools.contract_run import has_white_border
 
 
 def draw(height, name="a"):

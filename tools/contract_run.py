@@ -10,7 +10,6 @@ import ast
 import base64
 import copy
 import gc
-import importlib
 import inspect
 import io
 import itertools
@@ -22,13 +21,14 @@ from unittest import mock
 
 import ipywidgets
 import numpy as np
-from contract import ROOT, WITNESSED, first_line, notation
 from IPython import get_ipython
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from publish.answers import load_answers
 from publish.notebook import BEGIN, END, Notebook, tags
+from tools.contract import WITNESSED, first_line, notation
 
 WHOLE = {"N", "D", "H", "C"}  # one whole number each; an index may be an array of them
 ANY_SHAPE = {"relu", "relu_backward"}  # they work entry by entry
@@ -126,23 +126,6 @@ def execute(code, names):
 
 
 # --- Exercises ----------------------------------------------------------------------------------
-
-
-def load_answers(number):
-    """Answers from exercises/answers_NN.py as a dict: exercise -> {"right_...": answer}.
-
-    Answers to the exercise `mirror` are functions with names like `mirror__wrong_sign`, and short
-    ones stand in a dict `mirror` as "wrong_sign".
-    """
-    if not (ROOT / "tests" / "exercises" / f"answers_{number}.py").exists():
-        return {}
-    module = importlib.import_module(f"exercises.answers_{number}")
-    answers = {}
-    for name, value in vars(module).items():
-        exercise, _, label = name.partition("__")
-        if exercise.islower() and (label or isinstance(value, dict)):
-            answers.setdefault(exercise, {}).update({label: value} if label else value)
-    return answers
 
 
 def try_exercise(solution, check, names, answers):
