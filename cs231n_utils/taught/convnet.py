@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cs231n_utils.support import drawing_layers
 from cs231n_utils.taught import training
 from cs231n_utils.taught.augmentation import in_turn, random_flips
 from cs231n_utils.taught.convolution import Conv2D, MaxPool2D, windows
@@ -36,9 +37,11 @@ class Pixels(Layer):
 
     def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
         super().__init__()
-        few = images[:1000]
-        self.mean = few.mean(axis=(0, 1, 2)).astype(dtype)
-        self.scale = (1 / few.std(axis=(0, 1, 2))).astype(dtype)
+        few = images[:1000].astype(np.float64)
+        mean, deviation = few.mean(axis=(0, 1, 2)), few.std(axis=(0, 1, 2))
+        is_constant = deviation <= 1e-6 * np.abs(mean)  # but for rounding: only its mean goes
+        self.mean = mean.astype(dtype)
+        self.scale = (1 / np.where(is_constant, 1, deviation)).astype(dtype)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         check_channels(X, len(self.mean))
@@ -105,11 +108,15 @@ class Copies:
         check_counts(count=count)
         self.params, self.state = model.params, model.state
         shared = {id(array): array for array in model.params.values()}  # deepcopy keeps these
-        self.models = [model, *(deepcopy(model, dict(shared)) for _ in range(count - 1))]
+        self.models = [model]
+        for _ in range(count - 1):
+            spawned = {id(layer.rng): layer.rng.spawn(1)[0] for layer in drawing_layers([model])}
+            self.models.append(deepcopy(model, shared | spawned))  # with masks of its own
         self.threads = ThreadPoolExecutor(count)
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:
         """The results of task(model, slice, ...), a slice of each array, in their order."""
+        self.average_state(1)  # all start from the first one's, which may have been restored
         count = min(len(self.models), check_examples(*arrays))
         slices = zip(*(np.array_split(array, count) for array in arrays), strict=True)
         running = [
@@ -198,16 +205,19 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
     flips = [random_flips(images.shape[1:])] if mirror else []
     optimizer = SGD(learning_rate, momentum=0.9)
     num_steps = num_epochs * len(images) / batch_size
+    check_counts(num_steps=round(num_steps))
     history: History = {}
-    on_crops = [(small, 0.0, share)] if share else []
-    for size, start, stop in (*on_crops, (images.shape[1], share, 1.0)):
+    for size, start, stop in ((small, 0.0, share), (images.shape[1], share, 1.0)):
+        num_iters = round(num_steps * stop) - round(num_steps * start)
+        if num_iters == 0:
+            continue
 
         def of_part(progress: float, start: float = start, stop: float = stop) -> float:
             return schedule(start + progress * (stop - start))
 
         part = training.train(
             model, images, y, images_val, y_val, reg=reg, batch_size=batch_size,
-            num_iters=round(num_steps * (stop - start)), rng=rng, optimizer=optimizer,
+            num_iters=num_iters, rng=rng, optimizer=optimizer,
             learning_rate_decay=1.0, schedule=of_part,
             augment=in_turn(*flips, random_crops(size, margin)),
         )

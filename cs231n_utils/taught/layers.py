@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cs231n_utils.support import put_back, separate_generators
 from cs231n_utils.taught import training
 from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import l2_penalty, softmax_loss
@@ -149,6 +150,7 @@ class Chain(Layer):
         super().__init__()
         self.layers = list(layers)
         self.input_size, self.output_size = check_chain(self.layers)
+        separate_generators(self.layers)
         self.params = gathered(self.layers, "params")
         self.state = gathered(self.layers, "state")
 
@@ -192,9 +194,9 @@ class Sequential(Chain):
             return S
         loss, dS = self.loss_of_scores(S, y)
         first = next((layer for layer in self.layers if layer.params), self.layers[0])
-        first.needs_dX = False
-        self.backward(dS)
-        first.needs_dX = True
+        with put_back(first, "needs_dX"):
+            first.needs_dX = False
+            self.backward(dS)
         loss += add_l2_penalty(reg, self.params, self.grads)  # (13.10)
         return loss, self.grads
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from cs231n_utils.support import put_back
 from cs231n_utils.taught.linear import accuracy
 from cs231n_utils.taught.optimizers import sgd_step
 from cs231n_utils.types import Augment, History, Optimizer, Params
@@ -63,7 +64,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
         A Generator, or a seed for one.
     optimizer
         Makes the steps: it has step(params, grads) and an attribute learning_rate, which is set
-        before each step and put back at the end. By default steps are plain.
+        before each step and put back in the end, also after Ctrl-C. By default steps are plain.
     schedule
         Function of the share of the run that is done, from 0 to below 1; each step's rate is
         multiplied by its value. For example linear_decay.
@@ -91,36 +92,34 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     state = getattr(model, "state", {})  # what else a model's steps renew
     if optimizer is not None:
         learning_rate = optimizer.learning_rate
-    first_rate = learning_rate
     steps_per_epoch = -(-N // batch_size)  # (8.4), as // rounds down
     batches = islice(minibatches(N, batch_size, rng), num_iters)
     bar = tqdm(batches, total=num_iters, disable=not verbose, unit="step", file=sys.stdout)
-    for step, batch in enumerate(bar, start=1):
-        X_batch = X.take(batch, axis=0)  # the rows X[batch], somewhat faster
-        if augment:
-            X_batch = augment(X_batch, rng)
-        with known_finite():  # all of X was looked at before the first step
-            loss, grads = model.loss(X_batch, y[batch], reg)
-        rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (8.9)
-        if optimizer is None:
-            sgd_step(model.params, grads, rate)
-        else:
-            optimizer.learning_rate = rate
-            optimizer.step(model.params, grads)
-        history["loss_history"].append(loss)
-        epoch_ends = step % steps_per_epoch == 0 or step == num_iters
-        if has_diverged(history["loss_history"], model.params if epoch_ends else {}, rate):
-            break
-        if epoch_ends:
-            history["train_acc_history"].append(accuracy(model.predict(X[sample]), y[sample]))
-            history["val_acc_history"].append(accuracy(model.predict(X_val), y_val))
-            bar.set_postfix(loss=loss, val_acc=history["val_acc_history"][-1])
-            learning_rate *= learning_rate_decay  # (8.6)
-            *earlier, latest = history["val_acc_history"]
-            if keep_best and latest > max(earlier, default=-1):  # higher than ever
-                best = {name: value.copy() for name, value in (model.params | state).items()}
+    with put_back(optimizer, "learning_rate"):
+        for step, batch in enumerate(bar, start=1):
+            X_batch = X.take(batch, axis=0)  # the rows X[batch], somewhat faster
+            if augment:
+                X_batch = augment(X_batch, rng)
+            with known_finite():  # all of X was looked at before the first step
+                loss, grads = model.loss(X_batch, y[batch], reg)
+            rate = learning_rate * (schedule((step - 1) / num_iters) if schedule else 1)  # (8.9)
+            if optimizer is None:
+                sgd_step(model.params, grads, rate)
+            else:
+                optimizer.learning_rate = rate
+                optimizer.step(model.params, grads)
+            history["loss_history"].append(loss)
+            epoch_ends = step % steps_per_epoch == 0 or step == num_iters
+            if has_diverged(history["loss_history"], model.params if epoch_ends else {}, rate):
+                break
+            if epoch_ends:
+                history["train_acc_history"].append(accuracy(model.predict(X[sample]), y[sample]))
+                history["val_acc_history"].append(accuracy(model.predict(X_val), y_val))
+                bar.set_postfix(loss=loss, val_acc=history["val_acc_history"][-1])
+                learning_rate *= learning_rate_decay  # (8.6)
+                *earlier, latest = history["val_acc_history"]
+                if keep_best and latest > max(earlier, default=-1):  # higher than ever
+                    best = {name: value.copy() for name, value in (model.params | state).items()}
     for name, value in best.items():
         (model.params | state)[name][...] = value
-    if optimizer is not None:
-        optimizer.learning_rate = first_rate
     return history

@@ -1,0 +1,36 @@
+"""What layers and training loops need besides equations: settings put back, generators apart."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def put_back(thing: Any, name: str) -> Iterator[None]:
+    """Put an attribute back in the end, also after an error or Ctrl-C. Of None there is none."""
+    before = getattr(thing, name, None)
+    try:
+        yield
+    finally:
+        if thing is not None:
+            setattr(thing, name, before)
+
+
+def drawing_layers(layers: Sequence[Any]) -> Iterator[Any]:
+    """Yield the layers that draw random numbers from an `rng`, those inside others, too."""
+    for layer in layers:
+        if hasattr(layer, "rng"):
+            yield layer
+        yield from drawing_layers(getattr(layer, "layers", []))
+
+
+def separate_generators(layers: Sequence[Any]) -> None:
+    """Give a generator of its own to each layer that would draw the numbers of an earlier one.
+
+    Two layers made with one seed hold equal generators. A layer that shares another's Generator
+    draws other numbers from it, and keeps it.
+    """
+    seen: dict[str, Any] = {}  # the state of a generator -> the generator
+    for layer in drawing_layers(layers):
+        while seen.setdefault(str(layer.rng.bit_generator.state), layer.rng) is not layer.rng:
+            [layer.rng] = layer.rng.spawn(1)
