@@ -203,8 +203,11 @@ def test_keep_best_puts_the_running_averages_back_with_the_parameters(monkeypatc
 
 BATCH = np.ones((4, 3))
 REFUSED = [
-    (lambda: BatchNorm(3).forward(BATCH[:1], True), "BatchNorm\\(3\\) was given a batch of one"),
-    (lambda: deep_net([3, 4, 2], norm=BatchNorm).loss(BATCH[:1], [0]), "a batch of one"),
+    (
+        lambda: BatchNorm(3).forward(BATCH[:1], True),
+        "a batch of 1 is .* at least 2",
+    ),
+    (lambda: deep_net([3, 4, 2], norm=BatchNorm).loss(BATCH[:1], [0]), "a batch of 1 is too small"),
     *(
         (lambda keep=keep: Dropout(keep), "keep must be above 0 and at most 1")
         for keep in (0, -0.5, 1.01, np.nan, np.inf)
@@ -221,15 +224,18 @@ REFUSED = [
         lambda: Sequential([Affine(3, 4), Residual([Affine(5, 5, rng=1)])]),
         "layers\\[1\\], Residual\\(5\\), takes 5",
     ),
-    (lambda: Residual([Affine(3, 4)]), "takes 3 numbers and gives 4"),
+    (lambda: Residual([Affine(3, 4)]).forward(BATCH), "must have shape \\(4, 3\\), not \\(4, 4\\)"),
     (lambda: Sequential([]), "at least one layer"),
     (lambda: Affine(3, 0), "at least 1"),
-    (lambda: Affine(3, 2, std=np.nan), "std finite"),
+    (lambda: Affine(3, 2, std=np.nan), "std must be at least 0 and finite"),
     (lambda: BatchNorm(0), "size must be a whole number"),
     (lambda: BatchNorm(3, eps=0.0), "eps must be"),
     (lambda: BatchNorm(3, decay=1.0), "decay must be at least 0 and below 1"),
-    (lambda: Affine(3, 2).forward(np.ones((4, 5))), "Affine\\(3, 2\\) takes rows of 3 numbers"),
-    (lambda: LayerNorm(3).forward(np.ones((2, 2, 3))), "Flatten\\(\\) makes images rows"),
+    (
+        lambda: Affine(3, 2).forward(np.ones((4, 5))),
+        "Affine\\(3, 2\\) must have shape \\(N, 3\\)",
+    ),
+    (lambda: LayerNorm(3).forward(np.ones((2, 2, 3))), "Flatten\\(\\), makes images rows"),
     (lambda: deep_net([3, 2]).loss(np.full((2, 3), np.nan), [0, 1]), "NaN or infinite"),
     (lambda: deep_net([3, 2]).loss(BATCH, [0, 1, 2, 0]), "labels must lie in 0..1"),
 ]

@@ -158,10 +158,10 @@ def test_log_uniform_draws_stay_within_their_range_and_follow_the_distribution()
 
 @pytest.mark.parametrize(
     ("low", "high"),
-    [(0, 1), (-1, 1), (1, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan), (-2, -1)],
+    [(0, 1), (-1, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan), (-2, -1)],
 )
 def test_ranges_without_a_log_scale_are_refused(low, high):
-    with pytest.raises(ValueError, match="0 < low < high"):
+    with pytest.raises(ValueError, match=r"(low|high) must be"):
         sample_settings({"learning_rate": (low, high)}, 1, np.random.default_rng(0))
 
 

@@ -213,7 +213,7 @@ def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     [
         ({"learning_rate": -1.0}, "learning_rate must be a finite number above 0"),
         ({"learning_rate_decay": 0.0}, "learning_rate_decay must be"),
-        ({"reg": -1.0}, "reg must be a finite number, at least 0"),
+        ({"reg": -1.0}, "reg must be at least 0 and finite"),
         ({"num_iters": 0}, "num_iters must be a whole number, at least 1"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"X_val": DATA.X_val[:, :1]}, r"X must have shape \(N, 2\)"),

@@ -22,7 +22,7 @@ from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import smoothed_loss, softmax
 from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.types import Augment, History
-from cs231n_utils.validation import check_channels, check_counts, check_examples
+from cs231n_utils.validation import check_counts, check_examples, check_shape
 
 
 class Pixels(Layer):
@@ -44,7 +44,7 @@ class Pixels(Layer):
         self.scale = (1 / np.where(is_constant, 1, deviation)).astype(dtype)
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        check_channels(X, len(self.mean))
+        check_shape(self, X, ("N", "rows", "columns", len(self.mean)))
         return (X - self.mean) * self.scale  # (17.1)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:

@@ -16,9 +16,8 @@ from cs231n_utils.validation import (
     check_convolution,
     check_counts,
     check_network,
-    check_pad,
+    check_shape,
     check_tiles,
-    check_upstream,
 )
 
 
@@ -115,7 +114,7 @@ def max_pool_backward(
 ) -> np.ndarray:
     """Gradient dX of A = max_pool(X, size), from dA: all of it to the first of the largest."""
     A = max_pool(X, size) if A is None else A  # it may be at hand
-    check_upstream(dA, A.shape)
+    check_shape("dA", dA, A.shape)
     dX = np.empty_like(X)
     for few in blocks(X):
         rest = dA[few]  # what no entry has taken yet
@@ -148,10 +147,11 @@ class Conv2D(Layer):
                  pad: int = 0, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         check_counts(input_size=input_size, output_size=output_size, size=size, stride=stride)
+        check_counts(pad=pad, at_least=0)
         super().__init__(W=random_filters((size, size, input_size, output_size), std, rng, dtype),
                          b=np.zeros(output_size, dtype))
         self.input_size, self.output_size = input_size, output_size
-        self.stride, self.pad = stride, check_pad(pad)
+        self.stride, self.pad = stride, pad
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X

@@ -18,19 +18,15 @@ from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import l2_penalty, softmax_loss
 from cs231n_utils.types import Params
 from cs231n_utils.validation import (
-    as_rows,
-    check_added,
     check_batch,
     check_chain,
     check_counts,
-    check_keep,
+    check_examples,
     check_network,
+    check_nonnegative,
     check_positive,
     check_remembered,
-    check_residual,
-    check_rows,
-    check_several,
-    check_share,
+    check_shape,
 )
 
 
@@ -101,7 +97,7 @@ class Affine(Layer):
         self.input_size, self.output_size = input_size, output_size
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        self.memory = check_rows(self, X)
+        self.memory = check_shape(self, X, ("N", self.input_size))
         return X @ self.params["W"] + self.params["b"]  # (13.4)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
@@ -228,13 +224,10 @@ def deep_net(sizes: Sequence[int], std: float | None = None, *,
 class Residual(Chain):
     """X + f(X), where f is a chain of layers."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__(layers)
-        check_residual(self)
-
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         out = super().forward(X, training)
-        check_added(self, X, out)
+        check_shape("what a Residual adds to its input", out, X.shape,
+                    "its layers must keep the shape, as windows of 3x3 do with pad=1")
         return X + out  # (13.20)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
@@ -331,13 +324,14 @@ class BatchNorm(Norm):
     def __init__(self, size: int, *, decay: float = 0.9, eps: float = 1e-5,
                  dtype: Any = np.float64) -> None:
         super().__init__(size, eps=eps, dtype=dtype)
-        self.decay = check_share("decay", decay)
+        self.decay = check_nonnegative("decay", decay, below=1)
         self.state = {"mean": np.zeros(size, dtype), "variance": np.ones(size, dtype)}
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        rows = as_rows(self, X)  # of images every pixel counts as an example
+        D = self.input_size
+        rows = check_shape(self, X, ("N", ..., D)).reshape(-1, D)  # of images, every pixel
         if training:
-            check_several(self, rows)
+            check_examples(rows, at_least=2)  # one would be subtracted from itself
             X_hat, scale = standardize(rows, axis=0, eps=self.eps)
             renew_averages(self.state, rows, self.decay)
         else:
@@ -368,7 +362,8 @@ class LayerNorm(Norm):
     axis = 1
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        X_hat, scale = standardize(check_rows(self, X), axis=1, eps=self.eps)
+        X = check_shape(self, X, ("N", self.input_size))
+        X_hat, scale = standardize(X, axis=1, eps=self.eps)
         self.memory = X_hat, scale, False
         return self.params["gamma"] * X_hat + self.params["beta"]
 
@@ -384,7 +379,7 @@ class Dropout(Layer):
 
     def __init__(self, keep: float, *, rng: np.random.Generator | int = 0) -> None:
         super().__init__()
-        self.keep = check_keep(keep)
+        self.keep = check_positive("keep", keep, most=1)
         self.rng = np.random.default_rng(rng)
         self.redraw = True
         self.mask = np.zeros(0)

@@ -8,7 +8,7 @@
 
 import numpy as np
 
-from cs231n_utils.validation import check_labels, check_reg, check_scores, check_share
+from cs231n_utils.validation import check_labels, check_nonnegative, check_scores
 
 
 def softmax(S: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """Half of reg times the sum of all squared weights; its gradient is reg * W for each W."""
-    reg = check_reg(reg)
+    reg = check_nonnegative("reg", reg)
     return 0.5 * reg * sum(float(np.vdot(W, W)) for W in weights)  # (5.1)
 
 
@@ -48,7 +48,7 @@ def smoothed_loss(S: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[float
     """
     S = check_scores(S)
     y = check_labels(y, *S.shape)
-    check_share("smoothing", smoothing)
+    check_nonnegative("smoothing", smoothing, below=1)
     C = S.shape[1]
     Q = (1 - smoothing) * np.eye(C, dtype=S.dtype)[y] + smoothing / C  # (15.6)
     shifted = S - S.max(axis=1, keepdims=True)  # as in notebook 02

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cs231n_utils.types import Optimizer, Params
-from cs231n_utils.validation import check_positive, check_reg, check_share
+from cs231n_utils.validation import check_nonnegative, check_positive
 
 
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
@@ -25,7 +25,7 @@ class SGD:
 
     def __init__(self, learning_rate: float, momentum: float = 0.0) -> None:
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.momentum = check_share("momentum", momentum)
+        self.momentum = check_nonnegative("momentum", momentum, below=1)
         self.velocity: dict[str, Any] = defaultdict(float)  # 0.0 before the first step
 
     def step(self, params: Params, grads: Params) -> None:
@@ -45,7 +45,7 @@ class RMSprop:
 
     def __init__(self, learning_rate: float, decay: float = 0.99, eps: float = 1e-8) -> None:
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.decay = check_share("decay", decay)
+        self.decay = check_nonnegative("decay", decay, below=1)
         self.eps = check_positive("eps", eps)
         self.squares: dict[str, Any] = defaultdict(float)
 
@@ -64,10 +64,10 @@ class Adam:
     def __init__(self, learning_rate: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999,
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.beta1 = check_share("beta1", beta1)
-        self.beta2 = check_share("beta2", beta2)
+        self.beta1 = check_nonnegative("beta1", beta1, below=1)
+        self.beta2 = check_nonnegative("beta2", beta2, below=1)
         self.eps = check_positive("eps", eps)
-        self.weight_decay = check_reg(weight_decay)
+        self.weight_decay = check_nonnegative("weight_decay", weight_decay)
         self.num_steps = 0
         self.means: dict[str, Any] = defaultdict(float)
         self.squares: dict[str, Any] = defaultdict(float)
@@ -100,7 +100,7 @@ class Averaged:
 
     def __init__(self, optimizer: Optimizer, decay: float) -> None:
         self.optimizer = optimizer
-        self.decay = check_share("decay", decay)
+        self.decay = check_nonnegative("decay", decay, below=1)
         self.num_steps = 0
         self.sums: dict[str, Any] = defaultdict(float)
 

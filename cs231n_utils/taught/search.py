@@ -18,7 +18,7 @@ from tqdm import tqdm
 from cs231n_utils.taught.models import TwoLayerNet
 from cs231n_utils.taught.optimizers import SGD, linear_decay
 from cs231n_utils.types import History
-from cs231n_utils.validation import check_counts, check_log_range
+from cs231n_utils.validation import check_counts, check_positive
 
 
 Setting = dict[str, Any]
@@ -95,9 +95,9 @@ def search(settings: Sequence[Setting], evaluate: Evaluate, seed: Any = 0,
 def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `size` numbers from low to high such that equal factors are equally likely.
 
-    low and high are finite, 0 < low < high.
+    low and high are finite, 0 < low <= high.
     """
-    check_log_range(low, high)
+    check_positive("low", low, most=check_positive("high", high))
     u = rng.random(size)
     return low * (high / low) ** u  # (11.3)
 
