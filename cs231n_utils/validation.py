@@ -1,7 +1,4 @@
-"""What the series refuses: bad inputs, labels and options, and runs that have diverged.
-
-Every message says what was wrong, what was expected and what to do.
-"""
+"""What the series refuses. Messages say what was wrong, what was expected and what to do."""
 
 import warnings
 from collections.abc import Iterator
@@ -176,7 +173,7 @@ def check_chain(layers: list[Any]) -> tuple[int | None, int | None]:
             raise TypeError(f"layers[{place}] must be a layer, such as ReLU(), not {layer!r}")
         name = f"layers[{place}], {describe(layer)},"
         if any(layer is other for other in layers[:place]):
-            why = "stands in the chain twice, but remembers one pass only: make a second layer"
+            why = "stands in the chain twice, but it remembers one pass only: make a second layer"
             raise ValueError(f"{name} {why}")
         takes, gives = (getattr(layer, name, None) for name in ("input_size", "output_size"))
         if size and takes and size != takes:
@@ -211,7 +208,8 @@ def check_arrays(chain: Any, before: str = "") -> None:
 def check_remembered(layer: Any, memory: Any) -> Any:
     """Return what a layer's forward pass left for the backward pass."""
     if memory is None:
-        raise RuntimeError(f"{describe(layer)}: backward before forward, which fills its memory")
+        why = "backward before forward; it needs what forward remembers"
+        raise RuntimeError(f"{describe(layer)}: {why}")
     return memory
 
 
