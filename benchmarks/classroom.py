@@ -1,7 +1,7 @@
-"""A class on one machine: students execute every notebook but 12, 17 and 18 at once.
+"""A class on one machine: students execute notebooks at once.
 
-    python -m benchmarks.classroom         a class of 20
-    python -m benchmarks.classroom 40      a class of 40
+    python -m benchmarks.classroom            a class of 20, every notebook but 12, 17 and 18
+    python -m benchmarks.classroom 1 12 17    one student, two notebooks
 
 Every student goes through the notebooks in order, each in a fresh kernel; all students start
 together. A kernel's start lasts until it answers. Its memory is sampled once a second and the
@@ -17,7 +17,6 @@ import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, wait
 
-import nbformat
 import numpy as np
 import psutil
 
@@ -25,16 +24,15 @@ from benchmarks.side_by_side import LONG, print_conditions
 from publish.notebook import Notebook
 from publish.pages.run import execute
 
-PATHS = [notebook.path for notebook in Notebook.series() if notebook.number not in LONG]
 LIMIT = 3600  # seconds
 SPAWN = multiprocessing.get_context("spawn")  # a student shares nothing with another one
 MEGABYTE = 1e6
-EMPTY = nbformat.v4.new_notebook()
 
 
-def run_in_a_kernel(notebook, name):
-    """Execute one notebook; its name, kernel's process, seconds until ready and in all, error."""
+def run_in_a_kernel(name):
+    """Execute one notebook: its kernel's process, seconds until ready and in all, the error."""
     row = {"name": name, "error": None}
+    content = Notebook.series(name)[0].content
     start = time.perf_counter()
 
     def ready(**_):
@@ -43,16 +41,16 @@ def run_in_a_kernel(notebook, name):
         row["kernel"] = kernel.pid
 
     try:
-        row["seconds"] = execute(notebook, on_notebook_start=ready, startup_timeout=LIMIT)
+        row["seconds"] = execute(content, on_notebook_start=ready, startup_timeout=LIMIT)
     except Exception as error:  # whatever it is, this student goes on with the next notebook
         last = str(error).strip().splitlines()[-1:]
         row["error"] = f"{name}: {type(error).__name__} {last}"
     return row
 
 
-def attend():
+def attend(names):
     """What one student does: a row for every notebook."""
-    return [run_in_a_kernel(nbformat.read(path, as_version=4), path.stem) for path in PATHS]
+    return [run_in_a_kernel(name) for name in names]
 
 
 def memory_of_kernels():
@@ -66,11 +64,11 @@ def memory_of_kernels():
     return bytes_used
 
 
-def hold_class(num_students):
+def hold_class(num_students, names):
     """Rows of all students, peak bytes of each kernel, of all at once, and the seconds."""
     peaks, together, start = defaultdict(int), 0, time.perf_counter()
     with ProcessPoolExecutor(num_students, SPAWN) as executor:
-        students = [executor.submit(attend) for _ in range(num_students)]
+        students = [executor.submit(attend, names) for _ in range(num_students)]
         while wait(students, timeout=1).not_done:
             used = memory_of_kernels()
             together = max(together, sum(used.values()))
@@ -88,32 +86,26 @@ def hold_class(num_students):
 
 
 def main():
-    """Start one kernel alone, then hold the class; print the table."""
-    num_students = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    """Hold the class; print the table."""
+    num_students = int(sys.argv[1]) if sys.argv[1:] else 20
+    names = [notebook.name for notebook in Notebook.series(*sys.argv[2:])]
+    if not sys.argv[2:]:
+        names = [name for name in names if name[:2] not in LONG]
     print_conditions("numpy", "ipykernel", "nbclient")
-    with ProcessPoolExecutor(1, SPAWN) as executor:
-        empty = [executor.submit(run_in_a_kernel, EMPTY, "empty") for _ in range(3)]
-    alone = [row.result()["ready"] for row in empty]
-    rows, peaks, together, seconds = hold_class(num_students)
+    rows, peaks, together, seconds = hold_class(num_students, names)
     print(f"\nmedian and highest of {num_students} students")
     print(f"{'notebook':28}{'kernel ready s':>18}{'seconds':>18}{'kernel MB':>18}{'failures':>10}")
-    for path in PATHS:
-        good = [row for row in rows if row["name"] == path.stem and row["error"] is None]
-        print(f"{path.stem:28}", end="")
-        for values in (
-            [row["ready"] for row in good],
-            [row["seconds"] for row in good],
-            [peaks[row["kernel"]] / MEGABYTE for row in good],
-        ):
-            pair = f"{np.median(values):.1f} {max(values):8.1f}" if good else "-"
-            print(f"{pair:>18}", end="")
-        print(f"{num_students - len(good):>10}")
-    executions = num_students * len(PATHS)
-    failures = executions - sum(row["error"] is None for row in rows)
-    print(f"\n{executions} executions, {failures} failures, {seconds:.0f} s in all")
+    for name in names:
+        good = [row for row in rows if row["name"] == name and row["error"] is None]
+        columns = [[row[key] for row in good] for key in ("ready", "seconds")]
+        columns.append([peaks[row["kernel"]] / MEGABYTE for row in good])
+        pairs = [f"{np.median(each):.1f} {max(each):8.1f}" if good else "-" for each in columns]
+        line = "".join(f"{pair:>18}" for pair in pairs)
+        print(f"{name:28}{line}{num_students - len(good):>10}")
+    failures = num_students * len(names) - sum(row["error"] is None for row in rows)
+    print(f"\n{num_students * len(names)} executions, {failures} failures, {seconds:.0f} s in all")
     kind = "proportional" if sys.platform == "linux" else "resident"
     print(f"at most {together / MEGABYTE:,.0f} MB in all kernels at once ({kind} set size)")
-    print(f"a kernel alone is ready after {np.median(alone):.1f} s")
     print(*[row["error"] for row in rows if row["error"] is not None], sep="\n")
 
 

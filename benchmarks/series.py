@@ -10,14 +10,17 @@ processor, so the ratio 2.5; of two at once each has 1/3, so 3. More than this i
 wait for one another. A last column gives the seconds that the notebook states.
 """
 
+import contextlib
 import multiprocessing
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from benchmarks.side_by_side import LONG, busy_programs, print_conditions
+from benchmarks.side_by_side import LONG, print_conditions
 from publish.notebook import Notebook
 from publish.pages.run import execute
 
@@ -33,9 +36,22 @@ def seconds_of(name: str) -> float:
 
 
 def run(name: str, copies: int) -> float:
-    """The seconds of the slowest of so many copies that run at once."""
+    """The median seconds of the slowest of so many copies that run at once."""
     with ProcessPoolExecutor(copies, mp_context=SPAWN) as pool:
-        return max(pool.map(seconds_of, [name] * copies))
+        return float(np.median([max(pool.map(seconds_of, [name] * copies)) for _ in range(ROUNDS)]))
+
+
+@contextlib.contextmanager
+def busy_programs() -> Iterator[None]:
+    """Two endless loops for each processor, while the context lasts."""
+    count = 2 * (os.cpu_count() or 1)
+    programs = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def main() -> None:
@@ -49,10 +65,9 @@ def main() -> None:
     head = f"{'quiet':>9}{'busy':>9}{'ratio':>7}{'two, busy':>11}{'ratio':>7}{'stated':>8}"
     print(f"\n{'notebook':28}{head}")
     for notebook in notebooks:
-        quiet = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
-        with busy_programs(2 * (os.cpu_count() or 1), LOOP):
-            busy = np.median([run(notebook.name, 1) for _ in range(ROUNDS)])
-            two = np.median([run(notebook.name, 2) for _ in range(ROUNDS)])
+        quiet = run(notebook.name, copies=1)
+        with busy_programs():
+            busy, two = (run(notebook.name, copies) for copies in (1, 2))
         print(
             f"{notebook.name:28}{quiet:>7.1f} s{busy:>7.1f} s{busy / quiet:>7.2f}"
             f"{two:>9.1f} s{two / quiet:>7.2f}{notebook.times.seconds:>6} s",
