@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 
 from benchmarks.side_by_side import LONG, print_conditions
+from publish.execute import execute
 from publish.notebook import Notebook
-from publish.pages.run import execute
 
 LIMIT = 3600  # seconds
 SPAWN = multiprocessing.get_context("spawn")  # a student shares nothing with another one

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.side_by_side import LONG, print_conditions
 from publish.notebook import Notebook
-from publish.pages.run import execute
+from publish.execute import execute
 
 ROUNDS = 3
 LIMIT = 3600  # seconds, after which a busy program ends by itself

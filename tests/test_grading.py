@@ -17,12 +17,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade
 
-from publish.kernel import PollingKernelManager
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking.autograde import MATHEMATICS, FairExecute, mathml
-from publish.student.marking.mend import borrowed, mend, stops
+from publish.student.marking.kernel import PollingKernelManager
 from publish.student.marking.stubs import as_released
+from publish.student.marking.submission import borrowed, restore, stops
 
 SERIES = Notebook.series()
 NOTEBOOK = next(notebook for notebook in SERIES if notebook.number == "04")
@@ -133,7 +133,7 @@ def lose_marks_and_ids(notebook):
 def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, told):
     notebook = deepcopy(HANDED_IN)
     damage(notebook)
-    sentences = mend(notebook, RELEASED)
+    sentences = restore(notebook, RELEASED)
     assert all(s.startswith(start) for s, start in zip(sentences, told, strict=True)), sentences
     assert marks(notebook) == marks(RELEASED)
     sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in checks_of(RELEASED)}
@@ -152,7 +152,7 @@ def test_code_that_a_student_deleted_is_put_back_where_it_was():
     given = next(cell for cell in notebook.cells if cell.cell_type == "code")
     position = notebook.cells.index(given)
     notebook.cells.remove(given)
-    assert mend(notebook, RELEASED) == []
+    assert restore(notebook, RELEASED) == []
     assert notebook.cells[position].source == given.source
 
 

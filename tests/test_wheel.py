@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from publish.notebook import ROOT, Notebook
-from publish.student.anywhere import anywhere
+from publish.student.standalone import standalone
 
 PIP = [sys.executable, "-m", "pip"]
 RUN = """
@@ -67,7 +67,7 @@ def run(python, tmp_path, monkeypatch):
         [notebook] = Notebook.series(number)
         path = tmp_path / "alone" / notebook.path.name
         path.parent.mkdir(exist_ok=True)
-        nbformat.write(anywhere(notebook).content, path)
+        nbformat.write(standalone(notebook).content, path)
         home = VARIABLES | {"XDG_CACHE_HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
         command = [python, "-c", RUN, path.name]
         result = subprocess.run(command, cwd=path.parent, env=home, capture_output=True, text=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cs231n_utils.taught.looking import score_gradient, sign_step, sign_steps
+from cs231n_utils.taught.adversarial import sign_step, sign_steps
 from cs231n_utils.taught.losses import softmax, softmax_loss
+from cs231n_utils.taught.saliency import score_gradient
 
 longest_push = {
     "right_norm": lambda w, eps: eps * w / np.linalg.norm(w.ravel()),

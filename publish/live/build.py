@@ -24,9 +24,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 import cs231n_utils
+from publish.execute import execute
 from publish.live.record import INDEX
 from publish.notebook import ROOT, Notebook, stops
-from publish.pages.run import execute
 
 HERE = Path(__file__).parent
 PACKAGE = Path(cs231n_utils.__file__).parent

@@ -11,21 +11,17 @@ are not here is left as it is, and its line says so. The pages are those of the 
 import argparse
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
 from tqdm import tqdm
 
-from publish.kernel import PollingKernelManager
-from publish.notebook import NOTEBOOKS, ROOT, WIDGET, Notebook, tags
+from publish.execute import execute
+from publish.notebook import ROOT, WIDGET, Notebook, tags
+from publish.site.build import build
 
 BUILD = ROOT / "build" / "pages"
-CELL_TIMEOUT = 600  # seconds
 
 
 def main() -> int:
@@ -39,8 +35,6 @@ def main() -> int:
         for notebook in executed:
             write_normalised(notebook)
         return 0
-    from publish.site.build import build  # not on top: executing does not need Sphinx
-
     return build(BUILD, list(executed), talks=False)
 
 
@@ -66,36 +60,6 @@ def run(notebooks: list[Notebook]) -> Iterator[Notebook]:
                 f"  {notebook.headline}"
             )
             yield notebook
-
-
-def execute(content: NotebookNode, **options: Any) -> float:
-    """Run every cell of a notebook in a fresh kernel. A failing cell raises.
-
-    Parameters
-    ----------
-    content : NotebookNode
-        The notebook; its outputs are replaced.
-    **options
-        Further options of NotebookClient, for example on_cell_executed.
-
-    Returns
-    -------
-    float
-        The seconds that it took.
-    """
-    client = NotebookClient(
-        content,
-        km=PollingKernelManager(kernel_name="python3"),
-        timeout=CELL_TIMEOUT,
-        record_timing=False,
-        extra_arguments=["--log-level=ERROR"],
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-        **options,
-    )
-    start = time.perf_counter()
-    client.execute(cleanup_kc=True)  # ends the kernel, too
-    return time.perf_counter() - start
 
 
 def write_normalised(notebook: Notebook) -> None:

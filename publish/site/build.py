@@ -24,10 +24,10 @@ import cs231n_utils
 from publish import quiz
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook
-from publish.site import parts
+from publish.site import generated
 from publish.slides import build as slides
-from publish.student.anywhere import anywhere
 from publish.student.edition import solved, unsolved
+from publish.student.standalone import standalone
 
 HERE = Path(__file__).parent
 COPIED = [
@@ -84,7 +84,7 @@ def build(
     talks = talks and add_slides(site / "slides", students)
     add_downloads(site / "downloads", students)
     audience = "students" if students else "instructors"
-    title = parts.TITLE if students else f"{parts.TITLE} (for instructors)"
+    title = generated.TITLE if students else f"{generated.TITLE} (for instructors)"
     settings = ["-D", f"html_title={title}", "-A", f"audience={audience}"]
     if talks:
         settings += ["-A", "talks=1"]
@@ -120,7 +120,7 @@ def add_downloads(folder: Path, students: bool) -> None:
     folder.mkdir(parents=True)
     for notebook in Notebook.series():
         given = unsolved(solved(notebook)) if students else notebook
-        nbformat.write(anywhere(given).content, folder / notebook.path.name)
+        nbformat.write(standalone(given).content, folder / notebook.path.name)
     archive = ROOT / "build" / "student.zip"
     if archive.exists():
         shutil.copy2(archive, folder)
@@ -142,21 +142,24 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / name)
     written = {
-        "home.txt": parts.home(),
-        "map.txt": parts.series_map(notebooks),
-        "times.txt": parts.times(notebooks, talks=talks),
+        "home.txt": generated.home(),
+        "map.txt": generated.series_map(notebooks),
+        "times.txt": generated.times(notebooks, talks=talks),
         "quiz.md": quiz.page(answers=not students),
-        **{f"pictures/{n.name}.png": parts.picture(n) for n in notebooks},
+        **{f"pictures/{n.name}.png": generated.picture(n) for n in notebooks},
         **reference(),
     }
     if students:
         (folder / "CONTRIBUTING.md").unlink()
-        written |= {"start.txt": parts.start()}
+        written |= {"start.txt": generated.start()}
         notebooks = [without_answers(notebook) for notebook in notebooks]
     else:
-        tables = {"counts.txt": parts.counts(notebooks), "needs.txt": parts.needs(notebooks)}
-        tables |= {"faults.txt": parts.faults()}
-        written |= {"marking.md": quiz.marking(), "weekly.txt": WEEKLY.read_text("utf-8"), **tables}
+        written |= {
+            "counts.txt": generated.counts(notebooks),
+            "needs.txt": generated.needs(notebooks),
+            "marking.md": quiz.marking(),
+            "weekly.txt": WEEKLY.read_text("utf-8"),
+        }
     for notebook in notebooks:
         written[f"notebooks/{notebook.path.name}"] = nbformat.writes(notebook.content)
     for name, content in written.items():

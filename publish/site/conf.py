@@ -18,7 +18,7 @@ from sphinx.util.typing import stringify_annotation
 from publish.course import Course
 from publish.live import build as live
 from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
-from publish.site.parts import SCALE, TITLE
+from publish.site.generated import SCALE, TITLE
 
 COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."

@@ -19,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell
 
-from publish import course, kernel
+from publish import course
 from publish.notebook import (
     BEGIN,
     END,
@@ -279,7 +279,6 @@ def copy_files(folder: Path) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored)
     shutil.copy2(course.path(), nbgrader / "course.toml")
     shutil.copy2(HERE / "start.py", student)
-    shutil.copy2(Path(kernel.__file__), nbgrader / "marking")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions
     with (student / "README.md").open("a", encoding="utf-8") as file:

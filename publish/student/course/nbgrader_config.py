@@ -13,7 +13,7 @@ from nbgrader import preprocessors
 from cs231n_utils.progress import gist
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
-from marking.autograde import FairExecute, Mathematics, Mend
+from marking.autograde import FairExecute, Mathematics, Restore
 from marking.kernel import PollingKernelManager
 from marking.release import MarkCells, NamedStubs
 
@@ -40,7 +40,7 @@ c.GenerateAssignment.preprocessors = [
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
     preprocessors.OverwriteKernelspec,
-    Mend,
+    Restore,
     preprocessors.CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [

@@ -16,7 +16,7 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Dict, Integer, Unicode
 
-from .mend import mend
+from .submission import restore
 
 STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
 FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
@@ -32,16 +32,16 @@ TEX = {
 MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "|*_\\`~["}
 
 
-class Mend(NbGraderPreprocessor):
+class Restore(NbGraderPreprocessor):
     """Gives a student's notebook the checks of its release, and logs what had to be put right."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Mend the notebook."""
+        """Restore the notebook."""
         name = resources["nbgrader"]["notebook"]
         path = Path("release", resources["nbgrader"]["assignment"], f"{name}.ipynb")
-        for sentence in mend(nb, nbformat.read(path, as_version=4)):
+        for sentence in restore(nb, nbformat.read(path, as_version=4)):
             self.log.warning("%s, %s: %s", resources["nbgrader"]["student"], name, sentence)
         return nb, resources
 

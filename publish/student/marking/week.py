@@ -24,7 +24,7 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
 from .export import export, percent
-from .mend import borrowed, mend, stops
+from .submission import borrowed, restore, stops
 
 # How Moodle and Canvas go on behind a student's name, in the names of what they let one download.
 ADDED = re.compile(r"_(?:LATE_)?\d+_(?:assignsubmission_file_?|\d+_.*)$")
@@ -218,7 +218,7 @@ def remarks(course: Path, file: Path) -> list[str]:
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     flags = borrowed(submitted, released, solved)
-    return [*mend(submitted, released), *flags, *stops(graded)]
+    return [*restore(submitted, released), *flags, *stops(graded)]
 
 
 def difficulties(book: Gradebook, name: str) -> Iterator[str]:

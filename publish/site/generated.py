@@ -1,10 +1,8 @@
-"""The parts of pages that are made from the notebooks: tables, the map, pictures."""
+"""What the site generates from the notebooks for its pages: tables, the map, pictures."""
 
 import base64
 import html
 import re
-from importlib import import_module
-from typing import Any
 
 from nbformat import NotebookNode
 
@@ -152,18 +150,6 @@ def counts(notebooks: list[Notebook]) -> str:
         for n in notebooks
     ]
     return table(head, rows)
-
-
-def faults() -> str:
-    """How many faults are planted in each notebook, and how many more change no number."""
-    mutants: Any = import_module("tools.mutants")
-    files = [path for path in mutants.FILES if path.stem not in mutants.LONG]
-    kinds = {path.stem: [kind for _, kind, *_ in mutants.faults(path)] for path in files}
-    kinds["all"] = [kind for each in kinds.values() for kind in each]
-    rows: list[list[object]] = [
-        [number, each.count(""), each.count("equivalent")] for number, each in kinds.items()
-    ]
-    return table(["notebook", "faults, all caught", "equivalent"], rows)
 
 
 def needs(notebooks: list[Notebook]) -> str:

@@ -25,7 +25,7 @@ FINISHED = re.compile(
 STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun")  # names of errors that grading writes
 
 
-def mend(notebook: NotebookNode, released: NotebookNode) -> list[str]:
+def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     """Give a student's notebook the checks and the marks of its release.
 
     Parameters

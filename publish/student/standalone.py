@@ -32,7 +32,7 @@ Switch the network on (in Kaggle under Session options), and run this cell again
 Or open the notebook in the folder of student.zip, set up as its README.md says."""
 
 
-def anywhere(notebook: Notebook) -> Notebook:
+def standalone(notebook: Notebook) -> Notebook:
     """The notebook with a first cell that installs the package where it is missing.
 
     Parameters

@@ -11,32 +11,10 @@ from cs231n_utils.taught import training
 from cs231n_utils.taught.losses import softmax_loss
 
 
-def score_gradient(model: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Gradient of one score of every image, that of its class, as images of the same shape."""
-    S = model.scores(images)  # as in prediction: no image depends on another
-    dS = np.zeros_like(S)
-    dS[np.arange(len(S)), classes] = 1  # (18.1)
-    return model.backward(dS)
-
-
 def loss_gradient(model: Any, images: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Gradient of every image's own cross-entropy, as images of the same shape."""
     _, dS = softmax_loss(model.scores(images), y)  # whatever loss the model was trained with
     return len(images) * model.backward(dS)  # (18.2) of its own loss, not of the mean
-
-
-def occlusion(model: Any, images: np.ndarray, classes: np.ndarray, size: int,
-              grey: float = 0.0) -> np.ndarray:
-    """Fall (N, P, Q) of one score of every image when a patch of size x size turns grey."""
-    N, rows, columns, _ = images.shape
-    who = np.arange(N)
-    before = model.scores(images)[who, classes]
-    fall = np.empty((N, rows // size, columns // size), before.dtype)
-    for p, q in np.ndindex(fall.shape[1:]):
-        covered = images.copy()
-        covered[:, p * size : (p + 1) * size, q * size : (q + 1) * size] = grey
-        fall[:, p, q] = before - model.scores(covered)[who, classes]  # (18.3)
-    return fall
 
 
 def sign_step(model: Any, images: np.ndarray, y: np.ndarray, eps: float, low: float = 0.0,

@@ -1,6 +1,6 @@
 """A kernel manager that needs no port and misses no reply: to execute notebooks, and to grade.
 
-It imports nothing of the project, because nbgrader's folder holds a copy of this file.
+It imports nothing of the project: nbgrader uses it in a folder far from here.
 """
 
 import os
