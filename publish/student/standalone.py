@@ -9,7 +9,7 @@ from publish.course import Course
 from publish.notebook import Notebook
 
 INSTALL = '''\
-# @title Install the course's package where it is missing
+# @title {title}
 import importlib.util
 import subprocess
 import sys
@@ -17,11 +17,14 @@ import sys
 ADDRESS = {address!r}
 if not importlib.util.find_spec("cs231n_utils"):
     if ADDRESS:
-        print("Installing cs231n_utils, the course's package, from", ADDRESS)
+        print("Installing cs231n_utils, the course's package, from", ADDRESS, flush=True)
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", ADDRESS])
     importlib.invalidate_caches()
     if not importlib.util.find_spec("cs231n_utils"):
         raise ModuleNotFoundError("""{advice}""")'''
+# The first line stays in sight when the cell is folded.
+INSTALLS = "Installs cs231n_utils, the course's package, where it is missing, from {}"
+LOOKS = "Looks for cs231n_utils, the course's package"
 NO_ADDRESS = """\
 This notebook needs the course's package, cs231n_utils.
 Ask for its file, cs231n_utils-...-any.whl, put it here, and run in a cell: %pip install ./FILE
@@ -47,7 +50,8 @@ def standalone(notebook: Notebook) -> Notebook:
     """
     notebook = deepcopy(notebook)
     address = Course.read().package
-    source = INSTALL.format(address=address, advice=NO_NETWORK if address else NO_ADDRESS)
+    title, advice = (INSTALLS.format(address), NO_NETWORK) if address else (LOOKS, NO_ADDRESS)
+    source = INSTALL.format(title=title, address=address, advice=advice)
     cell = new_code_cell(source, id="install-package")
     cell.metadata = from_dict({"jupyter": {"source_hidden": True}, "cellView": "form"})
     notebook.content.cells.insert(1, cell)

@@ -14,14 +14,14 @@ from cs231n_utils.progress import gist
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
 from marking.autograde import FairExecute, Mathematics, Restore
-from marking.kernel import PollingKernelManager
+from marking.isolation import UserKernelManager
 from marking.release import MarkCells, NamedStubs
 
 HERE = Path(__file__).resolve().parent
 c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(HERE)
-c.Execute.kernel_manager_class = PollingKernelManager
+c.Execute.kernel_manager_class = UserKernelManager
 c.FairExecute.timeout = 20  # seconds of a cell: three that hang cost a minute
 c.FairExecute.timeouts = {"12_cifar10": 300, "15_regularization": 300}  # cells that train long
 c.GenerateAssignment.preprocessors = [

@@ -1,9 +1,10 @@
 """Grade what was handed in for one notebook: run this in the course's folder, as often as you like.
 
-python -m marking.week 05_gradient_descent
+    sudo "$(which python)" -m marking.week 05_gradient_descent --user grader
 
 It takes the files in handed_in/ in, grades what is new with nbgrader, writes a page of feedback for
-each student, and in grades/ a summary, nbgrader's log, and tables for Moodle and Canvas.
+each student, and in grades/ a summary, nbgrader's log, and tables for Moodle and Canvas. The user
+runs what students wrote, and can reach neither the solutions nor the gradebook.
 """
 
 import argparse
@@ -24,8 +25,13 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
 from .export import export, percent
+from .isolation import close
 from .submission import borrowed, restore, stops
 
+UNSAFE = (
+    "Students' code runs as you, and can read the solutions and change the gradebook: "
+    "--user runs it as somebody else, as weekly.md says."
+)
 # How Moodle and Canvas go on behind a student's name, in the names of what they let one download.
 ADDED = re.compile(r"_(?:LATE_)?\d+_(?:assignsubmission_file_?|\d+_.*)$")
 
@@ -34,12 +40,19 @@ def main() -> int:
     """Grade a notebook's new hand-ins and print the summary; 1 if one could not be graded."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("notebook", help="for example 05_gradient_descent, or 05")
-    wanted, course = parser.parse_args().notebook, Path.cwd()
+    parser.add_argument(
+        "--user", default="", help="the user of this machine who runs students' code"
+    )
+    given, course = parser.parse_args(), Path.cwd()
     names = sorted(path.name for path in (course / "source").glob("*/"))
     if not names:
         parser.error(f"there is no source/ in {course}: run this in the course's folder")
-    if len(found := [name for name in names if name.startswith(wanted)]) != 1:
-        parser.error(f"there is no notebook {wanted}: name one of {', '.join(names)}")
+    if len(found := [name for name in names if name.startswith(given.notebook)]) != 1:
+        parser.error(f"there is no notebook {given.notebook}: name one of {', '.join(names)}")
+    if given.user and (reason := close(course, given.user)):
+        parser.error(reason)
+    if not given.user:
+        print(UNSAFE, file=sys.stderr)
     name = found[0]
     grades = course / "grades"
     grades.mkdir(exist_ok=True)
@@ -47,7 +60,7 @@ def main() -> int:
         release(course, name, log.fileno())
         refused = take_in(course, name)
         if any((course / "submitted").glob(f"*/{name}")):  # if not, nbgrader calls it an error
-            nbgrader(log.fileno(), "autograde", name)
+            nbgrader(log.fileno(), "autograde", name, f"--UserKernelManager.user={given.user}")
             nbgrader(log.fileno(), "generate_feedback", name)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
