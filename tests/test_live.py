@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import runpy
 
 import ipywidgets
 import nbformat
@@ -15,10 +14,7 @@ from PIL import Image
 import publish.notebook
 from publish.live import build as live
 from publish.live.record import ROWS, combinations, steps
-from publish.notebook import WIDGET as WIDGET_VIEW
 from publish.notebook import Notebook
-from publish.site.build import HERE as SITE
-from publish.slides.build import Material
 
 IMPORTS = """import ipywidgets
 from cs231n_utils import plots
@@ -33,18 +29,12 @@ explore(
     height=ipywidgets.FloatLogSlider(4.0, min=0, max=9, step=1, description="Height"),
     name=ipywidgets.SelectionSlider(options=["a", "b", 7], description="Name"))"""
 
-PIXEL = (  # an image of one pixel
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
 
 def small():
     """A notebook with one widget."""
     widget = new_code_cell(WIDGET, id="move", metadata={"tags": ["widget"]})
     widget.metadata["live"] = {"name": ["b"], "height": [1000]}
-    image = {"data": {"image/png": PIXEL}, "metadata": {"image/png": {"alt": "A static line."}}}
-    output = nbformat.v4.new_output("display_data", **image)
-    rest = new_code_cell("raise SystemExit", id="static", outputs=[output])
+    rest = new_code_cell("raise SystemExit", id="rest")
     return new_notebook(cells=[new_code_cell(IMPORTS, id="imports"), widget, rest])
 
 
@@ -59,11 +49,6 @@ def notebook(tmp_path_factory):
         [notebook] = Notebook.series()
         live.store([notebook])
         yield notebook
-
-
-@pytest.fixture
-def widget(notebook):
-    return notebook.tagged("widget")[0]
 
 
 def test_a_slider_takes_the_values_that_jupyterlab_offers():
@@ -86,13 +71,13 @@ def test_each_control_moves_through_all_its_values_at_every_stop():
         list(combinations(values, {"a": 1, "b": 0, "c": 0}, {"d": [1]}))
 
 
-def test_the_pictures_are_those_that_explore_draws(notebook, widget):
+def test_the_pictures_are_those_that_explore_draws(notebook):
     names = {}
     exec(IMPORTS, names)
     exec(WIDGET.replace("explore(", "box = explore("), names)
     height, name, _, picture = names["box"].children
-    place = live.stored(notebook, widget)
-    shown = live._index(place)["shown"]
+    folder = live.stored(notebook, notebook.tagged("widget")[0])
+    shown = live._index(folder)["shown"]
     width, tall = shown["size"]
     assert len(shown["pictures"]) == 2 * 10 + 3 * 2 - 2 * 2
     for key, (number, alt) in shown["pictures"].items():
@@ -102,38 +87,15 @@ def test_the_pictures_are_those_that_explore_draws(notebook, widget):
         ]
         height.value, name.label = values  # an option is shown by its label, a text
         expected = Image.open(io.BytesIO(base64.b64decode(re.search('64,(.*)"', picture.value)[1])))
-        sheet, top = Image.open(place / f"{number // ROWS}.webp"), number % ROWS * tall
+        sheet, top = Image.open(folder / f"{number // ROWS}.webp"), number % ROWS * tall
         stored = sheet.crop((0, top, width, top + tall)).convert("RGB")
         assert np.array_equal(np.asarray(stored), np.asarray(expected.convert("RGB"))), values
         assert alt == f"A line that rises by {values[0]:.3g}, </script> {values[1]}."
-    numbers = {number for number, _ in shown["pictures"].values()}
-    assert numbers == set(range(len(shown["pictures"]) - 2 * 2)), "equal pictures, once"
 
 
-def test_pictures_are_drawn_once_and_those_of_other_code_are_not_shown(
-    notebook, widget, monkeypatch
-):
-    def refuse(*_):
-        raise AssertionError("it runs again")
-
-    monkeypatch.setattr(live, "execute", refuse)
-    live.store([notebook])
-    assert live.figure("99_small", "move", "live")
-    for cell, changed in [(0, "source"), (1, "source"), (1, "metadata")]:
-        other = small()
-        if changed == "source":
-            other.cells[cell].source += "\n"
-        else:
-            other.cells[cell].metadata["live"] = {}
-        nbformat.write(other, notebook.path)
-        assert not live.figure("99_small", "move", "live"), (cell, changed)
-    later = small()
-    later.cells[2].source += "\n"
-    nbformat.write(later, notebook.path)
-    assert live.figure("99_small", "move", "live"), "what stands below the widget does not count"
-
-
-def test_a_page_gets_the_pictures_and_what_stands_there_without_scripts(notebook, tmp_path):
+def test_a_page_gets_the_pictures_that_its_code_draws(notebook, tmp_path, monkeypatch):
+    monkeypatch.delattr(live, "execute")
+    live.store([notebook])  # runs nothing again
     text = live.figure("99_small", "move", "live")
     live.copy(tmp_path / "live")
     for link in re.findall(r'(?:href|src|data-folder)="([^"]*)"', text):
@@ -141,25 +103,8 @@ def test_a_page_gets_the_pictures_and_what_stands_there_without_scripts(notebook
     assert (tmp_path / "live" / "99_small.move" / "0.webp").exists()
     assert 'alt="A line that rises by 4, &lt;/script&gt; a."' in text
     assert text.count("</script>") == 2, "a text alternative must not end the script"
-
-
-def test_the_site_shows_the_figure_in_place_of_the_widget(notebook):
-    content = small()
-    view = nbformat.v4.new_output("display_data", {WIDGET_VIEW: {"model_id": "1"}})
-    content.cells[1].outputs = [view]
-    content.cells[0].source = "# a student's edition"
-    text = [nbformat.writes(content)]
-    runpy.run_path(str(SITE / "conf.py"))["adapt"](None, "notebooks/99_small", text)
-    [output] = nbformat.reads(text[0], as_version=4).cells[1].outputs
-    assert output.data == {"text/html": live.figure("99_small", "move", "../_static/live")}
-
-
-def test_a_slide_shows_the_static_figure_where_no_pictures_are_stored(notebook, monkeypatch):
-    material = Material(notebook)
-    moving, still = material.show("live", "move", "static"), material.show("figure", "static")
-    assert still in moving
-    assert 'class="live"' in moving
-    with pytest.raises(ValueError, match="cell imports has no widget"):
-        material.show("live", "imports", "static")
-    monkeypatch.setattr(live, "STORE", live.STORE / "empty")
-    assert material.show("live", "move", "static") == still
+    for cell, shown in [(0, False), (1, False), (2, True)]:  # below the widget nothing counts
+        other = small()
+        other.cells[cell].source += "\n"
+        nbformat.write(other, notebook.path)
+        assert bool(live.figure("99_small", "move", "live")) == shown, cell

@@ -26,20 +26,12 @@ def run(**written):
     return None, ""
 
 
-def test_it_stops_at_the_first_missing_place():
-    for missing, told in [
-        (WRITTEN, "cases"),
-        (("NewLayer", "backward_loops", "network", "FaultyLayer"), "backward_loops"),
-        (("network", "FaultyLayer"), "network"),
-        (("FaultyLayer",), "FaultyLayer"),
-    ]:
+def test_it_stops_at_the_first_missing_answer_and_passes_when_filled():
+    for missing, told in [(WRITTEN, "cases"), (WRITTEN[1:2], "backward_loops")]:
         error, cell = run(**{name: FILLED[name] for name in FILLED if name not in missing})
         assert isinstance(error, NotImplementedError), missing
         assert f"Write {told}" in str(error)
         assert "check" in tags(next(each for each in FRAME.code if each.id == cell))
-
-
-def test_a_filled_one_passes():
     assert run(**FILLED) == (None, "")
 
 
@@ -51,17 +43,8 @@ def loops_without_gamma(layer, dOut, X, training):
     return {"X": example.backward_loops(layer, dOut, X, training)["X"]}
 
 
-def one_case(rng):
-    return example.cases(rng)[:1]
-
-
 def one_shape(rng):
     return 3 * example.cases(rng)[:1]
-
-
-def with_a_faulty_layer(rng):
-    layer = example.FaultyLayer(3)
-    return [(layer, rng.standard_normal((2, 3))), *example.cases(rng)]
 
 
 @pytest.mark.parametrize(
@@ -69,15 +52,11 @@ def with_a_faulty_layer(rng):
     [
         ({"backward_loops": wrong_loops}, "witnesses"),
         ({"backward_loops": loops_without_gamma}, "witnesses"),
-        ({"cases": one_case}, "witnesses"),
         ({"cases": one_shape}, "witnesses"),
-        ({"cases": with_a_faulty_layer}, "witnesses"),
         ({"network": lambda kind, rng: example.network(example.FaultyLayer, rng)}, "model"),
-        ({"network": lambda kind, rng: None}, "model"),
         ({"network": lambda kind, rng: example.network(example.NewLayer, rng)}, "faulty-check"),
         ({"FaultyLayer": example.NewLayer}, "faulty-check"),
     ],
-    ids=lambda value: "" if isinstance(value, dict) else value,
 )
 def test_it_refuses(changed, cell):
     error, stopped = run(**FILLED | changed)
@@ -87,8 +66,8 @@ def test_it_refuses(changed, cell):
 
 def test_its_pages_point_at_one_another():
     pages = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
-    texts = [*pages.values(), "\n".join(FRAME.text)]
-    for target in re.findall(r"\]\(([^)]+)\)", "\n".join(texts)):
+    text = "\n".join([*pages.values(), *FRAME.text])
+    for target in re.findall(r"\]\(([^)]+)\)", text):
         assert (FOLDER / target).exists(), target
     points = re.findall(r"^\| \*\*\w+\*\* \| (\d+) \|", pages["rubric.md"], re.M)
     parts = re.findall(r"^\| [a-z][^|]* \| (\d+) \|", pages["rubric.md"], re.M)

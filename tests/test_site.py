@@ -23,7 +23,6 @@ from publish.slides import build as slides
 from publish.student.edition import solved, unsolved
 
 SERIES = Notebook.series()
-STUDENTS = {notebook.name: unsolved(solved(notebook)) for notebook in SERIES}
 BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
 COURSE = f"launch = '{BINDER}'\n[due]\n01 = 2027-01-15T23:59:00+01:00\n"
 
@@ -45,7 +44,10 @@ class Page(HTMLParser):
         return [a[attribute] for tag, a in self.tags if attribute in a and tag in (tags or [tag])]
 
 
-@pytest.fixture(scope="module", params=["instructors", "students"])
+AUDIENCES = [pytest.param(name, marks=pytest.mark.slow) for name in ("instructors", "students")]
+
+
+@pytest.fixture(scope="module", params=AUDIENCES)
 def site(request, tmp_path_factory):
     """The folder of a site with a launch address, a date, and talks without reveal.js."""
     folder = tmp_path_factory.mktemp("sites") / request.param
@@ -100,49 +102,35 @@ def test_pages_read_well(pages):
             assert not re.search(r"\b_[A-Z]\w+", page.text), name  # NumPy's private types
 
 
-@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
-def test_a_notebook_has_its_page(site, pages, notebook):
-    page, file = pages[f"notebooks/{notebook.name}.html"], notebook.path.name
-    outputs = [output for cell in notebook.code for output in cell.outputs]
-    alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
-    assert page.all("alt", "img") == alts != []
-    links = {*page.all("href", "a")}
-    assert {f"../downloads/{file}", f"../slides/{notebook.name}.html"} <= links
-    assert BINDER.format(path=f"notebooks/{file}") in links
-    given = STUDENTS[notebook.name] if site.name == "students" else notebook
-    download = nbformat.read(site / "downloads" / file, as_version=4)
-    assert {cell.source for cell in given.cells} <= {cell.source for cell in download.cells}
-    assert f"../notebooks/{notebook.name}.html" in Page(
-        site / "slides" / f"{notebook.name}.html"
-    ).all("href", "a")
-    for module in filter(None, map(exported_to, notebook.code)):
-        links = pages[f"reference/taught/{module}.html"].all("href", "a")
-        assert f"../../notebooks/{notebook.name}.html" in links
-    solutions = len(notebook.exercises) if site.name == "instructors" else 0
-    for mark, count in [("BEGIN SOLUTION", 1), ("Show a solution", 1), ("# noqa", 0)]:
-        assert page.text.count(mark) == count * solutions, mark
-    formula = r'(.{8})<span class="math [^>]*>[^<]*</span>[^\s<]'
-    glued = set(re.findall(formula, page.text)) - {'gether">'}
-    assert not glued, "a line can begin with the comma behind a formula"
-    minutes, with_exercises, _ = notebook.times
-    for place in ("index", "series"):
-        text = pages[f"{place}.html"].text
-        assert f'href="notebooks/{notebook.name}.html"' in text
-        assert re.search(rf"\b{minutes}\smin", text)
-        assert re.search(rf"\b{with_exercises}\s", text)
-        assert f">{notebook.name}<" not in text, "its title stands there"
-
-
-def test_a_date_and_pictures_stand_where_they_are_looked_for(site, pages):
+def test_each_notebook_has_its_page_its_file_and_its_talk(site, pages):
+    for notebook in SERIES:
+        page, file = pages[f"notebooks/{notebook.name}.html"], notebook.path.name
+        outputs = [output for cell in notebook.code for output in cell.outputs]
+        alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
+        assert page.all("alt", "img") == alts != [], notebook.name
+        links = {*page.all("href", "a")}
+        assert {f"../downloads/{file}", f"../slides/{notebook.name}.html"} <= links
+        assert BINDER.format(path=f"notebooks/{file}") in links
+        talk = Page(site / "slides" / f"{notebook.name}.html")
+        assert f"../notebooks/{notebook.name}.html" in talk.all("href", "a")
+        for module in filter(None, map(exported_to, notebook.code)):
+            links = pages[f"reference/taught/{module}.html"].all("href", "a")
+            assert f"../../notebooks/{notebook.name}.html" in links
+        solutions = len(notebook.exercises) if site.name == "instructors" else 0
+        for mark, count in [("BEGIN SOLUTION", 1), ("Show a solution", 1), ("# noqa", 0)]:
+            assert page.text.count(mark) == count * solutions, mark
+        minutes, with_exercises, _ = notebook.times
+        for place in ("index", "series"):
+            text = pages[f"{place}.html"].text
+            assert f'href="notebooks/{notebook.name}.html"' in text
+            assert re.search(rf"\b{minutes}\smin", text)
+            assert re.search(rf"\b{with_exercises}\s", text)
     assert "2027-01-15, 23:59 (UTC+01:00)" in pages["series.html"].text
-    assert len(pages["index.html"].all("src", "img")) == 1 + len(SERIES)
 
 
 def test_only_instructors_have_the_answers(site, pages):
-    own = {"monday", "instructors", "marking", "correctness", "CONTRIBUTING"}
-    assert own & {name.removesuffix(".html") for name in pages} == (
-        own if site.name == "instructors" else set()
-    )
+    own = {f"{name}.html" for name in ("monday", "instructors", "marking", "CONTRIBUTING")}
+    assert own & pages.keys() == (own if site.name == "instructors" else set())
     lines = secrets()
     assert {name for _, name in lines} == {notebook.name for notebook in SERIES}
     assert len(lines) > 200
@@ -156,7 +144,7 @@ def test_only_instructors_have_the_answers(site, pages):
 
 def secrets():
     """Each line of a solution that no student's notebook shows or prints, with its notebook."""
-    cells = [cell for notebook in STUDENTS.values() for cell in notebook.cells]
+    cells = [cell for notebook in SERIES for cell in unsolved(solved(notebook)).cells]
     cells += [type(cell)(source=printed(cell)) for notebook in SERIES for cell in notebook.code]
     known = "\n".join(words(cell.source) for cell in cells)
     return {
@@ -184,14 +172,6 @@ def words(text):
     return " ".join(text.split())
 
 
-def test_without_reveal_the_site_says_why_it_has_no_slides(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(slides, "NPM", tmp_path / "npm")
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    assert not sites.add_slides(tmp_path / "slides", students=True)
-    assert "The site has no slides. The slides need reveal.js" in capsys.readouterr().out
-    assert not (tmp_path / "slides").exists()
-
-
 def test_every_public_definition_is_in_the_reference(pages):
     ids = {name for page in pages.values() for name in page.all("id")}
     for info in pkgutil.walk_packages(cs231n_utils.__path__, "cs231n_utils."):
@@ -199,30 +179,6 @@ def test_every_public_definition_is_in_the_reference(pages):
             public = inspect.isfunction(thing) or inspect.isclass(thing)
             if public and not name.startswith("_") and thing.__module__ == info.name:
                 assert f"{info.name}.{name}" in ids
-    text = pages["reference/taught/training.html"].text
-    assert ">Parameters<" in text
-    assert "----" not in text
-
-
-def test_pages_hold_what_the_readme_says(site, pages):
-    if site.name == "students":
-        pytest.skip("the README speaks of the repository")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tables = readme.partition("## Notation")[2].partition("\n## ")[0]
-    rows = tables.count("\n|") - tables.count("\n|--")
-    assert pages["notation.html"].text.count("<tr ") == rows
-    text = " ".join(page.text for name, page in pages.items() if "/" not in name)
-    for title, _, body in (part.partition("\n") for part in readme.split("\n## ")[1:]):
-        if title != "Licence":
-            assert re.search(r"(\w+ ){4}\w+", body)[0] in text, title
-
-
-# --- The settings -------------------------------------------------------------------------------
-
-
-def conf():
-    """Sphinx's settings."""
-    return runpy.run_path(str(sites.HERE / "conf.py"))
 
 
 def test_a_control_becomes_a_sentence_and_its_state_is_left_out():
@@ -230,13 +186,7 @@ def test_a_control_becomes_a_sentence_and_its_state_is_left_out():
     notebook = new_notebook(cells=[new_code_cell("explore()", outputs=[view])])
     notebook.metadata["widgets"] = {"state": {}}
     text = [nbformat.writes(notebook)]
-    conf()["adapt"](None, "notebooks/01", text)
+    runpy.run_path(str(sites.HERE / "conf.py"))["adapt"](None, "notebooks/01", text)
     adapted = nbformat.reads(text[0], as_version=4)
     assert "widgets" not in adapted.metadata
     assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
-
-
-def test_in_docstrings_bars_are_bars_and_a_notebook_is_a_link():
-    lines = ["Rows |B| of `a|b`, in notebooks/04_x.ipynb.", "", "Returns", "-------", "float"]
-    conf()["read_as_text"](None, "function", "f", None, None, lines)
-    assert lines[0] == r"Rows \|B\| of `a|b`, in :doc:`/notebooks/04_x`."
