@@ -1,58 +1,47 @@
-"""Pytest's part of the notebooks: each runs once, and is held to the contract while it does.
+"""Pytest and the notebooks: what is tried between their cells, what is skipped, what comes first.
 
-nbval makes a test of every code cell. Here each notebook gets one more, behind its last cell, which
-tells what an observer in the same kernel has seen. See tools/contract_run.py.
+nbval makes a test of every code cell. Here each exercise and each widget gets one more, in the same
+kernel. See tools/contract_run.py.
 """
 
-import ast
 import os
 
 import pytest
 from nbval.plugin import IPyNbFile
 
 from cs231n_utils.datasets import load_cifar10
-from publish.notebook import ROOT, missing_package, tags
+from publish.notebook import ROOT, Notebook, missing_package, tags
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-OBSERVE = f"""
+TRY = f"""
 import sys
 sys.path.append({str(ROOT)!r})
 from tools import contract_run
-contract_run.observe({{path!r}})
 sys.path.pop()
+contract_run.{{call}}
 """
-VIOLATIONS = "__import__('tools.contract_run').contract_run.observers[0].violations()"
 
 
-class ContractItem(pytest.Item):
-    """How a notebook breaks what can only be seen while it runs."""
+class Trial(pytest.Item):
+    """A call of tools/contract_run.py in a notebook's kernel, in no cell and without a trace."""
+
+    def __init__(self, *, call, **options):
+        super().__init__(**options)
+        self.code = TRY.format(call=call)
 
     def runtest(self):
-        """Ask the observer."""
-        answer = tell(
-            self.parent,
-            "",
-            seen="__import__('tools.contract_run').contract_run.observers[0].violations()",
-        )
-        found = ast.literal_eval(answer["user_expressions"]["seen"]["data"]["text/plain"])
-        lines = [f"{kind}: {violation}" for kind in found for violation in found[kind]]
-        if lines:
-            pytest.fail("\n".join(lines), pytrace=False)
+        """Let the kernel do it."""
+        reply = self.parent.kernel.kc.execute_interactive(
+            f"exec({self.code!r}, {{}})", silent=True, output_hook=lambda _: None, timeout=600
+        )["content"]
+        if reply["status"] != "ok":
+            pytest.fail(f"{reply['ename']}: {reply['evalue']}", pytrace=False)
 
     def reportinfo(self):
         """Where pytest says that this test stands."""
-        return self.path, 0, f"{self.path.name}: contract"
-
-
-def tell(notebook, code, **expressions):
-    """Execute code in a notebook's kernel, in no cell and without a trace; the kernel's answer."""
-    reply = notebook.kernel.kc.execute_interactive(
-        f"exec({code!r}, {{}})", silent=True, user_expressions=expressions, timeout=60
-    )
-    assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
-    return reply["content"]
+        return self.path, 0, f"{self.path.name}: {self.name}"
 
 
 def missing_data():
@@ -74,26 +63,43 @@ def lacking_data(cells):
     return cells if any(item not in tagged for item in loading) else tagged
 
 
+def with_trials(cells):
+    """A notebook's cells with the answers before each exercise, the moves behind each widget."""
+    file = cells[0].parent
+    notebook = Notebook.read(file.path)
+    checks = {each.solution.source: each.check.source for each in notebook.exercises}
+    for item in cells:
+        source, tests = item.cell.source, [item]
+        if source in checks:
+            call = f"try_exercise{notebook.number, source, checks[source]!r}"
+            tests.insert(0, Trial.from_parent(file, name=f"answers, {item.name}", call=call))
+        if "widget" in tags(item.cell):
+            call = f"try_widget({source!r})"
+            tests.append(Trial.from_parent(file, name=f"moves, {item.name}", call=call))
+        for test in tests:
+            test.own_markers = item.own_markers
+            yield test
+
+
+def stated_seconds(cells):
+    """The seconds that a notebook states; 0 if all of it is skipped."""
+    skipped = all(any(item.iter_markers("skip")) for item in cells)
+    return 0 if skipped else Notebook.read(cells[0].path).times.seconds
+
+
 def pytest_collection_modifyitems(items):
-    """Put each notebook's contract behind its last cell; skip what lacks its data or a package."""
-    cells = [item for item in items if isinstance(item.parent, IPyNbFile)]
-    no_data = missing_data() if cells else ""
-    for notebook in dict.fromkeys(item.parent for item in cells):
-        own = [item for item in cells if item.parent is notebook]
-        contract = ContractItem.from_parent(notebook, name="contract")
-        items.insert(items.index(own[-1]) + 1, contract)
-        reason = missing_package(item.cell.source for item in own)
-        lacking = own if reason else lacking_data(own) if no_data else []
-        for item in [*lacking, *([contract] if lacking == own else [])]:
+    """Begin with what runs longest: notebooks as they state, then the files with the most tests."""
+    files = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    notebooks = [tests for tests in files.values() if isinstance(tests[0].parent, IPyNbFile)]
+    others = [tests for tests in files.values() if tests not in notebooks]
+    no_data = missing_data() if notebooks else ""
+    for cells in notebooks:
+        reason = missing_package(item.cell.source for item in cells)
+        for item in cells if reason else lacking_data(cells) if no_data else []:
             item.add_marker(pytest.mark.skip(reason=reason or no_data))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_setup(item):
-    """Set the observer up in a notebook's kernel before its first cell."""
-    notebook = item.parent
-    if isinstance(notebook, IPyNbFile) and not hasattr(notebook, "observed"):
-        items = item.session.items
-        notebook.observed = any(isinstance(i, ContractItem) for i in items if i.parent is notebook)
-        if notebook.observed:
-            tell(notebook, OBSERVE.format(path=str(notebook.path)))
+    notebooks.sort(key=lambda cells: (stated_seconds(cells), len(cells)), reverse=True)
+    others.sort(key=len, reverse=True)
+    items[:] = [test for cells in notebooks for test in with_trials(cells)]
+    items += [test for tests in others for test in tests]
