@@ -1,18 +1,17 @@
 """Minibatches, steps, augmentation and the training loop of notebooks 08 and 09."""
 
-import io
 from itertools import islice
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all, matrices
+from strategies import REGS, SEEDS, SHAPES, SIZES, bits, close, for_all
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import make_spirals
 from cs231n_utils.taught.augmentation import random_flips, random_shifts
 from cs231n_utils.taught.linear import accuracy
-from cs231n_utils.taught.optimizers import SGD, Adam, linear_decay, sgd_step
+from cs231n_utils.taught.optimizers import SGD, Adam, linear_decay
 from cs231n_utils.taught.training import minibatches, train
 
 DATA = make_spirals()
@@ -45,7 +44,7 @@ OPTIONS = {
 RUNS = {"shape": SHAPES, "seed": SEEDS, "options": st.fixed_dictionaries(OPTIONS)}
 
 
-@for_all(**RUNS, make=st.sampled_from(MODELS), max_examples=40)
+@for_all(**RUNS, make=st.sampled_from(MODELS), max_examples=25)
 def test_training_repeats_bit_for_bit_and_changes_the_parameters_alone(shape, seed, make, options):
     D, C = shape[1], shape[3]
     arrays = splits(shape, seed)
@@ -66,21 +65,7 @@ def test_training_repeats_bit_for_bit_and_changes_the_parameters_alone(shape, se
     assert history["val_acc_history"][-1] == accuracy(first.predict(arrays[2]), arrays[3])
 
 
-@for_all(**RUNS, make=st.sampled_from(MODELS), max_examples=25)
-def test_a_saved_and_reloaded_model_predicts_the_same(shape, seed, make, options):
-    D, C = shape[1], shape[3]
-    X, y, X_val, y_val = splits(shape, seed)
-    model, reloaded = make(D, C, seed), make(D, C, seed + 1)
-    train(model, X, y, X_val, y_val, **options)
-    np.savez(file := io.BytesIO(), **model.params)
-    file.seek(0)
-    reloaded.params = dict(np.load(file))
-    assert bits(*reloaded.params.values()) == bits(*model.params.values())
-    assert bits(reloaded.loss(X_val)) == bits(model.loss(X_val))
-    assert bits(reloaded.predict(X_val)) == bits(model.predict(X_val))
-
-
-@for_all(**RUNS, max_examples=40)
+@for_all(**RUNS, max_examples=25)
 def test_training_steps_at_a_rate_that_decays_after_each_epoch(shape, seed, options):
     X, y, X_val, y_val = splits(shape, seed)
     net, by_hand = (TwoLayerNet(shape[1], 4, shape[3], std=0.5, rng=seed) for _ in range(2))
@@ -110,32 +95,6 @@ def test_every_epoch_uses_every_example_once_in_an_order_of_its_own(N, batch_siz
         orders.append(np.concatenate(epoch).tolist())
         assert sorted(orders[-1]) == orders[0]
     assert N < 20 or len(set(map(tuple, orders))) == 4
-
-
-@for_all(
-    values=matrices(st.floats(-1e3, 1e3)),
-    seed=SEEDS,
-    rate=st.floats(0, 10),
-    momentum=st.floats(0, 0.99),
-)
-def test_a_step_goes_down_the_gradient_or_the_velocity_in_place(values, seed, rate, momentum):
-    slopes, start = np.random.default_rng(seed).standard_normal((2, *values.shape))
-    grads = {"W": slopes.copy(), "b": slopes[0].copy()}
-    heavy = SGD(rate or 1.0, momentum)
-    heavy.learning_rate = rate
-    heavy.velocity |= {"W": start.copy(), "b": start[0].copy()}
-    for step, direction in [
-        (lambda params: sgd_step(params, grads, rate), slopes),
-        (lambda params: heavy.step(params, grads), momentum * start + slopes),
-    ]:
-        params = {"W": values.copy(), "b": values[0].copy()}
-        W, b = params.values()
-        step(params)
-        moved = values - rate * direction
-        assert bits(W, b) == bits(moved, moved[0])
-        assert params["W"] is W
-        assert params["b"] is b
-        assert bits(*grads.values()) == bits(slopes, slopes[0])
 
 
 def test_the_loop_sets_the_rate_of_an_optimizer_and_puts_it_back():
@@ -190,15 +149,7 @@ def moved_by(image, down, right):
     return result
 
 
-def test_verbose_prints_and_silent_does_not(capsys):
-    TwoLayerNet(2, 5, 3).train(*SPLITS, num_iters=1)
-    assert capsys.readouterr().out == ""
-    TwoLayerNet(2, 5, 3).train(*SPLITS, num_iters=1, verbose=True)
-    assert "loss" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("batch_size", [200, 10**4])  # with the second every step is an epoch
-@pytest.mark.parametrize("learning_rate", [1e3, 1e10, 1e200])
+@pytest.mark.parametrize(("learning_rate", "batch_size"), [(1e3, 10**4), (1e10, 200), (1e200, 200)])
 def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
     net = TwoLayerNet(2, 10, 3, std=1.0)
     with pytest.warns(RuntimeWarning, match="learning rate .* is the likely cause") as warnings:
@@ -209,31 +160,23 @@ def test_divergence_warns_names_the_cause_and_stops(learning_rate, batch_size):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "word"),
     [
-        ({"learning_rate": -1.0}, "learning_rate must be a finite number above 0"),
-        ({"learning_rate_decay": 0.0}, "learning_rate_decay must be"),
-        ({"reg": -1.0}, "reg must be at least 0 and finite"),
-        ({"num_iters": 0}, "num_iters must be a whole number, at least 1"),
-        ({"batch_size": 0}, "batch_size must be a whole number"),
-        ({"X_val": DATA.X_val[:, :1]}, r"X must have shape \(N, 2\)"),
-        ({"X_train": np.where(DATA.X_train > 0.9, np.nan, DATA.X_train)}, "NaN"),
-        ({"y_val": DATA.y_val + 1}, "labels must lie in"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"num_iters": 0}, "num_iters"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"X_val": DATA.X_val[:, :1]}, "shape"),
+        ({"y_val": DATA.y_val + 1}, "labels"),
+        ({"optimizer": SGD}, "optimizer"),
     ],
 )
-def test_bad_input_is_refused_before_the_first_step(options, message):
+def test_bad_input_is_refused_before_the_first_step(options, word):
     net = TwoLayerNet(2, 5, 3)
     before = net.params["W1"].copy()
     named = dict(zip(["X_train", "y_train", "X_val", "y_val"], SPLITS, strict=True))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=word):
         net.train(**(named | options))
     assert np.array_equal(net.params["W1"], before)
-
-
-@pytest.mark.parametrize("optimizer", [SGD, 0.1, "adam"])
-def test_what_is_no_optimizer_is_refused(optimizer):
-    with pytest.raises(TypeError, match=r"optimizer must have a method step.* was given"):
-        TwoLayerNet(2, 5, 3).train(*SPLITS, optimizer=optimizer)
 
 
 def test_spirals_need_the_hidden_layer():
@@ -242,8 +185,3 @@ def test_spirals_need_the_hidden_layer():
         train(model, *SPLITS, 1.0, 0.999, 1e-4, num_iters=3000, batch_size=60)
     assert np.mean(net.predict(DATA.X_test) == DATA.y_test) >= 0.98
     assert np.mean(linear.predict(DATA.X_test) == DATA.y_test) < 0.6
-
-
-def test_minibatches_of_nothing_are_refused():
-    with pytest.raises(ValueError, match="batch_size must be a whole number, at least 1"):
-        next(minibatches(5, 0, np.random.default_rng(0)))
