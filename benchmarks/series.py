@@ -21,8 +21,8 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from benchmarks.side_by_side import LONG, print_conditions
-from publish.notebook import Notebook
 from publish.execute import execute
+from publish.notebook import Notebook
 
 ROUNDS = 3
 LIMIT = 3600  # seconds, after which a busy program ends by itself
