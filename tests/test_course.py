@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from publish.course import Course
+from publish.notebook import Notebook
+from publish.student.standalone import standalone
 
 
 @pytest.fixture
@@ -31,3 +33,9 @@ def test_what_is_wrong_is_said(read):
     for date in ("2027-01-15", "2027-01-15T12:00:00"):
         with pytest.raises(ValueError, match="the date of 01 must name day, time and time zone"):
             read(f"[due]\n01 = {date}")
+
+
+def test_a_folded_cell_names_the_address_that_it_installs_from(read):
+    read("package = 'https://example.org/course.whl'")
+    first = standalone(Notebook.series("01")[0]).cells[1].source.partition("\n")[0]
+    assert "https://example.org/course.whl" in first

@@ -72,11 +72,6 @@ def cheapen_a_check(notebook):
     checks_of(notebook)[0].metadata.nbgrader.points = 50
 
 
-def come_from_an_older_release(notebook):
-    change_a_check(notebook)
-    as_released(checks_of(notebook)[0])
-
-
 def delete_checks(notebook):
     for cell in checks_of(notebook)[1:]:
         notebook.cells.remove(cell)
@@ -87,14 +82,6 @@ def copy_cells(notebook):
         twin = deepcopy(cell)
         twin.id = f"{cell.id}-twin"
         notebook.cells.insert(0, twin)
-
-
-def split_a_check(notebook):
-    cell = checks_of(notebook)[0]
-    half = deepcopy(cell)
-    half.id, half.source = "half", cell.source[: len(cell.source) // 2]
-    cell.source = cell.source[len(half.source) :]
-    notebook.cells.insert(notebook.cells.index(cell), half)
 
 
 def lose_marks_and_ids(notebook):
@@ -109,10 +96,8 @@ def lose_marks_and_ids(notebook):
     [
         (change_a_check, ["check-softmax_loss was changed"]),
         (cheapen_a_check, []),
-        (come_from_an_older_release, []),
         (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
         (copy_cells, []),
-        (split_a_check, ["check-softmax_loss was changed"]),
         (lose_marks_and_ids, ["no cell has the marks"]),
     ],
 )
@@ -131,24 +116,19 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
     CheckCellMetadata().preprocess(notebook, {})
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
+def test_what_reaches_or_copies_a_finished_function_is_flagged():
+    notebook = deepcopy(RELEASED)
+    assert borrowed(notebook, RELEASED, FULL.content) == []
+    for line in [
         "from cs231n_utils.taught.losses import softmax_loss",
         "from cs231n_utils import TwoLayerNet as mine",
         'module = importlib.import_module("cs231n_utils" + ".tau" + "ght")',
         "print(inspect.getsource(there))",
-    ],
-)
-def test_a_line_that_reaches_finished_functions_is_flagged(line):
-    notebook = deepcopy(RELEASED)
-    notebook.cells.insert(5, new_code_cell(f"# mine\n{line}"))
-    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
+    ]:
+        notebook.cells[5] = new_code_cell(f"# mine\n{line}")
+        assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
     as_released(notebook.cells[5])
     assert borrowed(notebook, RELEASED, FULL.content) == [], "an older release gave it"
-
-
-def test_a_published_solution_is_flagged_and_one_in_other_words_is_not():
     notebook = deepcopy(HANDED_IN)
     [sentence] = borrowed(notebook, RELEASED, FULL.content)
     assert sentence.startswith("word for word the published solution: softmax_loss, ")
@@ -270,9 +250,9 @@ def test_another_user_runs_what_a_student_wrote(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path, monkeypatch):
+def test_the_recipe_of_the_guide_grades_two_weeks(tmp_path, monkeypatch):
     """Four students, damaged files, one late update: commands as they stand in weekly.md."""
-    hands = {n.number: grading.hand_ins(n) for n in SERIES if n.number in ("03", "04", "06")}
+    hands = {n.number: grading.hand_ins(n) for n in SERIES if n.number in ("03", "04")}
     notebooks = [n for n in SERIES if n.number in hands]
     monkeypatch.setattr(Notebook, "series", lambda: notebooks)
     edition.build(tmp_path)
@@ -285,7 +265,7 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path, monkeypatch):
     weeks = [
         re.search(r"marking\.week (\w+)", block)[1] for kind, block in blocks if kind == "bash"
     ]
-    first, second, again, third = weeks
+    first, second, again, _ = weeks
 
     give(
         course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["03"]["battered"]
@@ -297,17 +277,20 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path, monkeypatch):
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     printed = run(course, first, status=1)
     assert "eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again" in printed
-    assert "ann: 11 points, 100.0 of 100" in printed
-    assert "dan: 0 points, 0.0 of 100" in printed
-    assert re.search(r"dan: .* days late\n +lost: every check\n", printed)
-    changed = r"ann: .* days late\n +check-\S+ was changed.*\n +exercise-3\S+ was deleted"
-    assert re.search(changed, printed)
+    for told in [
+        r"ann: 11 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
+        r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
+    ]:
+        assert re.search(told, printed), told
     broken.unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
-    stays_readable_offline(page.read_text(encoding="utf-8"))
+    text, name = page.read_text(encoding="utf-8"), "check-gradient_by_loop"
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)", text), "offline"
+    assert "$$" not in text
+    assert text.count("<math") > 50
+    assert f'<li><a href="#{name}">{name}</a>: 1 of 1</li>' in text
     given = Path(str(page).replace("/ann/", "/ben/")).read_text(encoding="utf-8")
-    reason = r"check-gradient_by_loop</a>: 0 of 1\s*<br/>ValueError: \w.*</li>"
-    assert re.search(reason, given), "the list at the top says why"
+    assert re.search(rf"{name}</a>: 0 of 1\s*<br/>ValueError: \w.*</li>", given), "it says why"
     assert "BEGIN SOLUTION" not in given, "the page of a student without answers has none"
 
     for student, kind in {"ann": "syntax", "ben": "killed", "eve": "solved"}.items():
@@ -324,16 +307,14 @@ def test_the_recipe_of_the_guide_grades_three_weeks(tmp_path, monkeypatch):
     assert "dan: 11 points, 100.0 of 100" in run(course, again)
     assert page.stat().st_mtime == 0, "only what is new is graded"
 
-    give(course, "dan/06_BACKPROPAGATION", hands["06"]["solved"])
-    run(course, third)
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         rows = {row["ID number"]: row for row in csv.DictReader(file)}
-    names = ["03_gradient_checking", "04_softmax_gradient", "06_backpropagation"]
-    assert [rows["dan"][name] for name in names] == ["100.0", "", "100.0"]
+    names = ["03_gradient_checking", "04_softmax_gradient"]
+    assert [rows["dan"][name] for name in names] == ["100.0", ""]
     with (course / "grades" / "canvas.csv").open(encoding="utf-8") as file:
         table = list(csv.reader(file))
     assert table[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]
-    assert ["Weiss, Dan", "103", "", "dan", "", "100.0", "", "100.0"] in table
+    assert ["Weiss, Dan", "103", "", "dan", "", "100.0", ""] in table
 
 
 def give(course, name, content):
@@ -341,12 +322,3 @@ def give(course, name, content):
     path = course / "handed_in" / f"{name}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(content, path)
-
-
-def stays_readable_offline(text):
-    """The page loads nothing, shows its equations, and lists each check by its name."""
-    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)[^\"]*", text)
-    assert "$$" not in text
-    assert text.count("<math") > 50
-    name = "check-gradient_by_loop"
-    assert f'<li><a href="#{name}">{name}</a>: 1 of 1</li>' in text

@@ -13,7 +13,7 @@ from PIL import Image
 
 import publish.notebook
 from publish.live import build as live
-from publish.live.record import ROWS, combinations, steps
+from publish.live.record import ROWS, steps
 from publish.notebook import Notebook
 
 IMPORTS = """import ipywidgets
@@ -57,18 +57,6 @@ def test_a_slider_takes_the_values_that_jupyterlab_offers():
     log = steps(ipywidgets.FloatLogSlider(25, min=0, max=2, step=0.5))
     assert np.allclose(log, [1, 10**0.5, 10, 25, 100]), "the start, in place of 31.6"
     assert steps(ipywidgets.SelectionSlider(options=["x", "y"])) == ["x", "y"]
-
-
-def test_each_control_moves_through_all_its_values_at_every_stop():
-    values = {"a": [0, 1, 2, 3, 4], "b": [0, 10, 20], "c": ["x", "y"]}
-    found = list(combinations(values, {"a": 1, "b": 0, "c": 0}, {"a": [3], "b": [19]}))
-    along_a = {(a, b, 0) for a in range(5) for b in (0, 2)}
-    along_b = {(a, b, 0) for a in (1, 3) for b in range(3)}
-    along_c = {(a, b, c) for a in (1, 3) for b in (0, 2) for c in range(2)}
-    assert {*found} == along_a | along_b | along_c
-    assert len({*found}) == len(found)
-    with pytest.raises(ValueError, match="stops for d, but the controls are a, b"):
-        list(combinations(values, {"a": 1, "b": 0, "c": 0}, {"d": [1]}))
 
 
 def test_the_pictures_are_those_that_explore_draws(notebook):

@@ -55,10 +55,8 @@ def test_a_notebook_has_its_talk(notebook):
     ("text", "complaint"),
     [
         ("{{ equation 1.99 }}", "no display equation 1.99"),
-        ("{{ code nowhere }}", "no code cell with the id nowhere"),
         ("{{ code class-means nothing }}", "defines no nothing"),
         ("{{ picture class-means }}", "no kind 'picture'"),
-        ("{{ figure }}", "figure"),
         ("See {{ equation 1.1 }}.", "alone on its line"),
         ("{{ output bias-column 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
     ],
@@ -67,16 +65,6 @@ def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
     reference = re.escape(re.search("{{.*}}", text)[0])
     with pytest.raises(ValueError, match=rf"(?s){reference}.*{complaint}|{complaint}.*{reference}"):
         slides.read_slide(f"## A title\n{text}", material, "##")
-
-
-def test_columns_steps_and_notes(material):
-    text = "## A title\nleft\n+++\nnext\nNote: say *this*\n|||\nright"
-    left, right = slides.read_slide(text, material, "##").columns
-    assert [plain(step.body).strip() for step in left] == ["left", "next"]
-    assert [bool(step.note) for step in left] == [False, True]
-    assert len(right) == 1
-    with pytest.raises(ValueError, match="must begin with '## '"):
-        slides.read_slide("Some text", material, "##")
 
 
 def test_what_a_reference_shows(material):
@@ -94,37 +82,6 @@ def test_what_a_reference_shows(material):
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
-
-
-def test_type_hints_are_not_shown():
-    source = """\
-class Net:
-    size: int
-    def loss(
-        self, X: np.ndarray, y: list[int] | None = None, *rest: int, reg: float = 0.0
-    ) -> tuple["Loss", dict[str, int]]:  # (7.1)
-        é: float = {"a": 1}["a"]; ö: int = é  # bytes are no letters
-        return é, f"{X:.3f}"
-"""
-    expected = """\
-class Net:
-    size: int
-    def loss(self, X, y=None, *rest, reg=0.0):  # (7.1)
-        é = {"a": 1}["a"]; ö = é  # bytes are no letters
-        return é, f"{X:.3f}"
-"""
-    assert slides.without_hints(source) == expected
-
-
-@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
-def test_students_see_stubs_of_what_they_write(notebook):
-    for_students = slides.Material(notebook, students=True)
-    for cell in notebook.solutions:
-        shown = plain(for_students.show("code", cell.id))
-        for solution in re.findall(r"### BEGIN SOLUTION\n(.*?)### END", cell.source, re.S):
-            assert solution not in shown
-        assert "# Write " in shown
-        assert "NotImplementedError" not in shown
 
 
 def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):

@@ -1,7 +1,5 @@
 """What survives a new release: in the zip, and in my_notebooks/."""
 
-import runpy
-import shutil
 import sys
 from copy import deepcopy
 
@@ -145,71 +143,43 @@ def test_nothing_is_lost_whatever_was_done(edits):
 
 @pytest.fixture
 def copies(tmp_path, monkeypatch):
-    """An older and a newer copy of the edition, as far as start.py looks at them."""
-    folders = tmp_path / "older", tmp_path / "newer"
+    """The folders of an older and a newer copy of the edition."""
+    folders = tmp_path / "older" / "notebooks", tmp_path / "newer" / "notebooks"
     for folder in folders:
-        (folder / "notebooks").mkdir(parents=True)
-        nbformat.write(RELEASED, folder / "notebooks" / NAME)
-        shutil.copy(start.__file__, folder / "start.py")
-    monkeypatch.chdir(folders[1])
+        folder.mkdir(parents=True)
+        nbformat.write(RELEASED, folder / NAME)
+    monkeypatch.setattr(start, "HERE", folders[1].parent)
+    monkeypatch.setattr(start, "open_lab", lambda *_: None)
     return folders
 
 
-@pytest.fixture
-def run(copies, monkeypatch, capsys):
-    """A function of an argument: what the newer copy's start.py says, and whether it could."""
-    monkeypatch.setattr("jupyterlab.labapp.main", lambda options: None)
-
-    def run(argument):
-        monkeypatch.setattr(sys, "argv", ["start.py", str(argument), "--port=0"])
-        stopped = None
-        try:
-            runpy.run_path("start.py", run_name="__main__")
-        except SystemExit as stop:
-            stopped = stop
-        return "".join(capsys.readouterr()) + str(stopped), stopped is None
-
-    return run
-
-
-def test_copies_are_kept(copies, run):
+def test_copies_are_kept(copies, monkeypatch, capsys):
     older, newer = copies
-    path, updated = older / "notebooks" / NAME, newer / "notebooks" / NAME
-
-    def answer(source):
-        notebook = nbformat.read(path, as_version=4)
-        cell(notebook, FIRST).source = source
-        nbformat.write(notebook, path)
-        return path.read_bytes()
-
-    before = answer("mine = 1")
-    (older / "notebooks" / "my_own.ipynb").write_bytes(before)
-    output, could = run("../older")
-    assert could
-    assert f"{NAME}: carried over: answers 1, cells of your own 0" in output
-    assert "my_own.ipynb: copied as it is" in output
-    assert path.read_bytes() == (newer / "before_update" / NAME).read_bytes() == before
-    again = answer("mine = 2")  # with other work: nothing is overwritten
-    output, could = run(path)
-    assert not could
-    assert "you have worked in the new notebook already" in output
-    assert "mine = 1" in text(nbformat.read(updated, as_version=4))
-    kept = [p.read_bytes() for p in (newer / "before_update").glob("04*")]
-    assert sorted(kept) == sorted([before, again])
-
-
-def test_what_is_wrong_with_an_argument_is_said(copies, run):
-    older, newer = copies
+    monkeypatch.setattr(sys, "argv", ["start.py", str(older.parent), "--port=0"])
+    for number in (1, 2):
+        notebook = nbformat.read(older / NAME, as_version=4)
+        cell(notebook, FIRST).source = f"mine = {number}"
+        nbformat.write(notebook, older / NAME)
+        before = (older / NAME).read_bytes()
+        if number == 1:
+            start.main()
+            told = f"{NAME}: carried over: answers 1, cells of your own 0"
+        else:  # with other work: nothing is overwritten
+            with pytest.raises(SystemExit, match="start without the name"):
+                start.main()
+            told = "you have worked in the new notebook already"
+        assert told in capsys.readouterr().out
+        assert "mine = 1" in text(nbformat.read(newer / NAME, as_version=4))
+        assert (older / NAME).read_bytes() == before
+        kept = [path.read_bytes() for path in (newer.parent / "before_update").glob("04*")]
+        assert len(kept) == number
+        assert before in kept
     bare = new_notebook(cells=[new_code_cell(part.source) for part in RELEASED.cells])
-    nbformat.write(bare, older / "notebooks" / NAME)
-    for argument, sentence in [
-        (older.parent, "there are no notebooks in"),
-        (newer, "this is the new copy itself"),
-        (older / "notebooks" / NAME, "have lost the marks of their release"),
-    ]:
-        output, could = run(argument)
-        assert not could
-        assert sentence in output
+    nbformat.write(bare, older / NAME)
+    nbformat.write(RELEASED, newer / NAME)
+    with pytest.raises(SystemExit):
+        start.main()
+    assert "have lost the marks of their release" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -220,24 +190,16 @@ def mine(tmp_path, monkeypatch):
     return tmp_path / "mine"
 
 
-def test_a_learners_notebook_is_made_once(mine, capsys):
+def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeypatch, capsys):
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
     assert "[the solved notebook](../notebooks/" in text(made)
     cell(made, FIRST).source = MINE
-    made.cells.remove(cell(made, FREE))
+    made.cells.remove(made.cells[-1])
     nbformat.write(made, mine / NAME)
     before = (mine / NAME).read_bytes()
     lab.refresh(mine)
     assert (mine / NAME).read_bytes() == before
-    assert capsys.readouterr().out == ""
-
-
-def test_a_learners_notebook_is_updated_by_a_release(mine, monkeypatch, capsys):
-    old = nbformat.read(mine / NAME, as_version=4)
-    cell(old, FIRST).source = MINE
-    nbformat.write(old, mine / NAME)
-    before = (mine / NAME).read_bytes()
     revised = Notebook.read(SOLVED.path)
     cell(revised.content, FREE).source += "\n# revised"
     monkeypatch.setattr(Notebook, "series", lambda: [revised])

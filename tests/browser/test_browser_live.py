@@ -41,27 +41,18 @@ def changed(page, before):
 
 
 @pytest.mark.parametrize("widget", WIDGETS, ids=[notebook.name for notebook, _ in WIDGETS])
-def test_keys_and_fingers_move_the_picture(folder, new_page, widget):
-    page = new_page(360, 740, has_touch=True)
+def test_keys_move_the_picture(folder, new_page, widget):
+    page = new_page(360, 740)
     sliders = open_figure(page, folder, *widget)
     first = picture = page.locator("canvas").screenshot()
-    spoken = page.get_by_role("status")
     for slider in sliders:
-        before = slider.get_attribute("aria-valuetext")
         at_end = slider.input_value() == slider.get_attribute("max")
         slider.press("ArrowLeft" if at_end else "ArrowRight")
         picture = changed(page, picture)
-        assert slider.get_attribute("aria-valuetext") != before
-        assert page.get_by_role("img").get_attribute("aria-label") in spoken.text_content()
-    page.get_by_role("button", name="Reset").tap()
+        spoken = page.get_by_role("status").text_content()
+        assert page.get_by_role("img").get_attribute("aria-label") in spoken
+    page.get_by_role("button", name="Reset").press("Enter")
     assert changed(page, picture) == first
-    for slider in sliders:
-        before, box = slider.input_value(), slider.bounding_box()
-        to_the_left = float(before) > float(slider.get_attribute("max")) / 2
-        x = box["x"] + box["width"] * (0.1 if to_the_left else 0.9)
-        page.touchscreen.tap(x, box["y"] + box["height"] / 2)
-        assert slider.input_value() != before
-    changed(page, first)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.violations() == []
     assert page.problems == []
@@ -73,21 +64,12 @@ def test_what_is_not_stored_is_not_claimed(folder, page):
     angle.press("ArrowRight")
     offset.press("ArrowRight")
     assert angle.get_attribute("aria-valuetext") == "0"
-    assert offset.get_attribute("aria-valuetext") == "0.10"
-    spoken = page.get_by_role("status").filter(has_text="Moved as well: Angle of Δw.")
-    spoken.wait_for()
-    assert "angle 0°, offset 0.1: " in spoken.text_content()
+    page.get_by_role("status").filter(has_text="Moved as well: Angle of Δw.").wait_for()
     assert "angle 0°, offset 0.1: " in page.get_by_role("img").get_attribute("aria-label")
 
 
-def test_without_scripts_and_on_paper_the_first_picture_stands_there(folder, new_page):
-    page = new_page()
-    open_figure(page, folder, *WIDGETS[0])
-    page.add_style_tag(content="canvas, img { width: auto !important }")  # pixel for pixel
-    moving = page.locator("canvas").screenshot()
-    page.emulate_media(media="print")
-    assert page.get_by_role("slider").count() == 0
-    assert page.locator("img").screenshot() == moving, "the same picture, out of a sheet"
+def test_without_scripts_the_first_picture_stands_there(folder, new_page):
+    open_figure(new_page(), folder, *WIDGETS[0])
     page = new_page(java_script_enabled=False)
     page.goto((folder / f"{WIDGETS[0][0].name}.html").as_uri())
     assert page.locator("img").is_visible()
