@@ -8,6 +8,7 @@ from tools.fairness import LONG, rows
 NOTEBOOKS = [notebook for notebook in Notebook.series() if notebook.number not in LONG]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.number)
 def test_points_are_fair(notebook):
     if notebook.missing_package:

@@ -79,6 +79,7 @@ def run(python, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_one_notebook_installs_what_it_needs(run, wheel, tmp_path):
     """Before: without an address, and with one that leads nowhere. After: nothing to install."""
     missing = tmp_path / "missing.whl"
