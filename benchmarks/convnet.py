@@ -192,7 +192,8 @@ def main() -> None:
     names = ABLATION if ablation else options.names or RECIPES
     images, y = (cifar.X_test, cifar.y_test) if options.test else (cifar.X_val, cifar.y_val)
     head = f"{'epochs':>7}{'minutes':>9}{'processor':>11}{'alone':>16}{'averaged':>16}"
-    print(f"\n{'test' if options.test else 'validation'} images, %{'':4}{head}")
+    split = "test" if options.test else "validation"
+    print(f"\n{f'{split} images, %':22}{head}")
     measured = {}
     for name in names:
         recipe, seeds = every[name], range(options.seeds)
