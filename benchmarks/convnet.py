@@ -73,7 +73,7 @@ ABLATION = {
     "no residual pair": Recipe(net={"pairs": ()}),
     "no penalty": Recipe(training={"reg": 0.0}),
     "no smoothing": Recipe(net={"smoothing": 0.0}),
-    "not moved": Recipe(epochs=3, training={"share": 0.0, "margin": 0}),
+    "not moved": Recipe(epochs=3, training={"share": 0.0, "padding": 0}),
     "not mirrored": Recipe(training={"mirror": False}),
 }
 

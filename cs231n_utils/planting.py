@@ -605,7 +605,7 @@ def names_of(
         names |= names_of_pooling(X, dY, names["Y"])
     if kind == "Dropout":
         names["mask"] = mask = layer.forward(np.ones_like(X), True)
-        names["keep"] = getattr(layer, "keep", 1 / mask.max())
+        names["keep"] = getattr(layer, "keep_prob", 1 / mask.max())
     if inner := inner_layers(layer):
         names["f"] = functools.partial(forward_through, inner)
         names["df"] = functools.partial(back_through, inner[::-1])

@@ -37,7 +37,7 @@ def test_slices_draw_masks_of_their_own():
 )
 def test_train_on_crops_may_leave_one_part_out(share, num_epochs, num_steps):
     model = convnet(images, (4,), num_classes=4)
-    options = {"small": 2, "share": share, "batch_size": 16, "margin": 1, "mirror": False}
+    options = {"small": 2, "share": share, "batch_size": 16, "padding": 1, "mirror": False}
     history = train_on_crops(model, images, y, images, y, num_epochs=num_epochs, **options)
     assert len(history["loss_history"]) == num_steps
 

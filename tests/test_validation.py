@@ -71,7 +71,7 @@ def test_shapes_fit_when_every_size_does(shape, fits):
 def test_options_are_accepted_exactly_when_valid(number, count):
     value = number if isinstance(number, float) else math.nan
     assert is_refused(check_positive, "rate", number) == (not 0 < value < math.inf)
-    assert is_refused(check_positive, "keep", number, most=1) == (not 0 < value <= 1)
+    assert is_refused(check_positive, "keep_prob", number, most=1) == (not 0 < value <= 1)
     assert is_refused(check_nonnegative, "reg", number) == (not 0 <= value < math.inf)
     assert is_refused(check_nonnegative, "decay", number, below=1) == (not 0 <= value < 1)
     assert is_refused(check_counts, count=count) == (not (isinstance(count, int) and count >= 1))

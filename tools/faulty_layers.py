@@ -173,7 +173,7 @@ def backward(self, dOut):
     LayerNorm: NORM,
     Dropout: """
 def backward(self, dOut):
-    mask, keep = self.memory, self.keep
+    mask, keep = self.memory, self.keep_prob
     return dOut * mask
 """,
     Chain: f"{BACK}    return dX",

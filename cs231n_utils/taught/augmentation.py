@@ -37,10 +37,10 @@ def random_shifts(image_shape: tuple[int, ...], most: int) -> Augment:
 
     def shift(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         images = X.reshape(-1, *image_shape)
-        margins = [(0, 0), (most, most), (most, most), *[(0, 0)] * (images.ndim - 3)]
+        widths = [(0, 0), (most, most), (most, most), *[(0, 0)] * (images.ndim - 3)]
         starts = rng.integers(0, 2 * most + 1, (len(X), 2))
         moved = [image[i : i + rows, j : j + columns]
-                 for image, (i, j) in zip(np.pad(images, margins), starts, strict=True)]
+                 for image, (i, j) in zip(np.pad(images, widths), starts, strict=True)]
         return np.stack(moved).reshape(X.shape)
 
     return shift

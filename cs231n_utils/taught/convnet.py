@@ -60,7 +60,7 @@ class GlobalMeanPool(Layer):
         return X.mean(axis=(1, 2))  # (17.2)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        """The gradient dX: every place gets an equal share."""
+        """The gradient dX: every position gets an equal share."""
         N, rows, columns, C = self.remembered()
         share = dOut.reshape(N, 1, 1, C) / (rows * columns)  # (17.3)
         return np.broadcast_to(share, self.memory)
@@ -78,7 +78,7 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     widths
         Filters of each block; each halves rows and columns.
     pairs
-        The blocks that a residual pair of convolutions follows, by place; -1 is the last.
+        The blocks that a residual pair of convolutions follows, by number; -1 is the last.
     smoothing
         Of the labels in the loss.
     """
@@ -90,9 +90,9 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
 
     layers: list[Layer] = [Pixels(images, dtype)]
     size = images.shape[3]
-    for place, width in enumerate(widths):
+    for number, width in enumerate(widths):
         layers += block(size, width, MaxPool2D(2))  # (17.5)
-        if place in pairs or place - len(widths) in pairs:
+        if number in pairs or number - len(widths) in pairs:
             layers += [Residual([*block(width, width), *block(width, width)])]
         size = width
     layers += [GlobalMeanPool(), Affine(size, num_classes, rng=rng, dtype=dtype)]
@@ -179,24 +179,24 @@ def one_cycle(progress: float, peak: float = 0.2) -> float:
     return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
 
 
-def random_crops(size: int, margin: int = 0) -> Augment:
+def random_crops(size: int, padding: int = 0) -> Augment:
     """Return a function of images and a Generator that cuts a square out of each, anywhere.
 
-    The square has size x size pixels. A margin of mirrored pixels may count as image, too.
+    The square has size x size pixels. With padding, mirrored pixels beyond the edge count, too.
     """
-    margins = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+    widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
 
     def crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        places = windows(np.pad(images, margins, mode="reflect"), (size, size), stride=1)
-        N, P, Q = places.shape[:3]
-        return places[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]  # (17.13)
+        crops = windows(np.pad(images, widths, mode="reflect"), (size, size), stride=1)
+        N, P, Q = crops.shape[:3]
+        return crops[np.arange(N), rng.integers(0, P, N), rng.integers(0, Q, N)]  # (17.13)
 
     return crop
 
 
 def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
                    y_val: np.ndarray, num_epochs: float, learning_rate: float = 0.2, *,
-                   small: int = 24, share: float = 0.6, margin: int = 2,
+                   small: int = 24, share: float = 0.6, padding: int = 2,
                    mirror: bool = True, schedule: Callable[[float], float] = one_cycle,
                    reg: float = 5e-4, batch_size: int = 128,
                    rng: np.random.Generator | int = 0) -> History:
@@ -219,7 +219,7 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
             model, images, y, images_val, y_val, reg=reg, batch_size=batch_size,
             num_iters=num_iters, rng=rng, optimizer=optimizer,
             learning_rate_decay=1.0, schedule=of_part,
-            augment=in_turn(*flips, random_crops(size, margin)),
+            augment=in_turn(*flips, random_crops(size, padding)),
         )
         history = {key: history.get(key, []) + values for key, values in part.items()}
     return history

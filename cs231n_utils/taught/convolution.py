@@ -22,12 +22,12 @@ from cs231n_utils.validation import (
 
 
 def padded(X: np.ndarray, pad: int) -> np.ndarray:
-    """Images X with a margin of `pad` zeros on every side."""
+    """Images X padded with `pad` zeros on every side."""
     return np.pad(X, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else X
 
 
 def windows(X: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
-    """The window of every place, (N, P, Q, U, V, C): a view of images X, which copies nothing."""
+    """The window of every position, (N, P, Q, U, V, C): a view of images X that copies nothing."""
     view = sliding_window_view(X, size, axis=(1, 2))[:, ::stride, ::stride]
     return np.moveaxis(view, 3, 5)  # the channels last
 
@@ -44,13 +44,13 @@ def blocks(patches: np.ndarray) -> list[slice]:
 def conv2d(
     X: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, pad: int = 0
 ) -> np.ndarray:
-    """Scores Z (N, P, Q, F) of filters W (U, V, C, F) with b (F,) at every place of images X."""
+    """Scores Z (N, P, Q, F) of filters W (U, V, C, F) with b (F,) at every position of images X."""
     check_convolution(X, W, stride, pad, b)
     patches = windows(padded(X, pad), W.shape[:2], stride)  # (N, P, Q, U, V, C)
     filters = W.reshape(-1, W.shape[3])  # (U V C, F)
     Z = np.empty((*patches.shape[:3], W.shape[3]), np.result_type(X, W))
     for few in blocks(patches):
-        table = patches[few].reshape(-1, len(filters))  # a copy, a row for each place
+        table = patches[few].reshape(-1, len(filters))  # a copy, a row for each position
         Z[few] = (table @ filters + b).reshape(Z[few].shape)  # (16.4)
     return Z
 
@@ -83,7 +83,7 @@ def images_gradient(
 
 
 def bias_gradient(dZ: np.ndarray) -> np.ndarray:
-    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all places, as a product with ones."""
+    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all positions, as a product with ones."""
     rows = dZ.reshape(-1, dZ.shape[3])
     return np.ones(len(rows), rows.dtype) @ rows
 

@@ -369,7 +369,7 @@ class LayerNorm(Norm):
 
 
 class Dropout(Layer):
-    """Zeroes each number with probability 1 - keep in training, and divides the others by keep.
+    """Zeroes each number with probability 1 - keep_prob in training, divides the rest by keep_prob.
 
     Attributes
     ----------
@@ -377,9 +377,9 @@ class Dropout(Layer):
         Whether every forward pass draws a new mask. A gradient check needs False.
     """
 
-    def __init__(self, keep: float, *, rng: np.random.Generator | int = 0) -> None:
+    def __init__(self, keep_prob: float, *, rng: np.random.Generator | int = 0) -> None:
         super().__init__()
-        self.keep = check_positive("keep", keep, most=1)
+        self.keep_prob = check_positive("keep_prob", keep_prob, most=1)
         self.rng = np.random.default_rng(rng)
         self.redraw = True
         self.mask = np.zeros(0)
@@ -387,8 +387,8 @@ class Dropout(Layer):
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """X times a mask in training, X itself in prediction."""
         if training and (self.redraw or self.mask.shape != X.shape):
-            kept = self.rng.random(X.shape) < self.keep
-            mask = kept / self.keep  # (15.1)
+            kept = self.rng.random(X.shape) < self.keep_prob
+            mask = kept / self.keep_prob  # (15.1)
             self.mask = mask.astype(np.result_type(X, np.float32))
         self.memory = self.mask if training else 1.0
         return X * self.memory  # (15.3)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-keep_for = {
+keep_prob_for = {
     "right_variance": lambda noise: float(np.divide(1, noise * noise + 1)),
     "right_power": lambda noise: (1 + noise**2) ** -1.0,
     "wrong_not_squared": lambda noise: 1 / (1 + noise),
@@ -13,55 +13,57 @@ keep_for = {
 }
 
 
-def dropout_forward__right_as_one(X, keep, training, memory, rng):
-    share = keep if training else 1.0
+def dropout_forward__right_as_one(X, keep_prob, training, memory, rng):
+    share = keep_prob if training else 1.0
     memory["mask"] = (rng.random(X.shape) < share) / share
     return X * memory["mask"]
 
 
-def dropout_forward__right_number(X, keep, training, memory, rng):
+def dropout_forward__right_number(X, keep_prob, training, memory, rng):
     if not training:
         memory["mask"] = 1.0
         return X
-    memory["mask"] = rng.binomial(1, keep, X.shape) / keep
+    memory["mask"] = rng.binomial(1, keep_prob, X.shape) / keep_prob
     return X * memory["mask"]
 
 
-def dropout_forward__wrong_as_given(X, keep, training, memory, rng):
+def dropout_forward__wrong_as_given(X, keep_prob, training, memory, rng):
     if not training:
         return X
-    memory["mask"] = (rng.random(X.shape) < keep) / keep
+    memory["mask"] = (rng.random(X.shape) < keep_prob) / keep_prob
     return X * memory["mask"]
 
 
-def dropout_forward__wrong_prediction_scaled(X, keep, training, memory, rng):
-    memory["mask"] = (rng.random(X.shape) < keep) / keep if training else np.full(X.shape, keep)
+def dropout_forward__wrong_prediction_scaled(X, keep_prob, training, memory, rng):
+    memory["mask"] = (
+        (rng.random(X.shape) < keep_prob) / keep_prob if training else np.full(X.shape, keep_prob)
+    )
     return X * memory["mask"]
 
 
-def dropout_forward__wrong_scale_forgotten(X, keep, training, memory, rng):
-    memory["mask"] = (rng.random(X.shape) < keep) * 1.0 if training else np.ones(X.shape)
+def dropout_forward__wrong_scale_forgotten(X, keep_prob, training, memory, rng):
+    memory["mask"] = (rng.random(X.shape) < keep_prob) * 1.0 if training else np.ones(X.shape)
     return X * memory["mask"]
 
 
-def dropout_forward__wrong_forgets_the_mask(X, keep, training, memory, rng):
+def dropout_forward__wrong_forgets_the_mask(X, keep_prob, training, memory, rng):
     memory["mask"] = np.ones(X.shape)
-    return X * (rng.random(X.shape) < keep) / keep if training else X
+    return X * (rng.random(X.shape) < keep_prob) / keep_prob if training else X
 
 
-def dropout_forward__wrong_mask_of_prediction(X, keep, training, memory, rng):
-    memory["mask"] = (rng.random(X.shape) < keep) / keep
+def dropout_forward__wrong_mask_of_prediction(X, keep_prob, training, memory, rng):
+    memory["mask"] = (rng.random(X.shape) < keep_prob) / keep_prob
     return X * memory["mask"] if training else X
 
 
-def dropout_forward__wrong_one_mask(X, keep, training, memory, rng):
+def dropout_forward__wrong_one_mask(X, keep_prob, training, memory, rng):
     rng = np.random.default_rng(0)
-    memory["mask"] = (rng.random(X.shape) < keep) / keep if training else np.ones(X.shape)
+    memory["mask"] = (rng.random(X.shape) < keep_prob) / keep_prob if training else np.ones(X.shape)
     return X * memory["mask"]
 
 
-def dropout_forward__wrong_in_place(X, keep, training, memory, rng):
-    memory["mask"] = (rng.random(X.shape) < keep) / keep if training else np.ones(X.shape)
+def dropout_forward__wrong_in_place(X, keep_prob, training, memory, rng):
+    memory["mask"] = (rng.random(X.shape) < keep_prob) / keep_prob if training else np.ones(X.shape)
     X *= memory["mask"]
     return X
 

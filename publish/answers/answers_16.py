@@ -39,18 +39,18 @@ def right_side(size, window, stride, pad):
 
 price = {
     "right_lists": lambda *given: list(priced(right_side)(*given)),
-    "wrong_no_first_place": priced(lambda d, u, s, r: (d + 2 * r - u) // s),
-    "wrong_one_margin": priced(lambda d, u, s, r: (d + r - u) // s + 1),
-    "wrong_no_margin": priced(lambda d, u, s, r: (d - u) // s + 1),
+    "wrong_no_first_position": priced(lambda d, u, s, r: (d + 2 * r - u) // s),
+    "wrong_padding_on_one_side": priced(lambda d, u, s, r: (d + r - u) // s + 1),
+    "wrong_no_padding": priced(lambda d, u, s, r: (d - u) // s + 1),
     "wrong_rounded_up": priced(lambda d, u, s, r: -(-(d + 2 * r - u) // s) + 1),
     "wrong_no_stride": priced(lambda d, u, s, r: d + 2 * r - u + 1),
     "wrong_window_forgotten": priced(lambda d, u, s, r: (d + 2 * r) // s + 1),
-    "wrong_no_bias": priced(right_side, lambda weights, F, places: weights),
-    "wrong_bias_at_each_place": priced(right_side, lambda weights, F, places: weights + F * places),
-    "wrong_weights_at_each_place": priced(right_side, lambda weights, F, places: weights * places),
-    "wrong_work_of_one_place": priced(right_side, None, lambda weights, F, places: weights),
-    "wrong_work_of_one_filter": priced(right_side, None, lambda w, F, places: w * places // F),
-    "wrong_work_with_bias": priced(right_side, None, lambda w, F, places: (w + F) * places),
+    "wrong_no_bias": priced(right_side, lambda w, F, count: w),
+    "wrong_bias_at_each_position": priced(right_side, lambda w, F, count: w + F * count),
+    "wrong_weights_at_each_position": priced(right_side, lambda w, F, count: w * count),
+    "wrong_work_of_one_position": priced(right_side, None, lambda w, F, count: w),
+    "wrong_work_of_one_filter": priced(right_side, None, lambda w, F, count: w * count // F),
+    "wrong_work_with_bias": priced(right_side, None, lambda w, F, count: (w + F) * count),
 }
 
 
@@ -66,8 +66,8 @@ def price__wrong_rows_twice(image_shape, num_filters, window, stride, pad):
 # --- pixels_gradient -----------------------------------------------------------------------------
 
 
-def pixels_gradient__right_by_places(dZ, W):
-    """Each place adds its filters to the pixels that it saw."""
+def pixels_gradient__right_by_positions(dZ, W):
+    """Each position adds its filters to the pixels that it saw."""
     (N, P, Q, _), (U, V, C, _) = dZ.shape, W.shape
     dX = np.zeros((N, P + U - 1, Q + V - 1, C))
     for p, q in np.ndindex(P, Q):
@@ -75,14 +75,14 @@ def pixels_gradient__right_by_places(dZ, W):
     return dX
 
 
-def turned_with(change, margin=None):
-    """An answer that makes the filters in another way, or another margin."""
+def turned_with(change, padding=None):
+    """An answer that makes the filters in another way, or another padding."""
 
     def answer(dZ, W):
         U, V, C, _ = W.shape
-        u, v = margin(U, V) if margin else (U - 1, V - 1)
-        around = np.pad(dZ, ((0, 0), (u, u), (v, v), (0, 0)))
-        return conv2d(around, change(W), np.zeros(C))
+        u, v = padding(U, V) if padding else (U - 1, V - 1)
+        padded = np.pad(dZ, ((0, 0), (u, u), (v, v), (0, 0)))
+        return conv2d(padded, change(W), np.zeros(C))
 
     return answer
 
@@ -101,11 +101,11 @@ pixels_gradient = {
     "wrong_all_reversed": turned_with(lambda W: W[::-1, ::-1, ::-1, ::-1].swapaxes(2, 3)),
     "wrong_not_swapped": turned_with(lambda W: W[::-1, ::-1]),
     "wrong_windows_transposed": turned_with(lambda W: W.T.swapaxes(0, 3).swapaxes(1, 2)),
-    "wrong_margins_swapped": turned_with(
+    "wrong_padding_swapped": turned_with(
         lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (V - 1, U - 1)
     ),
-    "wrong_no_margin": turned_with(lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (1, 1)),
-    "wrong_square_margin": turned_with(
+    "wrong_no_padding": turned_with(lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (1, 1)),
+    "wrong_square_padding": turned_with(
         lambda W: W[::-1, ::-1].swapaxes(2, 3), lambda U, V: (U - 1, U - 1)
     ),
     "wrong_sign": turned_with(lambda W: -W[::-1, ::-1].swapaxes(2, 3)),
