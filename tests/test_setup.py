@@ -80,7 +80,7 @@ def test_constraints_pin_a_version_that_pyproject_admits():
 
 needs_make = pytest.mark.skipif(
     os.name == "nt" or shutil.which("make") is None,
-    reason="the Makefile is for systems with make; README.md has the steps for Windows",
+    reason="the Makefile is for systems with make; docs/setup.md has the steps for Windows",
 )
 
 

@@ -161,7 +161,7 @@ def test_the_folder_leads_nowhere_else_and_its_archive_works_alone(tmp_path):
     folder = tmp_path / "student"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "$X, y, Y$" in readme, "the notation table"
-    assert "their solutions" not in readme
+    assert "its solution" not in readme
     for target in re.findall(r"\]\(([^)\s:#]+)[)#]", readme):
         assert (folder / target).exists(), target
     for notebook in SERIES:

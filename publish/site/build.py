@@ -30,13 +30,8 @@ from publish.student.edition import solved, unsolved
 from publish.student.standalone import standalone
 
 HERE = Path(__file__).parent
-COPIED = [
-    "*.md",
-    "data/*.md",
-    "publish/images/*",
-    "publish/screenshots/*",
-    "publish/student/project/*",
-]
+COPIED = ["docs/notation.md", "data/*.md", "publish/images/*", "publish/student/project/*"]
+FOR_INSTRUCTORS = ["*.md", "docs/*.md"]
 WEEKLY = ROOT / "publish" / "student" / "course" / "weekly.md"
 
 REFERENCE = """# `{title}`
@@ -135,7 +130,8 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
     So links between notebooks, and from README.md, mean the same on the site.
     """
     own = HERE / "pages" / ("students" if students else "instructors")
-    sources = [path for pattern in COPIED for path in ROOT.glob(pattern)]
+    patterns = COPIED if students else COPIED + FOR_INSTRUCTORS
+    sources = [path for pattern in patterns for path in ROOT.glob(pattern)]
     for path in [*sources, *HERE.glob("pages/*.md"), *own.glob("*.md")]:
         # The site's own pages stand at the top; everything else where it stands here.
         name = path.name if HERE in path.parents else path.relative_to(ROOT)
@@ -150,7 +146,6 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
         **reference(),
     }
     if students:
-        (folder / "CONTRIBUTING.md").unlink()
         written |= {"start.txt": generated.start()}
         notebooks = [without_answers(notebook) for notebook in notebooks]
     else:

@@ -64,8 +64,9 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-ALONE = ["index", "start", "monday", "quiz", "marking", "notation", "cluster", "instructors"]
+ALONE = ["index", "start", "monday", "quiz", "marking", "cluster", "instructors"]
 ALONE += ["correctness", "CONTRIBUTING", "data/README"]
+ALONE += [f"docs/{page}" for page in ["setup", "class", "hub", "talks", "notation"]]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
 
@@ -73,8 +74,8 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     """Say in myst-nb's words what a notebook says in the project's; the file stays as it is."""
     if not page.startswith("notebooks/"):
         return
-    text = source[0].replace("(../README.md", "(../series.md")
-    notebook = Notebook(Path(page).name, Path("notebooks"), nbformat.reads(text, as_version=4))
+    content = nbformat.reads(source[0], as_version=4)
+    notebook = Notebook(Path(page).name, Path("notebooks"), content)
     notebook.content.metadata.pop("widgets", None)  # the page would load foreign scripts
     notebook.content.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
     for cell in notebook.cells:

@@ -12,7 +12,7 @@ from publish.notebook import ROOT, Notebook, alt_text, size
 
 TITLE = "From raw pixels to a trained network"
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
-PART = re.compile(r"^\*\*(Part .*)\*\*$|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
+PART = re.compile(r"^\| \*\*(Part .*)\*\*|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
 MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
 SCALE = 0.73  # of a figure: its titles, which are its largest letters, are then as large as text
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights

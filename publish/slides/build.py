@@ -6,7 +6,7 @@
     python -m publish.slides --quick      draws no figures that move: minutes less, the first time
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
-taken from the notebook. CONTRIBUTING.md describes the format. reveal.js comes from npm, once, into
+taken from the notebook. docs/talks.md describes the format. reveal.js comes from npm, once, into
 build/npm/; MathJax is the site's. course.toml says where a link opens the notebook.
 """
 

@@ -281,8 +281,9 @@ def copy_files(folder: Path) -> None:
     shutil.copy2(HERE / "start.py", student)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     series = section(readme, "The series").rpartition("\n\n")[0]  # less a line on solutions
+    notation = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8")
     with (student / "README.md").open("a", encoding="utf-8") as file:
-        file.write(f"\n{series}\n\n{section(readme, 'Notation')}\n")
+        file.write(f"\n{series}\n\n#{notation}")
 
 
 def section(text: str, title: str) -> str:

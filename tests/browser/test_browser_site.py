@@ -11,7 +11,7 @@ from publish.site.build import build
 # A page of each kind, which stands for the others where looking takes long.
 KINDS = {
     "instructors": ["index", "monday", "instructors", "marking", "CONTRIBUTING"],
-    "students": ["index", "series", "start", "quiz", "notation", "search"],
+    "students": ["index", "series", "start", "quiz", "docs/notation", "search"],
 }
 KINDS["instructors"] += ["notebooks/10_debugging", "reference/gradient_check"]
 KINDS["students"] += ["notebooks/06_backpropagation", "reference/taught/layers"]
