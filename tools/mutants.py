@@ -1,26 +1,23 @@
 """Mutants of the notebooks: single faults, each of which a check of the notebook must see.
 
-    python -m tools.mutants        the figures, by notebook, and the equivalent mutants
+    python -m tools.mutants        the figures, by notebook, and what survives
     python -m tools.mutants 03 12  those of two notebooks; 12 runs only if it is named
 
-`mutants/NN.diff` holds those of notebook NN. A heading `== notebook`, or `== ` and the name of a
-module of the package, says where the faults below it are planted: `- ` what stands there once,
-`# ` a fault in words, `+ ` what the fault makes of it. Headings that end in `, equivalent` are of
-mutants that change no number, each with the argument.
+`operators` plants faults in every line that computes an equation with a number or is exported.
+`mutants/NN.diff` adds some that no operator makes: `- ` what stands once in notebook NN, `+ ` what
+a fault makes of it. NN.txt lists those that no check need see, NN.missed those that one should.
 
-A mutant runs as a student runs the notebook, cell by cell from the top; what runs before the fault
-is shared. A check must stop the run: an assert, a function of gradient_check, or
-np.errstate(...="raise"). Any other error does not count, and printed output is not compared.
-
-Three kinds of cells do not run: exercises with their checks, because a student may not have solved
-them; comparisons with the package's copy of the code, because `make export` would carry the fault
-there as well; and widgets, because they only draw.
+A mutant runs as a student runs the notebook, cell by cell from the top; what runs before it is
+shared. Killed means that a check stopped the run: an assert, a function of gradient_check, or
+np.errstate(...="raise"). Any other error, as of a shape or an endless loop, is counted apart.
+Printed output is not compared. Exercises, drawing, and cells that need CIFAR-10 or compare with
+the package's copy of the code do not run.
 """
 
+import ast
 import contextlib
 import copy
 import functools
-import importlib
 import io
 import itertools
 import os
@@ -28,138 +25,101 @@ import sys
 import traceback
 import types
 import warnings
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
 
 from matplotlib.artist import Artist
+from nbformat import NotebookNode
 
 from cs231n_utils import gradient_check
-from publish.notebook import Notebook
+from publish.notebook import Notebook, computed, exported_to, tags
+from tools.operators import faults
 
-FILES = sorted(Path(__file__).with_suffix("").glob("*.diff"))
+FOLDER = Path(__file__).with_suffix("")
 LONG = {"12"}  # trains for minutes, on CIFAR-10: run only if it is named
-COMPARE_WITH_THE_COPY = ["method"]  # of notebook 08: its train against TwoLayerNet.train
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault in a notebook's code, or in a module of the package while its notebook runs."""
-
-    number: str  # of the notebook
-    where: str  # "notebook", or the module's name
-    old: str  # occurs once
-    new: str
-    fault: str  # in words; for an equivalent mutant the argument
-    equivalent: bool
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """The code that holds its place: id of a cell, or the module's name -> source."""
-        if self.where == "notebook":
-            return code_cells(self.number)
-        file = importlib.import_module(self.where).__file__
-        return {self.where: Path(file).read_text(encoding="utf-8")}
-
-    @property
-    def place(self) -> int:
-        """The place of the cell that it changes, 0 in a module; ValueError unless there is one."""
-        sources = enumerate(self.sources.values())
-        places = [place for place, text in sources for _ in range(text.count(self.old))]
-        if len(places) != 1:
-            raise ValueError(f"{self.number}: {len(places)} times in place of once: {self.old}")
-        return places[0]
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a run ended: the error that stopped it, if any, and what the cells defined."""
-
-    names: dict[str, object]
-    cell: str = ""  # id of the cell that raised
-    error: Exception | None = None
-
-    @property
-    def caught(self) -> bool:
-        """Whether a check stopped the run, and no accident."""
-        if self.error is None:
-            return False
-        innermost = traceback.extract_tb(self.error.__traceback__)[-1].filename
-        return isinstance(self.error, AssertionError | FloatingPointError) or (
-            innermost == gradient_check.__file__
-        )
-
-
-def read(path: Path) -> list[Mutant]:
-    """The mutants of one notebook, in the order of its cells."""
-    mutants = [
-        Mutant(path.stem, where, old, new, fault, equivalent=kind == "equivalent")
-        for where, kind, old, fault, new in faults(path)
-    ]
-    return sorted(mutants, key=lambda mutant: mutant.place)
-
-
-def faults(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    """What a file plants: the two parts of the heading, the old text, the fault, the new text."""
-    text = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for sign, group in itertools.groupby(lines, key=lambda line: line[0]):
-        text[sign] = "\n".join(line[2:] for line in group)
-        if sign == "=":
-            text["-"] = ""
-        if sign == "+":
-            where, _, kind = text["="].strip().partition(", ")
-            yield where, kind, text["-"], text["#"], text["+"]
+ROUNDS = 100_000  # of `while`: more than any cell takes
 
 
 @functools.cache
-def code_cells(number: str) -> dict[str, str]:
-    """The cells that run: id -> source."""
+def code(number: str) -> list[NotebookNode]:
+    """The cells of a notebook that run."""
     [notebook] = Notebook.series(number)
-    exercises = [cell for e in notebook.exercises for cell in (e.solution, e.check)]
-    long_or_silent = [*notebook.tagged("widget"), *notebook.tagged("cifar10")]
-    left_out = [cell.id for cell in [*exercises, *long_or_silent]]
-    left_out += COMPARE_WITH_THE_COPY
-    return {cell.id: cell.source for cell in notebook.code if cell.id not in left_out}
+    left_out = [cell.id for each in notebook.exercises for cell in (each.solution, each.check)]
+    for cell in notebook.code:
+        draws = cell.source.startswith("fig, ") and "assert" not in cell.source
+        if draws or {"widget", "cifar10"} & tags(cell) or "TwoLayerNet.train" in cell.source:
+            left_out.append(cell.id)
+    return [cell for cell in notebook.code if cell.id not in left_out]
 
 
-def run(number: str, mutant: Mutant | None = None) -> Run:
-    """Run a notebook's cells, mutated or as they are, up to the first that raises."""
-    place = mutant.place if mutant else 0
-    cells = list(code_cells(number).items())
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), planted(mutant):
-        warnings.simplefilter("ignore")  # a warning stops no student, whatever pytest makes of it
-        names = names_before(number, place)
-        # In the same dict, because there the functions of earlier cells look names up.
-        with mock.patch.dict(names, copied(names), clear=True):
-            for cell, source in cells[place:]:
-                if mutant is not None and mutant.where == "notebook":
-                    source = source.replace(mutant.old, mutant.new)
-                try:
-                    exec(compile(source, cell, "exec"), names)
-                except Exception as error:
-                    return Run(dict(names), cell, error)
-            return Run(dict(names))
+def mutants(number: str) -> list[tuple[str, str, str]]:
+    """Of each fault in a notebook the cell, a line (where: what it is changed to), the source."""
+    found = [
+        (cell.id, f"{where}: {change}", source)
+        for cell in code(number)
+        for where, change, source in faults(cell.source, everywhere=bool(exported_to(cell)))
+    ]
+    old = ""
+    for sign, group in itertools.groupby(lines(f"{number}.diff"), key=lambda line: line[0]):
+        text = "\n".join(line[2:] for line in group)
+        if sign == "+":
+            [cell] = [each for each in code(number) for _ in range(each.source.count(old))]
+            line = f"{' '.join(computed(old)) or 'by hand'}: {text}"
+            found.append((cell.id, line, cell.source.replace(old, text)))
+        old = text
+    return found
 
 
-@functools.lru_cache(maxsize=1)
-def begun(number: str) -> tuple[dict[str, object], list[str]]:
-    """What a notebook without a fault has defined so far, and the cells that have run."""
-    return {"__name__": "__main__"}, []
+def lines(name: str) -> list[str]:
+    """The lines of a file of the folder but comments; none where it does not exist."""
+    path = FOLDER / name
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [line for line in text.splitlines() if not line.startswith("# ")]
 
 
-def names_before(number: str, place: int) -> dict[str, object]:
-    """What the cells before a place define: they run once for all mutants of later places."""
-    if len(begun(number)[1]) > place:
-        begun.cache_clear()
-    names, done = begun(number)
-    for cell, source in list(code_cells(number).items())[len(done) : place]:
-        exec(compile(source, cell, "exec"), names)
-        done.append(cell)
-    return names
+def verdicts(number: str, step: int = 1) -> Iterator[tuple[str, str]]:
+    """What becomes of each mutant, or of every third, and so on; an error if none is planted."""
+    listed = dict.fromkeys(lines(f"{number}.txt"), "equivalent")
+    listed |= dict.fromkeys(lines(f"{number}.missed"), "missed")
+    some = mutants(number)[::step]
+    names: dict[str, object] = {"__name__": "__main__"}
+    for place, cell in enumerate(code(number)):
+        behind = [each.source for each in code(number)[place + 1 :]]
+        for line, source in ((line, source) for id, line, source in some if id == cell.id):
+            found = verdict([source, *behind], names)
+            yield line, listed.get(line, found) if found == "surviving" else found
+        execute(cell.source, names)
+
+
+def verdict(sources: list[str], names: dict[str, object]) -> str:
+    """Whether a check sees the mutant in these cells, another error stops it, or it survives."""
+    # In the same dict, because there the functions of earlier cells look names up.
+    with mock.patch.dict(names, copied(names), clear=True):
+        try:
+            for source in sources:
+                execute(source, names)
+        except Exception as error:
+            innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+            is_check = isinstance(error, AssertionError | FloatingPointError)
+            is_check |= innermost == gradient_check.__file__
+            return "killed" if is_check else "stopped by an error"
+    return "surviving"
+
+
+def execute(source: str, names: dict[str, object]) -> None:
+    """Run a cell; more than ROUNDS rounds of `while` are an error."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            again = ast.parse("next(rounds_left)", mode="eval").body
+            node.test = ast.BoolOp(ast.And(), [again, node.test])
+    names["rounds_left"] = iter(range(1, ROUNDS))
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+        exec(compile(ast.fix_missing_locations(tree), "cell", "exec"), names)
 
 
 def copied(names: dict[str, object]) -> dict[str, object]:
@@ -173,45 +133,22 @@ def copied(names: dict[str, object]) -> dict[str, object]:
     return copies
 
 
-@contextlib.contextmanager
-def planted(mutant: Mutant | None) -> Iterator[None]:
-    """For as long as a notebook runs, put a mutated module in the place of the real one."""
-    if mutant is None or mutant.where == "notebook":
-        yield
-        return
-    [source] = mutant.sources.values()
-    original, module = sys.modules[mutant.where], types.ModuleType(mutant.where)
-    sys.modules[mutant.where] = module
-    try:
-        code = compile(source.replace(mutant.old, mutant.new), original.__file__, "exec")
-        exec(code, vars(module))
-        yield
-    finally:
-        sys.modules[mutant.where] = original
-
-
 def main() -> int:
     """Print the figures; the exit status is 1 when a mutant survives."""
-    named = sys.argv[1:] or [path.stem for path in FILES if path.stem not in LONG]
-    missing = {notebook.number: notebook.missing_package for notebook in Notebook.series(*named)}
-    for number, reason in missing.items():
-        if reason:
-            print(f"notebook {number}: left out: {reason}")
-    kept = [path for path in FILES if path.stem in named and not missing[path.stem]]
-    mutants = [mutant for path in kept for mutant in read(path)]
-    survivors: list[Mutant] = []
-    faulty = [mutant for mutant in mutants if not mutant.equivalent]
-    for number, group in itertools.groupby(faulty, key=lambda mutant: mutant.number):
-        caught = {mutant: run(number, mutant).caught for mutant in group}
-        survivors += [mutant for mutant in caught if not caught[mutant]]
-        print(f"notebook {number}: {sum(caught.values())} of {len(caught)} caught", flush=True)
-    print(f"all: {len(faulty) - len(survivors)} of {len(faulty)} caught")
-    for mutant in survivors:
-        print(f"survives: {mutant.number}, {mutant.fault}: {mutant.new}")
-    for mutant in mutants:
-        if mutant.equivalent:
-            print(f"equivalent: {mutant.number}, {mutant.new.strip()}\n{mutant.fault}")
-    return bool(survivors)
+    total: Counter[str] = Counter()
+    for notebook in Notebook.series(*sys.argv[1:]):
+        if notebook.missing_package or (notebook.number in LONG and not sys.argv[1:]):
+            print(f"notebook {notebook.number}: left out. {notebook.missing_package}")
+            continue
+        figures: Counter[str] = Counter()
+        for line, found in verdicts(notebook.number):
+            figures.update(["planted", found])
+            if found == "surviving":
+                print(f"survives: {notebook.number}, {line}")
+        print(f"notebook {notebook.number}: {dict(figures)}", flush=True)
+        total += figures
+    print(f"all: {dict(total)}")
+    return int("surviving" in total)
 
 
 if __name__ == "__main__":
