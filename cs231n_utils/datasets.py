@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import sys
 import tarfile
@@ -23,15 +22,16 @@ from tqdm.auto import tqdm
 
 PACKAGE = Path(__file__).resolve().parent
 DIGITS_SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
-CIFAR10_NAMES = "airplane|automobile|bird|cat|deer|dog|frog|horse|ship|truck"
-CIFAR10_CLASSES = tuple(CIFAR10_NAMES.split("|"))
+CIFAR10_NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
+CIFAR10_CLASSES = tuple(CIFAR10_NAMES.split())
 CIFAR10_URLS = (
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
     "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
 )
 CIFAR10_BYTES = 170_052_171
 CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
+FOLDER = "cifar-10-batches-bin"
+BATCHES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
 ROWS = 10_000  # of a batch
 PIXELS = 32 * 32  # of one colour
 TIMEOUT = (10, 30)  # seconds: for a connection, and for the next bytes
@@ -39,10 +39,8 @@ RETRY_WAITS = (0, 1, 2, 4)  # seconds before an attempt
 ADVICE = "run `make data` or `python -m cs231n_utils.datasets`, or let CS231N_DATA name where it is"
 MISSING = """\
 To download it (170 MB), run `make data`, or in a cell: %run -m cs231n_utils.datasets
-If you have it already, name its folder in a cell: %env CS231N_DATA=FOLDER"""
-# A pickle is a program. None runs here: the official ones are searched for their list and array.
-LABELS = re.compile(rb"(?s)\x06labels.{1,9}?\(((?:K[\x00-\x09]|e\()+)e")
-ARRAY = re.compile(rb"(?s)\x04data.{,9}cnumpy.{,200}numpy\ndtype\n.{,9}u1.{,60}\x89T(.{4})")
+If you have it already, name its folder in a cell: %env CS231N_DATA=FOLDER
+It must hold the six files data_batch_1.bin to test_batch.bin of the binary version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +86,6 @@ def load_digits(path: str | Path = PACKAGE / "digits.csv.gz") -> Dataset:
     -------
     Dataset
         Pixels from 0 (no ink) to 1, in float64; `X[n].reshape(8, 8)` is an upright image.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        The file is missing, or damaged.
     """
     with _reading(Path(path), advice="Reinstall the package cs231n-utils") as content:
         if hashlib.sha256(content).hexdigest() != DIGITS_SHA256:
@@ -123,11 +116,6 @@ def make_spirals(
     -------
     Dataset
         Two features, in float64. The radius of a point runs from 0.1 to 1.
-
-    Raises
-    ------
-    ValueError
-        A value is outside these ranges.
     """
     if num_classes < 2 or points_per_class < 6:
         raise ValueError(f"at least 2 classes of 6 points, not {num_classes} of {points_per_class}")
@@ -170,19 +158,14 @@ def load_cifar10(
     dtype : dtype
         float32 or float64; or uint8, which takes a quarter of float32's memory.
     folder : str, Path or None
-        What holds `cifar-10-batches-bin` or `cifar-10-batches-py`, or one of these. None: the
-        folder in the variable CS231N_DATA, then a checkout's data/, then the user's cache folder.
+        What holds `cifar-10-batches-bin`, or that folder itself. None: the folder in the variable
+        CS231N_DATA, then a checkout's data/, then the user's cache folder.
 
     Returns
     -------
     Dataset
         Pixels from 0 to 1, or with uint8 from 0 to 255 as they are stored, not centred;
         `X[n].reshape(32, 32, 3)` is an upright image.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        The data are missing; a size or dtype is out of range, or a file damaged.
     """
     limits = {"num_val": 5 * ROWS - 1, "num_train": 5 * ROWS - num_val, "num_test": ROWS}
     for name, size in [("num_val", num_val), ("num_train", num_train), ("num_test", num_test)]:
@@ -194,11 +177,6 @@ def load_cifar10(
     if not (files := _find(folders)):
         places = " or ".join(map(str, folders))
         raise FileNotFoundError(f"CIFAR-10 is not in {places}.\n{MISSING}")
-    meta = files[0].with_name("batches.meta.txt" if files[0].suffix else "batches.meta")
-    if meta.exists():
-        with _reading(meta) as content:
-            if tuple(re.findall(CIFAR10_NAMES, content.decode("latin-1"))) != CIFAR10_CLASSES:
-                raise ValueError(f"the classes are not {CIFAR10_NAMES}")
     X, y = _read_rows(files[:-1], num_train + num_val, dtype)
     X_test, y_test = _read_rows(files[-1:], num_test, dtype)
     splits = (X[:num_train], y[:num_train], X[num_train:], y[num_train:], X_test, y_test)
@@ -246,13 +224,11 @@ def _folders(folder: str | Path | None) -> list[Path]:
 
 
 def _find(folders: list[Path]) -> list[Path]:
-    """The six files of the first layout that is there, or some of them; [] if there is none."""
-    for folder in folders:
-        for layout, suffix in [("cifar-10-batches-bin", ".bin"), ("cifar-10-batches-py", "")]:
-            for place in (folder / layout, folder):
-                files = [place / f"{name}{suffix}" for name in BATCHES]
-                if any(path.exists() for path in files):
-                    return files
+    """The six files of the first folder that has some of them; [] if there is none."""
+    for place in (place for folder in folders for place in (folder / FOLDER, folder)):
+        files = [place / name for name in BATCHES]
+        if any(path.exists() for path in files):
+            return files
     return []
 
 
@@ -285,18 +261,10 @@ def _read_rows(files: list[Path], num_rows: int, dtype: npt.DTypeLike) -> list[n
 def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images (ROWS, PIXELS, 3) and labels (ROWS,) of a batch: views of the bytes of its file."""
     with _reading(path) as content:
-        if path.suffix:
-            rows = np.frombuffer(content, np.uint8).reshape(ROWS, 1 + 3 * PIXELS)
-            labels, pixels = rows[:, 0], rows[:, 1:]
-        else:
-            found, array = LABELS.search(content), ARRAY.search(content)
-            if not (found and array):
-                raise ValueError("no list 'labels' and array 'data' as in the official file")
-            labels = np.frombuffer(re.sub(rb"[K(e]", b"", found[1]), np.uint8)
-            size = int.from_bytes(array[1], "little")  # in bytes
-            pixels = np.frombuffer(content, np.uint8, count=size, offset=array.end())
-        if labels.shape != (ROWS,) or labels.max() > 9:
-            raise ValueError(f"it needs {ROWS:,} labels from 0 to 9")
+        rows = np.frombuffer(content, np.uint8).reshape(ROWS, 1 + 3 * PIXELS)
+        labels, pixels = rows[:, 0], rows[:, 1:]
+        if labels.max() > 9:
+            raise ValueError("a label is larger than 9")
         return pixels.reshape(ROWS, 3, PIXELS).transpose(0, 2, 1), labels
 
 
@@ -312,7 +280,7 @@ def _download(folder: Path) -> list[Path]:
             with tarfile.open(workshop / "archive") as tar:
                 tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
                 tar.extractall(workshop)
-            (workshop / "cifar-10-batches-bin").rename(folder / "cifar-10-batches-bin")
+            (workshop / FOLDER).rename(folder / FOLDER)
             shutil.rmtree(workshop)
     return _find([folder])
 
