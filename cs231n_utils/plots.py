@@ -22,6 +22,7 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SEQUENTIAL = "cividis"
 DIVERGING = "PuOr"
+Predict = Callable[[np.ndarray], np.ndarray]  # points (M, 2) to labels (M,)
 mpl.rcParams.update(
     {
         "font.size": 13,
@@ -53,16 +54,8 @@ class DescribedFigure(Figure):
     def png(self, *, tight: bool) -> str:
         """Draw the figure as a PNG file in base64.
 
-        Parameters
-        ----------
-        tight
-            Cut the margins off and draw 100 dots an inch, for a page. Otherwise draw it once and
-            no finer than a screen needs, which takes half the time.
-
-        Raises
-        ------
-        ValueError
-            When the figure has no text alternative.
+        Tight: without margins, 100 dots an inch, for a page. Otherwise it is drawn once and no
+        finer than a screen needs, which takes half the time.
         """
         if not self.alt:
             raise ValueError('this figure has no text alternative: end with fig.described("...")')
@@ -102,6 +95,34 @@ def subplots(
     return fig, fig.subplots(rows, columns, **options)
 
 
+def _grid(
+    images: np.ndarray,
+    titles: Sequence[str] | None,
+    figsize: tuple[float, float],
+    columns: int,
+    fontsize: int,
+    **options: Any,
+) -> tuple[DescribedFigure, Any]:
+    """Draw images in reading order, with their titles; figsize is of one row."""
+    rows = -(-len(images) // columns)
+    fig, axes = subplots(rows, columns, figsize=(figsize[0], figsize[1] * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for n, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        ax.imshow(image, **options)
+        if titles is not None:
+            ax.set_title(titles[n], fontsize=fontsize)
+    return fig, axes
+
+
+def _counted(count: int, what: str, shape: Sequence[int], titles: Sequence[str] | None) -> str:
+    """For example "2 images of 8x8 pixels, titled cat, dog"; refuse titles that do not fit."""
+    if titles is not None and len(titles) != count:
+        raise ValueError(f"{count} images need {count} titles, not {len(titles)}")
+    named = f", titled {', '.join(titles)}" if titles is not None else ""
+    return f"{count} {what} of {'x'.join(map(str, shape[:2]))} pixels{named}"
+
+
 def image_grid(
     X: np.ndarray,
     image_shape: Sequence[int],
@@ -124,63 +145,35 @@ def image_grid(
         Images side by side.
     alt
         Text alternative; by default the count, the size and the titles.
-
-    Raises
-    ------
-    ValueError
-        When rows are no such images, or there are not as many titles.
     """
-    X = np.asarray(X)
-    if X.ndim != 2 or X.shape[1] != np.prod(image_shape):
+    X, shape = np.asarray(X), tuple(image_shape)
+    if X.ndim != 2 or X.shape[1] != np.prod(shape):
         raise ValueError(
-            f"X must have shape (N, {np.prod(image_shape)}) for images of shape "
-            f"{tuple(image_shape)}, not {X.shape}"
+            f"X must have shape (N, {np.prod(shape)}) for images of shape {shape}, not {X.shape}"
         )
-    if titles is not None and len(titles) != len(X):
-        raise ValueError(f"{len(X)} images need {len(X)} titles, not {len(titles)}")
-    rows = -(-len(X) // columns)
-    height = 1.35 if titles is not None else 1.0
-    fig, axes = subplots(rows, columns, figsize=(columns, height * rows), squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for n, (ax, row) in enumerate(zip(axes.flat, X, strict=False)):
-        ax.imshow(row.reshape(image_shape), cmap="gray_r", vmin=0, vmax=1)
-        if titles is not None:
-            ax.set_title(titles[n], fontsize=11)
-    size = "x".join(map(str, image_shape[:2]))
-    named = f", titled {', '.join(titles)}" if titles is not None else ""
-    return fig.described(alt or f"{len(X)} images of {size} pixels{named}.")
+    default = _counted(len(X), "images", shape, titles)
+    size = (columns, 1.35 if titles is not None else 1.0)
+    images = X.reshape(-1, *shape)
+    fig, _ = _grid(images, titles, size, columns, 11, cmap="gray_r", vmin=0, vmax=1)
+    return fig.described(alt or f"{default}.")
 
 
 def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
-    """Draw the loss of every iteration, and the accuracies of every epoch, side by side.
-
-    Parameters
-    ----------
-    history
-        loss_history (one number an iteration), train_acc_history and val_acc_history (one number
-        an epoch, from 0 to 1; both may be empty), as `train` returns them.
-    """
+    """Draw what `train` returns, losses by iteration and accuracies by epoch, side by side."""
     losses = history["loss_history"]
-    accuracies = {
-        "training": history["train_acc_history"],
-        "validation": history["val_acc_history"],
-    }
+    train, val = history["train_acc_history"], history["val_acc_history"]
     fig, (left, right) = subplots(1, 2, figsize=(11, 4))
     left.plot(np.arange(1, len(losses) + 1), losses, linewidth=1)
     left.set(xlabel="iteration", ylabel="minibatch loss", ylim=(0, None))
-    for (name, values), marker in zip(accuracies.items(), MARKERS, strict=False):
+    for name, values, marker in (("training", train, "o"), ("validation", val, "s")):
         epochs = np.arange(1, len(values) + 1)
         right.plot(epochs, values, label=name, marker=marker, markevery=max(1, len(values) // 10))
     right.set(xlabel="epoch", ylabel="accuracy")
     right.legend()
     outcome = "(no epoch was completed)"  # training may diverge in the first
-    if accuracies["training"]:
-        outcome = (
-            f"over {len(accuracies['training'])} epochs, at the end "
-            f"{accuracies['training'][-1]:.0%} on training and "
-            f"{accuracies['validation'][-1]:.0%} on validation examples"
-        )
+    if train:
+        last = f"{train[-1]:.0%} on training and {val[-1]:.0%} on validation examples"
+        outcome = f"over {len(train)} epochs, at the end {last}"
     return fig.described(
         f"Two panels. Left: the minibatch loss over {len(losses):,} iterations, from "
         f"{losses[0]:.1f} to {losses[-1]:.1f}. Right: accuracy {outcome}."
@@ -188,10 +181,7 @@ def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
 
 
 def decision_regions(
-    predictors: Mapping[str, Callable[[np.ndarray], np.ndarray]],
-    X: np.ndarray,
-    y: np.ndarray,
-    class_names: Sequence[str],
+    predictors: Mapping[str, Predict], X: np.ndarray, y: np.ndarray, class_names: Sequence[str]
 ) -> DescribedFigure:
     """Colour the plane by predicted class, one panel for each predictor, and draw the examples.
 
@@ -203,17 +193,11 @@ def decision_regions(
         Examples of shape (N, 2) and their labels (N,), drawn with a marker for each class.
     class_names
         C names, C at most 8.
-
-    Raises
-    ------
-    ValueError
-        When X holds no points of the plane.
     """
     if np.ndim(X) != 2 or np.shape(X)[1] != 2:
         raise ValueError(f"X must have shape (N, 2), points of the plane, not {np.shape(X)}")
-    fig, axes = subplots(
-        1, len(predictors), figsize=(4 * len(predictors), 4), squeeze=False, sharey=True
-    )
+    size = (4 * len(predictors), 4)
+    fig, axes = subplots(1, len(predictors), figsize=size, squeeze=False, sharey=True)
     for ax, (title, predict) in zip(axes.flat, predictors.items(), strict=True):
         draw_regions(ax, predict, X, y, class_names)
         ax.set_title(title, fontsize="medium")
@@ -222,14 +206,13 @@ def decision_regions(
         f"{title}: {np.mean(predict(X) == y):.0%} of the points drawn lie in their class's region"
         for title, predict in predictors.items()
     )
-    return fig.described(
-        f"Decision regions for {len(class_names)} classes with {len(X)} points. {scores}."
-    )
+    counts = f"{len(class_names)} classes with {len(X)} points"
+    return fig.described(f"Decision regions for {counts}. {scores}.")
 
 
 def draw_regions(
     ax: Axes,
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Predict,
     X: np.ndarray,
     y: np.ndarray,
     class_names: Sequence[str],
@@ -240,14 +223,8 @@ def draw_regions(
 
     Parameters
     ----------
-    ax
-        Where to draw.
-    predict
-        Function from points (M, 2) to labels (M,).
-    X, y
-        Examples of shape (N, 2) and their labels (N,).
-    class_names
-        C names, C at most 8.
+    predict, X, y, class_names
+        As there: predict is one of the predictors.
     resolution
         Points of the grid along each axis; fewer are faster, and show borders as steps.
     """
@@ -256,27 +233,14 @@ def draw_regions(
     ticks = np.linspace(-margin, margin, resolution)
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)  # (resolution, resolution, 2)
     regions = predict(grid.reshape(-1, 2)).reshape(grid.shape[:2])
-    ax.imshow(
-        regions,
-        extent=(-margin, margin, -margin, margin),
-        origin="lower",
-        cmap=ListedColormap(list(COLORS[:num_classes])),
-        vmin=-0.5,
-        vmax=num_classes - 0.5,
-        alpha=0.35,
-        interpolation="nearest",
-    )
+    colors = ListedColormap(list(COLORS[:num_classes]))
+    style: Any = {"cmap": colors, "alpha": 0.35, "interpolation": "nearest", "origin": "lower"}
+    extent = (-margin, margin, -margin, margin)
+    ax.imshow(regions, extent=extent, vmin=-0.5, vmax=num_classes - 0.5, **style)
+    style = {"s": 18, "edgecolors": "black", "linewidths": 0.4}
     for label, name in enumerate(class_names):
-        ax.scatter(
-            X[y == label, 0],
-            X[y == label, 1],
-            s=18,
-            c=COLORS[label],
-            marker=MARKERS[label],
-            edgecolors="black",
-            linewidths=0.4,
-            label=name,
-        )
+        x1, x2 = X[y == label].T
+        ax.scatter(x1, x2, c=COLORS[label], marker=MARKERS[label], label=name, **style)
     ax.set(xlabel="feature 0", ylabel="feature 1", aspect="equal")
     ax.locator_params(nbins=5)
     ax.grid(False)
@@ -289,12 +253,8 @@ def draw_losses(
 
     Parameters
     ----------
-    ax
-        Where to draw.
-    losses
-        One number a step.
-    diverged
-        Whether the run stopped early.
+    losses, diverged
+        One number a step, and whether the run stopped early.
     most
         Losses above it, and NaN, are drawn there.
     steps
@@ -315,12 +275,8 @@ def draw_valley(
 
     Parameters
     ----------
-    ax
-        Where to draw.
-    paths
-        Name -> positions (steps, 2). What leaves the picture is not drawn.
-    curvatures
-        Of the two axes.
+    paths, curvatures
+        Name -> positions (steps, 2), drawn inside the picture; the curvatures of the two axes.
     style
         Place of the first path's colour and marker.
     """
@@ -352,42 +308,24 @@ def weight_templates(
     image_shape
         (height, width): all templates share one diverging scale, orange below 0, white 0, purple
         above. (height, width, 3): each has a scale of its own, in colour; grey is 0.
-    titles
-        M strings, written above the templates.
-    columns
-        Templates side by side.
-    alt
-        Text alternative; by default the count, the size and the titles.
-
-    Raises
-    ------
-    ValueError
-        When columns are no such templates.
+    titles, columns, alt
+        As in `image_grid`.
     """
-    W = np.asarray(W)
-    if W.ndim != 2 or W.shape[0] != np.prod(image_shape):
+    W, shape = np.asarray(W), tuple(image_shape)
+    if W.ndim != 2 or W.shape[0] != np.prod(shape):
         raise ValueError(
-            f"W must have shape ({np.prod(image_shape)}, M) for templates of shape "
-            f"{tuple(image_shape)}, not {W.shape}"
+            f"W must have shape ({np.prod(shape)}, M) for templates of shape {shape}, not {W.shape}"
         )
-    size = "x".join(map(str, image_shape[:2]))
-    named = f", titled {', '.join(titles)}" if titles is not None else ""
-    default = f"{W.shape[1]} weight templates of {size} pixels{named}"
-    if len(image_shape) == 3:
+    default = _counted(W.shape[1], "weight templates", shape, titles)
+    if len(shape) == 3:
         limits = np.abs(W).max(axis=0)
         in_colour = 0.5 + W / (2 * np.where(limits > 0, limits, 1))  # from 0 to 1
         alt = alt or f"{default}; grey is 0."
-        return image_grid(in_colour.T, image_shape, titles, columns=columns, alt=alt)
+        return image_grid(in_colour.T, shape, titles, columns=columns, alt=alt)
     limit = np.abs(W).max()
-    rows = -(-W.shape[1] // columns)
-    height = 1.35 if titles is not None else 1.1
-    fig, axes = subplots(rows, columns, figsize=(columns + 1, height * rows), squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for m, (ax, template) in enumerate(zip(axes.flat, W.T, strict=False)):
-        ax.imshow(template.reshape(image_shape), cmap=DIVERGING, vmin=-limit, vmax=limit)
-        if titles is not None:
-            ax.set_title(titles[m], fontsize=12)
+    size = (columns + 1, 1.35 if titles is not None else 1.1)
+    colours: Any = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}
+    fig, axes = _grid(W.T.reshape(-1, *shape), titles, size, columns, 12, **colours)
     fig.colorbar(axes[0, 0].images[0], ax=axes, label="weight", fraction=0.03)
     return fig.described(alt or f"{default}; orange is negative, purple positive.")
 
@@ -395,15 +333,7 @@ def weight_templates(
 def confusion_matrix(
     y: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]
 ) -> DescribedFigure:
-    """Draw how many examples of each true class (row) were given each predicted class (column).
-
-    Parameters
-    ----------
-    y, y_pred
-        Labels of shape (N,), true and predicted.
-    class_names
-        C names.
-    """
+    """Draw how many examples of each true class (row) were given each predicted class (column)."""
     num_classes = len(class_names)
     counts = np.zeros((num_classes, num_classes), dtype=int)
     np.add.at(counts, (y, y_pred), 1)
