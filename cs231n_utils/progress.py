@@ -17,23 +17,13 @@ CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that che
 SECONDS = re.compile(r"at most (\d+) seconds to run")  # what a notebook states
 STUB = "NotImplementedError: "  # how the error of what is still to write begins
 WRITE = re.compile(r"\bWrite(?= [\w. ]+: see )")  # how what a check wants begins
-LIMIT = 60  # seconds that a cell may run in any notebook
 
 _tasks: list[str] = []  # what each check wants written
 _errors: dict[int, str] = {}  # by the number of a check that has run: its error, or ""
 
 
-# --- In a notebook ------------------------------------------------------------------------------
-
-
 def follow(*tasks: str) -> None:
-    """Note from now on which checks pass in this notebook.
-
-    Parameters
-    ----------
-    *tasks : str
-        What each of the checks wants written, in their order.
-    """
+    """Note from now on which checks pass in this notebook; tasks are what each wants written."""
     _tasks[:] = tasks
     if shell := get_ipython():
         shell.events.register("post_run_cell", _note)
@@ -59,39 +49,21 @@ def gist(message: str) -> str:
 
 
 def summary(tasks: list[str], errors: dict[int, str]) -> str:
-    """Say how many checks pass, and what the first of the others needs.
-
-    Parameters
-    ----------
-    tasks : list of str
-        What each of the checks wants written, in their order.
-    errors : dict
-        By the number of each check that has run, its error, or "" if it passes.
-
-    Returns
-    -------
-    str
-        For example "5 of 7 checks pass. Next, check 3: Write softmax: see equation (2.4)".
-    """
+    """For example "5 of 7 checks pass. Next, check 3: Write softmax: see equation (2.4)"."""
     if not tasks:
         return "Run this notebook's first cell, then the checks: they have not been followed."
-    numbers = range(1, len(tasks) + 1)
-    left = [number for number in numbers if errors.get(number, "not run")]
+    left = [number for number in range(1, len(tasks) + 1) if errors.get(number, "not run")]
     if not left:
         return f"All {len(tasks)} checks pass."
-    number, passing = left[0], len(tasks) - len(left)
-    error = errors.get(number, "")
-    todo = tasks[number - 1]
+    number = left[0]
+    error, todo = errors.get(number, ""), tasks[number - 1]
     if error.startswith(STUB):
         todo = error.removeprefix(STUB)
     elif number in errors:
         todo = f"{WRITE.sub('Look again at', todo)}\n    {error}"
     else:
         todo += "\n    This check has not run yet."
-    return f"{passing} of {len(tasks)} checks pass. Next, check {number}: {todo}"
-
-
-# --- In a terminal ------------------------------------------------------------------------------
+    return f"{len(tasks) - len(left)} of {len(tasks)} checks pass. Next, check {number}: {todo}"
 
 
 def main() -> int:
@@ -108,20 +80,10 @@ def main() -> int:
     return 0
 
 
-def progress(path: Path, limit: int = LIMIT) -> str:
-    """Run a notebook, which stays as it is, and say which checks pass.
+def progress(path: Path, limit: int = 60) -> str:
+    """Run a notebook, which stays as it is, and return what its last cell reports.
 
-    Parameters
-    ----------
-    path : Path
-        The notebook.
-    limit : int
-        Seconds that a cell may run, or more where the notebook states that it needs more.
-
-    Returns
-    -------
-    str
-        What its last cell reports. Of a notebook in which nothing is written, that alone.
+    A cell may run for `limit` seconds, or as long as the notebook states that it needs.
     """
     import nbformat  # it and the client are where notebooks are, and not needed inside one
 
@@ -137,9 +99,9 @@ def progress(path: Path, limit: int = LIMIT) -> str:
 
 
 def _run(sources: list[str], folder: Path, limit: int) -> str:
-    """Run cells in a kernel of their own, up to one that exceeds the limit, and ask for a report.
+    """Run cells in a kernel, up to one that exceeds the limit, and ask for a report.
 
-    The kernel's client is used as it is: nbclient may miss the end of a cell that makes a widget.
+    Not by nbclient, which may miss the end of a cell that makes a widget.
     """
     from jupyter_client.manager import start_new_kernel
 
@@ -157,14 +119,13 @@ def _run(sources: list[str], folder: Path, limit: int) -> str:
     try:
         for source in sources:
             try:
-                reply = client.execute_interactive(
-                    source, timeout=limit, output_hook=bool, **options
-                )["content"]
+                ran = client.execute_interactive(source, timeout=limit, output_hook=bool, **options)
             except TimeoutError:
                 line = source.strip().partition("\n")[0]
                 notes.append(f"\n    Stopped after {limit} seconds in the cell: {line}")
                 manager.interrupt_kernel()
                 break
+            reply = ran["content"]
             if reply.get("ename") == "FileNotFoundError":  # CIFAR-10, for example
                 notes.append("\n    " + reply["evalue"].partition("\n")[0])
         ask = "from cs231n_utils import progress; progress.report()"

@@ -1,12 +1,8 @@
-"""How many threads NumPy's matrix products use.
+"""How many threads NumPy's matrix products use: one, when `cs231n_utils` is imported.
 
-The products of the series are small, but for those of CIFAR-10. Threads that share a small product
-wait for one another, and beside other programs on a busy machine they wait for whole time slices:
-a notebook can take ten times as long with two threads as with one. So importing `cs231n_utils`
-limits the products to one thread. A notebook whose work gains from more calls `use_all_threads`.
-
-The environment variable CS231N_THREADS switches this off: `all` leaves the number of threads as it
-is, a number sets it, for every notebook.
+Threads that share a small product wait for one another; beside other programs a notebook can take
+ten times as long with two threads as with one. A notebook whose work gains from more calls
+`use_all_threads`. The variable CS231N_THREADS decides for every notebook: a number, or `all`.
 """
 
 import os
@@ -18,26 +14,13 @@ _limit = threadpool_limits(limits=None)
 
 
 def limit_threads(setting: str) -> None:
-    """Limit NumPy's matrix products to so many threads, for the whole process.
-
-    Parameters
-    ----------
-    setting
-        A whole number, at least 1, or ``all``: as many as there were when NumPy was imported.
-
-    Raises
-    ------
-    ValueError
-        For any other setting.
-    """
+    """Limit the whole process to so many threads, or ``all`` that NumPy had when imported."""
     global _limit
     _limit.restore_original_limits()
     if setting == "all":
         return
     if not setting.isdecimal() or int(setting) < 1:
-        raise ValueError(
-            f"CS231N_THREADS must be a whole number, at least 1, or all, not {setting!r}"
-        )
+        raise ValueError(f"CS231N_THREADS must be a whole number above 0, or all, not {setting!r}")
     _limit = threadpool_limits(limits=int(setting), user_api="blas")
 
 

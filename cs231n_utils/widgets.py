@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
-from matplotlib.transforms import Bbox
 
 from cs231n_utils.plots import DescribedFigure
 
@@ -15,9 +14,7 @@ Draw = Callable[..., DescribedFigure]
 def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
     """Put controls above a figure that follows them, and a button that resets them.
 
-    A move replaces the one picture and its text alternative, so nothing accumulates: no outputs,
-    no figures. A move by the keyboard counts like one by the mouse. The axes stand where the first
-    figure's layout put them: laying out each figure anew would take as long as drawing it.
+    A move replaces the one picture and its text alternative, so nothing accumulates.
 
     Parameters
     ----------
@@ -26,18 +23,11 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
     **controls
         Sliders of ipywidgets; a SelectionSlider for a choice, because JupyterLab keeps the arrow
         keys from a Dropdown. Each needs a description, which is its label.
-
-    Raises
-    ------
-    ValueError
-        When a control has no description, or the figure no text alternative.
     """
+    longest = max(len(control.description) for control in controls.values())
     for name, control in controls.items():
         if not control.description:
-            raise ValueError(
-                f"the control {name} needs a description, which readers see as its label"
-            )
-        longest = max(len(other.description) for other in controls.values())
+            raise ValueError(f"the control {name} needs a description, which readers see")
         control.style.description_width = f"{0.6 * longest:.1f}em"  # sliders start in one line
         control.layout.width = "36em"
     start = {name: control.value for name, control in controls.items()}
@@ -64,34 +54,21 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
 
 
 def painter(draw: Draw, /, **start: Any) -> Callable[..., tuple[str, str]]:
-    """A function of the controls' values that draws a picture as `explore` shows it.
+    """A function of the controls' values that returns the text alternative, and a PNG in base64.
 
-    Parameters
-    ----------
-    draw
-        As in `explore`.
-    **start
-        The values at which the axes are laid out.
-
-    Returns
-    -------
-    callable
-        It returns the text alternative, and a PNG file in base64.
+    The axes stand where the layout of the first figure, draw(**start), puts them, with room for
+    longer labels: laying out each figure anew would take as long as drawing it.
     """
-    places = _laid_out(draw(**start))
+    first = draw(**start)
+    first.set_layout_engine("constrained", w_pad=0.3)  # inches beside each of the axes
+    first.draw_without_rendering()
+    positions = [ax.get_position(original=True) for ax in first.axes]
 
     def paint(**values: Any) -> tuple[str, str]:
         figure = draw(**values)
         figure.set_layout_engine("none")
-        for ax, place in zip(figure.axes, places, strict=False):
-            ax.set_position(place)
+        for ax, position in zip(figure.axes, positions, strict=False):
+            ax.set_position(position)
         return figure.alt, figure.png(tight=False)
 
     return paint
-
-
-def _laid_out(figure: DescribedFigure) -> list[Bbox]:
-    """Where its axes leave room for longer labels, in shares of the figure's width and height."""
-    figure.set_layout_engine("constrained", w_pad=0.3)  # inches beside each of the axes
-    figure.draw_without_rendering()
-    return [ax.get_position(original=True) for ax in figure.axes]
