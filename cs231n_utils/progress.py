@@ -7,7 +7,6 @@ The student edition of a notebook calls `follow` in its first cell and `report` 
 import argparse
 import hashlib
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,8 @@ def summary(tasks: list[str], errors: dict[int, str]) -> str:
     return f"{len(tasks) - len(left)} of {len(tasks)} checks pass. Next, check {number}: {todo}"
 
 
-def main() -> int:
-    """Print the progress in each notebook of a folder; the exit status."""
+def main() -> None:
+    """Print the progress in each notebook of a folder."""
     parser = argparse.ArgumentParser(description="Run your notebooks and say which checks pass.")
     parser.add_argument("folder", type=Path, help="what holds the notebooks, or one of them")
     folder = parser.parse_args().folder
@@ -77,14 +76,10 @@ def main() -> int:
     for path in paths:
         print(f"{path.stem:26}", end="", flush=True)
         print(progress(path).replace("\n", "\n" + 26 * " "), flush=True)
-    return 0
 
 
 def progress(path: Path, limit: int = 60) -> str:
-    """Run a notebook, which stays as it is, and return what its last cell reports.
-
-    A cell may run for `limit` seconds, or as long as the notebook states that it needs.
-    """
+    """What a notebook's last cell reports after a run; limit: seconds of a cell, at least."""
     import nbformat  # it and the client are where notebooks are, and not needed inside one
 
     cells = nbformat.read(path, as_version=4).cells
@@ -99,22 +94,12 @@ def progress(path: Path, limit: int = 60) -> str:
 
 
 def _run(sources: list[str], folder: Path, limit: int) -> str:
-    """Run cells in a kernel, up to one that exceeds the limit, and ask for a report.
-
-    Not by nbclient, which may miss the end of a cell that makes a widget.
-    """
+    """Run cells up to one that exceeds the limit (nbclient may miss a widget's end), and report."""
     from jupyter_client.manager import start_new_kernel
 
-    said: list[str] = []
+    messages: list[dict[str, Any]] = []
     notes: list[str] = []
-
-    def hear(message: dict[str, Any]) -> None:
-        if message["msg_type"] == "stream":
-            said.append(message["content"]["text"])
-
-    manager, client = start_new_kernel(
-        kernel_name="python3", cwd=str(folder), extra_arguments=["--log-level=ERROR"]
-    )
+    manager, client = start_new_kernel(cwd=str(folder), extra_arguments=["--log-level=ERROR"])
     options = {"allow_stdin": False, "stop_on_error": False}
     try:
         for source in sources:
@@ -129,13 +114,14 @@ def _run(sources: list[str], folder: Path, limit: int) -> str:
             if reply.get("ename") == "FileNotFoundError":  # CIFAR-10, for example
                 notes.append("\n    " + reply["evalue"].partition("\n")[0])
         ask = "from cs231n_utils import progress; progress.report()"
-        client.execute_interactive(ask, timeout=30, output_hook=hear, **options)
+        client.execute_interactive(ask, timeout=30, output_hook=messages.append, **options)
     except TimeoutError:
-        said = ["the kernel does not answer"]
+        notes.append("the kernel does not answer")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    return "".join(said).strip() + "".join(notes)
+    said = "".join(message["content"].get("text", "") for message in messages)
+    return said.strip() + "".join(notes)
 
 
 def digest(source: str) -> str:
@@ -149,4 +135,4 @@ def is_as_released(cell: Any) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

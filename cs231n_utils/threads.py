@@ -1,8 +1,7 @@
 """How many threads NumPy's matrix products use: one, when `cs231n_utils` is imported.
 
-Threads that share a small product wait for one another; beside other programs a notebook can take
-ten times as long with two threads as with one. A notebook whose work gains from more calls
-`use_all_threads`. The variable CS231N_THREADS decides for every notebook: a number, or `all`.
+Threads that share a small product wait for one another, ten times as long beside other programs.
+A notebook that gains from more calls `use_all_threads`; CS231N_THREADS, a number or `all`, decides.
 """
 
 import os

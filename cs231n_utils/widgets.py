@@ -12,9 +12,7 @@ Draw = Callable[..., DescribedFigure]
 
 
 def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
-    """Put controls above a figure that follows them, and a button that resets them.
-
-    A move replaces the one picture and its text alternative, so nothing accumulates.
+    """Put controls above a picture that each move replaces, and a button that resets them.
 
     Parameters
     ----------
