@@ -41,7 +41,7 @@ from tools.operators import faults
 
 FOLDER = Path(__file__).with_suffix("")
 LONG = {"12"}  # trains for minutes, on CIFAR-10: run only if it is named
-ROUNDS = 100_000  # of `while`: more than any cell takes
+ROUNDS = 50_000  # of `while` in a cell: none takes more
 
 
 @functools.cache

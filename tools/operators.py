@@ -119,6 +119,7 @@ def inside(node: ast.AST) -> Iterator[tuple[ast.AST, Any, Any]]:
 def replacements(node: ast.expr, parent: ast.AST, *, thorough: bool) -> Iterator[ast.expr]:
     """What operators make of an expression; thorough where it computes an equation."""
     is_called = isinstance(parent, ast.Call) and parent.func is node
+    is_negated = isinstance(parent, ast.UnaryOp)  # reshape(-2) is reshape(-1)
     match node:
         case ast.BinOp(left, op, right) if not (is_spared(left) or is_spared(right)):
             yield from (ast.BinOp(left, new, right) for new in others(op))
@@ -128,7 +129,7 @@ def replacements(node: ast.expr, parent: ast.AST, *, thorough: bool) -> Iterator
                 yield right
             if isinstance(op, ast.MatMult) and not ast.unparse(node).islower():
                 yield ast.BinOp(right, op, left)  # products of vectors, in small letters, commute
-        case ast.UnaryOp(ast.USub() | ast.Not(), operand) if not isinstance(parent, ast.Subscript):
+        case ast.UnaryOp(ast.USub() | ast.Not(), operand):
             yield operand
         case ast.Attribute(value, "T") | ast.Call(
             ast.Attribute(value, "copy" | "astype" | "ravel")
@@ -148,7 +149,7 @@ def replacements(node: ast.expr, parent: ast.AST, *, thorough: bool) -> Iterator
             yield value
         case ast.Constant(bool() as value):
             yield ast.Constant(not value)
-        case ast.Constant(int() | float() as value) if not is_spared(node):
+        case ast.Constant(int() | float() as value) if not (is_spared(node) or is_negated):
             is_axis = isinstance(parent, ast.keyword) and parent.arg == "axis"
             one_more = isinstance(value, int) or value == 0
             yield ast.Constant(int(not value) if is_axis else value + 1 if one_more else 2 * value)
