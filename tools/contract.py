@@ -15,6 +15,7 @@ import nbformat
 from publish.answers import load_answers
 from publish.notebook import (
     BEGIN,
+    END,
     Notebook,
     alt_text,
     computed,
@@ -294,6 +295,12 @@ def exercises_are_whole(notebook):
 def asked_for(solution):
     """The function that an exercise asks for: the last one that its cell begins."""
     return re.findall(r"^def (\w+)", solution.partition(BEGIN)[0], re.M)[-1]
+
+
+def left_unsolved(solution):
+    """The cell of an exercise as a student may leave it, in three ways."""
+    bodies = ["raise NotImplementedError", "return None", "pass"]
+    return [re.sub(f"{BEGIN}.*{END}", body, solution, flags=re.S) for body in bodies]
 
 
 def gradients_are_derived(notebook):
