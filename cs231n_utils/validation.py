@@ -36,18 +36,19 @@ def check_shape(what: Any, array: Any, shape: tuple[Any, ...], hint: str = "") -
     What is checked: the array's name, or the layer that it enters.
     """
     array = np.asarray(array)
-    wanted = list(shape)
+    if array.shape == shape or (shape[0] == "N" and array.shape[1:] == shape[1:]):  # fast
+        return array
+    wanted = shape
     if ... in shape:
         place = shape.index(...)
-        wanted[place : place + 1] = (array.ndim - len(shape) + 1) * [""]
-    sizes = zip(wanted, array.shape, strict=False)
-    if len(wanted) != array.ndim or not all(isinstance(a, str) or a == b for a, b in sizes):
+        wanted = shape[:place] + (array.ndim - len(shape) + 1) * ("",) + shape[place + 1 :]
+    fits = [a == b or isinstance(a, str) for a, b in zip(wanted, array.shape, strict=False)]
+    if len(wanted) != array.ndim or not all(fits):
         what = what if isinstance(what, str) else f"what enters {describe(what)}"
         axes = ", ".join("..." if size is ... else str(size) for size in shape)
-        hint = hint or HINTS.get((len(shape), array.ndim), "")
-        axes += "," if len(shape) == 1 else ""
-        end = f": {hint}" if hint else ""
-        raise ValueError(f"{what} must have shape ({axes}), not {array.shape}{end}")
+        axes += "," * (len(shape) == 1)
+        hint = hint or HINTS.get((len(shape) - (... in shape), array.ndim), "")
+        raise ValueError(f"{what} must have shape ({axes}), not {array.shape}{hint and ': '}{hint}")
     return array
 
 
@@ -65,7 +66,7 @@ def check_examples(*arrays: np.ndarray, at_least: int = 1) -> int:
     lengths = [len(array) for array in arrays]
     if min(lengths) < at_least:
         raise ValueError(f"a batch of {min(lengths)} is too small: it needs at least {at_least}")
-    if len(set(lengths)) > 1:
+    if max(lengths) > min(lengths):
         raise ValueError(f"there are {lengths[0]} examples, but {lengths[1]} labels")
     return lengths[0]
 
@@ -108,7 +109,8 @@ def check_predictions(y_pred: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def check_scores(S: Any) -> np.ndarray:
     """Return scores (N, C) as floating-point numbers: narrow integers would overflow."""
-    return check_shape("S", np.asarray(S, dtype=np.result_type(S, np.float32)), ("N", "C"))
+    S = np.asarray(S, dtype=np.result_type(S, np.float32))
+    return S if S.ndim == 2 else check_shape("S", S, ("N", "C"))
 
 
 def check_finite_scores(S: np.ndarray) -> None:

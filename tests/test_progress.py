@@ -55,8 +55,7 @@ def test_a_report_is_right_whatever_ran_before(run):
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     message = "dS is wrong: 4 of 6. Worst entries:\n  [0, 0]\nDiagnosis: 5 times.\nDiagnosis: no."
     assert progress.gist(message) == "dS is wrong: 4 of 6. Diagnosis: 5 times."
-    assert progress.gist("x is 1\nnot 2") == "x is 1"
-    assert progress.gist("") == ""
+    assert [*map(progress.gist, ["x is 1\nnot 2", ""])] == ["x is 1", ""]
 
 
 FOLLOW = "from cs231n_utils import progress\nprogress.follow('Write f: see (1)')"
@@ -70,10 +69,8 @@ def test_a_terminal_says_a_line_for_each_notebook(tmp_path, monkeypatch, capsys)
     for name, sources in CELLS.items():
         cells = [new_code_cell(source, **solution) for source in sources]
         nbformat.write(new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
-    loop, before = tmp_path / "3 loop.ipynb", (tmp_path / "3 loop.ipynb").read_bytes()
-    stopped = progress.progress(loop, limit=1).splitlines()[1]
-    assert stopped == "    Stopped after 1 seconds in the cell: while True:"
-    assert loop.read_bytes() == before
+    loop = tmp_path / "3 loop.ipynb"
+    assert progress.progress(loop, limit=1).endswith("after 1 seconds in the cell: while True:")
     loop.unlink()
     monkeypatch.setattr(sys, "argv", ["progress", str(tmp_path)])
     progress.main()

@@ -1,7 +1,6 @@
 """`explore`: controls above a picture that follows them."""
 
 import gc
-import re
 
 import ipywidgets
 import pytest
@@ -27,8 +26,7 @@ def test_the_picture_follows_every_control_and_reset_brings_the_first_one_back()
     height, name, reset, picture = make().children
     first = picture.value
     height.value, name.value = 5, "b"
-    alt = re.search(r'alt="([^"]*)"', picture.value)[1]
-    assert alt == "A line that rises by 5, &quot;b&quot;."
+    assert 'alt="A line that rises by 5, &quot;b&quot;."' in picture.value
     reset.click()
     assert (height.value, name.value, picture.value) == (2, "a", first)
 
