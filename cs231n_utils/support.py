@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 
@@ -24,8 +25,8 @@ def drawing_layers(layers: Sequence[Any]) -> Iterator[Any]:
         yield from drawing_layers(getattr(layer, "layers", []))
 
 
-def separate_generators(layers: Sequence[Any]) -> None:
-    """Give a generator of its own to each layer that would draw the numbers of an earlier one.
+def with_own_generators(layers: Sequence[Any]) -> list[Any]:
+    """The layers, each with a generator of its own if it would draw the numbers of an earlier one.
 
     Two layers made with one seed hold equal generators. A layer that shares another's Generator
     draws other numbers from it, and keeps it.
@@ -34,3 +35,11 @@ def separate_generators(layers: Sequence[Any]) -> None:
     for layer in drawing_layers(layers):
         while seen.setdefault(str(layer.rng.bit_generator.state), layer.rng) is not layer.rng:
             [layer.rng] = layer.rng.spawn(1)
+    return list(layers)
+
+
+def own_copy(model: Any) -> Any:
+    """A copy of a model that shares its parameters, and draws random numbers of its own."""
+    memo: dict[int, Any] = {id(array): array for array in model.params.values()}
+    memo |= {id(layer.rng): layer.rng.spawn(1)[0] for layer in drawing_layers([model])}
+    return deepcopy(model, memo)  # which makes no copy of what stands in memo

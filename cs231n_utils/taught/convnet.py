@@ -6,14 +6,13 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from copy import deepcopy
 from functools import partial
 from operator import mul
 from typing import Any
 
 import numpy as np
 
-from cs231n_utils.support import drawing_layers
+from cs231n_utils.support import own_copy
 from cs231n_utils.taught import training
 from cs231n_utils.taught.augmentation import in_turn, random_flips
 from cs231n_utils.taught.convolution import Conv2D, MaxPool2D, windows
@@ -107,11 +106,7 @@ class Copies:
     def __init__(self, model: Sequential, count: int = 2) -> None:
         check_counts(count=count)
         self.params, self.state = model.params, model.state
-        shared = {id(array): array for array in model.params.values()}  # deepcopy keeps these
-        self.models = [model]
-        for _ in range(count - 1):
-            spawned = {id(layer.rng): layer.rng.spawn(1)[0] for layer in drawing_layers([model])}
-            self.models.append(deepcopy(model, shared | spawned))  # with masks of its own
+        self.models = [model, *(own_copy(model) for _ in range(count - 1))]
         self.threads = ThreadPoolExecutor(count)
 
     def at_once(self, task: Callable[..., Any], *arrays: np.ndarray) -> list[Any]:

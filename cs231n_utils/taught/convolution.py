@@ -147,7 +147,6 @@ class Conv2D(Layer):
                  pad: int = 0, std: float | None = None, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         check_counts(input_size=input_size, output_size=output_size, size=size, stride=stride)
-        check_counts(pad=pad, at_least=0)
         super().__init__(W=random_filters((size, size, input_size, output_size), std, rng, dtype),
                          b=np.zeros(output_size, dtype))
         self.input_size, self.output_size = input_size, output_size

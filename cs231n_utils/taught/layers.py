@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n_utils.support import put_back, separate_generators
+from cs231n_utils.support import put_back, with_own_generators
 from cs231n_utils.taught import training
 from cs231n_utils.taught.linear import predict_labels
 from cs231n_utils.taught.losses import l2_penalty, softmax_loss
@@ -144,9 +144,8 @@ class Chain(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self.layers = list(layers)
+        self.layers = with_own_generators(layers)
         self.input_size, self.output_size = check_chain(self.layers)
-        separate_generators(self.layers)
         self.params = gathered(self.layers, "params")
         self.state = gathered(self.layers, "state")
 
@@ -328,8 +327,8 @@ class BatchNorm(Norm):
         self.state = {"mean": np.zeros(size, dtype), "variance": np.ones(size, dtype)}
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        D = self.input_size
-        rows = check_shape(self, X, ("N", ..., D)).reshape(-1, D)  # of images, every pixel
+        # Of images every pixel counts as an example.
+        rows = check_shape(self, X, ("N", ..., self.input_size)).reshape(-1, self.input_size)
         if training:
             check_examples(rows, at_least=2)  # one would be subtracted from itself
             X_hat, scale = standardize(rows, axis=0, eps=self.eps)
