@@ -50,7 +50,7 @@ notebooks: .venv/.developer  ### execute the notebooks in place; remove what dep
 export: .venv/.developer  ### copy the cells tagged `export` into the package
 	$(BIN)/python -m publish.export
 
-proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, three weeks of grading
+proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, a week of grading
 	$(BIN)/python -m pytest -m slow tests
 
 lint: .venv/.developer  ### check style, docstrings and types

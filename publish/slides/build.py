@@ -1,9 +1,8 @@
 """Build the slides: build/slides/ with a deck for each notebook, readable without a network.
 
-    python -m publish.slides              every deck, and an index
-    python -m publish.slides 02 05        two decks, and the index
-    python -m publish.slides --students   build/slides-students/: nothing that students must write
-    python -m publish.slides --quick      draws no figures that move: minutes less, the first time
+    python -m publish.slides           every deck, and an index
+    python -m publish.slides 02 05     two decks, and the index
+    python -m publish.slides --quick   draws no figures that move: minutes less, the first time
 
 A deck is a talk, written in decks/<notebook>.md. Equations, code, printed output and figures are
 taken from the notebook. docs/talks.md describes the format. reveal.js comes from npm, once, into
@@ -53,8 +52,7 @@ DECKS = HERE / "decks"
 LAYOUTS = HERE / "layouts"
 NPM = ROOT / "build" / "npm"
 OUTPUT = ROOT / "build" / "slides"
-STUDENTS = ROOT / "build" / "slides-students"
-IN_CHECKOUT = "../../notebooks/{}.ipynb"  # a notebook, as seen from these two folders
+IN_CHECKOUT = "../../notebooks/{}.ipynb"  # a notebook, as seen from this folder
 
 REVEAL = "reveal.js@4.6.1"
 REVEAL_PARTS = ["dist", "plugin/notes"]
@@ -450,13 +448,11 @@ def main() -> int:
     """Build the decks named on the command line, or all; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
-    parser.add_argument("--students", action="store_true", help="without what students write")
     parser.add_argument("--quick", action="store_true", help="draw no figures that move")
     options = parser.parse_args()
     if not options.quick:
         live.store(Notebook.series(*options.names))
-    folder = STUDENTS if options.students else OUTPUT
-    for deck in build(folder, tuple(options.names), options.students):
+    for deck in build(OUTPUT, tuple(options.names)):
         print(f"{deck.name:28}{len(deck.slides):>4} slides{deck.minutes:>4} minutes")
-    print("slides:", (folder / "index.html").relative_to(ROOT))
+    print("slides:", (OUTPUT / "index.html").relative_to(ROOT))
     return 0

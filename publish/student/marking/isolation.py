@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 with contextlib.suppress(ModuleNotFoundError):  # on Windows
@@ -35,7 +36,7 @@ class UserKernelManager(PollingKernelManager):
             folder = Path(tempfile.mkdtemp(prefix="grading-"))
             shutil.chown(folder, self.user)
             self.connection_file, self.ip = str(folder / "kernel.json"), str(folder / "kernel")
-            options |= as_user(self.user, folder)
+            options |= as_user(self.user, folder) | {"stdout": DEVNULL, "stderr": DEVNULL}
         await super()._async_start_kernel(**options)
 
     def write_connection_file(self, **options: Any) -> None:
