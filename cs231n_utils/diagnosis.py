@@ -194,7 +194,7 @@ class Case:
         for axes in combinations(range(n.ndim), 2):
             yield "transpose", "two of its axes are exchanged", n.swapaxes(*axes)
         order = "order", "its entries are right, but in another order"
-        for several in ((0,), range(n.ndim), range(min(n.ndim, 2))):
+        for several in ((0,), range(n.ndim), (0, 1)[: n.ndim]) if n.ndim else ():
             yield *order, np.flip(n, tuple(several))
         if n.size == self.gradient.size:
             yield "shape", "its entries are right, not its shape", n.reshape(self.gradient.shape)
@@ -300,6 +300,10 @@ class Case:
             if is_chain:
                 cause, text = "residual_overwritten", "one of two paths"
                 self.faulty += [(cause, f"{text} is missing, or overwritten", n - dY)]
+            elif np.allclose(n, dY * (self.x > 0), atol=1e-6):
+                cause, text = "relu_off", "the mask of the ReLU"
+                self.parts += [("relu", n, dY - n)]
+                self.faulty += [(name, WORDS[name], mask(dY, self.x)) for name, mask in MASKS]
             elif (np.abs(n) < 1e-6 * np.abs(dY).max()).any():
                 cause, text = "mask_missing", "a mask"
             factor = np.sum(self.gradient * dY) / np.sum(dY * dY)

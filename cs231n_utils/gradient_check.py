@@ -169,6 +169,7 @@ class _Check:
 
     settled = np.inf  # the largest difference where slopes settle, if that proves it right
     slopes: Slopes | None = None
+    hidden = False  # whether round-off hides all differences
     refuted = True  # whether neither round-off nor a kink may explain the difference
 
     def __init__(
@@ -196,35 +197,34 @@ class _Check:
     def compare(self, h: float) -> bool:
         """Compare with slopes at steps h, h/10, ..., until they settle; whether noise hides all."""
         f, x, a, is_first = self.f, self.x, self.gradient, self.slopes is None
+        f_plus, f_minus = _both_sides(f, x, h, self.measured)
+        n = np.where(self.measured, (f_plus - f_minus) / (2 * h), a)
+        error = relative_error(a, n)
+        if self.typical and np.isfinite(error):
+            error = float(np.abs(a - n).max() / self.typical)
+        if is_first:
+            self.error, self.message = error, self.worst_entries(error, n)
+        if error <= self.tolerance:
+            self.settled, self.refuted = error, False
+            return False
+        single = bool(np.ptp(f_plus) > 0 and (np.float32(f_plus) == f_plus).all())
+        resolution = self.tolerance * (self.typical or float(np.abs(n).max()))
         with _restored(x):
             f_0 = check_number(f(x))
-        settled, resolution, single = np.zeros(x.shape, dtype=bool), 0.0, False
+        settled = np.zeros(x.shape, dtype=bool)
         coarse = fine = np.full((4, *x.shape), np.nan)  # central, left and right slope, round-off
         for power in range(NUM_STEPS):
-            step = h / 10**power
-            where = ~settled & ((x + step != x) | (power == 0)) & self.measured
-            f_plus, f_minus = _both_sides(f, x, step, where)
+            step, where = h / 10**power, ~settled & self.measured
+            if power:
+                where &= x + step != x
+                f_plus, f_minus = _both_sides(f, x, step, where)
             sides = (f_plus - f_minus) / (2 * step), (f_0 - f_minus) / step, (f_plus - f_0) / step
             size = np.maximum(np.maximum(np.abs(f_plus), np.abs(f_minus)), abs(f_0))
             rows = np.array([*sides, ROUND_OFF * size / step])
-            coarse, fine = (
-                np.where(where, fine if power else rows, coarse),
-                np.where(where, rows, fine),
-            )
+            coarse = np.where(where, fine if power else rows, coarse)
+            fine = np.where(where, rows, fine)
             if power:
                 settled |= where & (np.abs(fine[0] - coarse[0]) <= resolution + fine[3])
-                continue
-            n = np.where(self.measured, rows[0], a)
-            error = relative_error(a, n)
-            if self.typical and np.isfinite(error):
-                error = float(np.abs(a - n).max() / self.typical)
-            if is_first:
-                self.error, self.message = error, self.worst_entries(error, n)
-            if error <= self.tolerance:
-                self.settled, self.refuted = error, False
-                return False
-            single = bool(np.ptp(f_plus) > 0 and (np.float32(f_plus) == f_plus).all())
-            resolution = self.tolerance * (self.typical or float(np.abs(n).max()))
         _, left, right, _ = (10 * fine - coarse) / 9  # one-sided slopes are off by a multiple of h
         noise = resolution + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
         jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
@@ -239,7 +239,8 @@ class _Check:
         if is_first:
             self.slopes = Slopes(coarse[0], noise, left, right, settled, kink, single)
             self.refuted = bool((settled & ~kink & (off > noise)).any() or not scale < np.inf)
-        return is_first and not self.passed and bool((off <= noise).all())
+        self.hidden = bool((off <= noise).all())
+        return is_first and not self.passed and self.hidden
 
     @property
     def passed(self) -> bool:
@@ -362,7 +363,7 @@ def check_directions(
             shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
             raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
     V = _directions(num_directions, sum(value.size for value in params.values()), rng)
-    check = _along(V, f, params, grads, "the gradient", h, tolerance)
+    check = _along(V, f, params, grads, "gradients", h, tolerance)
     if check.passed:
         return check.report()
     message = f"{check.message}; check {', '.join(params)} one by one with check_gradient"
@@ -412,9 +413,8 @@ def _along(
         check = _Check(f_at, np.zeros(len(V)), V @ gradient, name, h, tolerance, typical)
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
     size = f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
-    check.message = (
-        f"{name} is wrong: along a direction v the slope differs from <grads, v> by {size}"
-    )
+    text = "wrong: along a direction v the slope differs from <grads, v> by"
+    check.message = f"{name.replace('gradients', 'the gradient')} is {text} {size}"
     return check
 
 
@@ -495,7 +495,8 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         refuted = [key for key in failed if checks[key].refuted]
         penalties = {key: _penalty(answer, params[key], reg) for key in failed}
         if failed and layers.all:
-            layers.check(answer, y, refuted)
+            seen = [key for key in failed if refuted and not checks[key].hidden]
+            layers.check(answer, y, seen)
             failed = [k for k in failed if not layers.proves(k, grads[k] - penalties[k])]
             refuted = [key for key in refuted if key in failed]
         found = Faults()
@@ -670,7 +671,7 @@ class _Layers:
         own = [k for k, at in self.at.items() if at == place and f"d{k.split('.')[-1]}" in found]
         below = [key for key, at in self.at.items() if _path(at)[: len(path)] <= path]
         wrong = [key for key in refuted if key in below]
-        keys = [*dict.fromkeys([(own or wrong or below)[-1], *refuted[::-1]])]
+        keys = [*dict.fromkeys([(own or wrong or below)[-1], *wrong[::-1]])]
         found = {f"{name}: {k}": (f"{name}: {each[0]}", each[1]) for k, each in found.items()}
         raise _error(found, keys, self.at.keys() - {*keys}, place)
 

@@ -163,7 +163,7 @@ def plain_faults(seed):
 
 
 def differing(answer, right):
-    """The keys of the gradients that a check can tell apart; of the weights if the loss is wrong."""
+    """The keys of gradients that a check can tell apart; all weights if the loss is wrong."""
     (loss, grads), (right_loss, right_grads) = answer, right
     size = max(np.abs(gradient).max() for gradient in right_grads.values())
     return [
@@ -182,10 +182,12 @@ class Tanh(Layer):
     """A layer of a kind that the series does not have."""
 
     def forward(self, X, training=False):
+        """What leaves the layer."""
         self.memory = np.tanh(X)
         return self.memory
 
     def backward(self, dOut):
+        """The gradient dX."""
         return dOut * (1 - self.memory**2)
 
 
@@ -194,7 +196,7 @@ def rows(A):
 
 
 def norm_back(dOut, m, mean=1, along=1, gamma=True, scale=True, other_axis=False):
-    """dX of a norm, of which some factors and terms may be missing."""
+    """The dX of a norm, of which some factors and terms may be missing."""
     X_hat, right_scale, _ = m.memory
     axis = 1 - m.axis if other_axis else m.axis
     dX_hat = rows(dOut) * (m.params["gamma"] if gamma else 1)
@@ -210,13 +212,13 @@ def summed(g, m):
 
 
 def conv_back(dOut, m, X=None, W=None):
-    """dX, dW and db of a convolution, with other arrays."""
+    """The gradients dX, dW and db of a convolution, with other arrays."""
     X, W = m.memory if X is None else X, m.params["W"] if W is None else W
     return conv2d_backward(dOut, X, W, m.stride, m.pad)
 
 
 def only(dOut, *at):
-    """dOut at some positions, and 0 elsewhere."""
+    """Zeros, but at some positions what dOut holds."""
     kept = np.zeros_like(dOut)
     kept[at] = dOut[at]
     return kept
@@ -276,8 +278,8 @@ FAULTS = (
         lambda g, d, m: (rows(d) * m.memory[0] / m.memory[1]).sum(axis=0),
     ),
     ((Dropout,), "mask_missing", "dX", lambda g, d, m: d),
-    ((Dropout,), "mask_missing", "dX", lambda g, d, m: d / m.keep),
-    ((Dropout,), "keep_missing|factor", "dX", lambda g, d, m: g * m.keep),
+    ((Dropout,), "mask_missing", "dX", lambda g, d, m: d / (m.mask.max() ** -1)),
+    ((Dropout,), "keep_missing|factor", "dX", lambda g, d, m: g * (m.mask.max() ** -1)),
     ((Dropout,), "mask_inverted", "dX", lambda g, d, m: d * (m.memory == 0)),
     ((Residual,), "residual_overwritten", "dX", lambda g, d, m: d),
     ((Residual,), "residual_overwritten", "dX", lambda g, d, m: g - d),
@@ -457,7 +459,8 @@ def main():
                 error = fault.error
                 said = (error.causes, error.layer, error.parameter) if error else "passed"
                 print(
-                    f"  missed: {fault.cause}, {fault.layer}, {fault.parameter}: {said}, {fault.what}"
+                    f"  missed: {fault.cause}, {fault.layer}, {fault.parameter}: {said};",
+                    fault.what,
                 )
         shares = [
             f"{what} {count[what] / count['made']:.1%}" for what in ("cause", "layer", "parameter")

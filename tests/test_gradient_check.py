@@ -34,7 +34,7 @@ from cs231n_utils.gradient_check import (
     numerical_gradient,
     relative_error,
 )
-from tools.faulty_gradients import Network
+from cs231n_utils.taught.models import TwoLayerNet
 
 
 def failure(check, *arguments, **options):
@@ -340,9 +340,11 @@ def test_directions_pass_a_vanishing_gradient():
 @pytest.mark.parametrize("keys", [["W1"], ["b1"], ["W2"], ["b2"], ["W1", "b2"]])
 @pytest.mark.parametrize("factor", [-1, 1.01, 0])
 def test_directions_name_the_parameters_at_fault(keys, factor):
-    net = Network(3, 6, 5, 7, 4, reg=0.1)
-    grads = net.grads | {key: factor * net.grads[key] for key in keys}
-    error = failure(check_directions, net.loss, net.params, grads)
+    net, rng = TwoLayerNet(5, 7, 4, std=0.7), np.random.default_rng(3)
+    batch = rng.standard_normal((6, 5)), rng.integers(0, 4, 6), 0.1
+    grads = net.loss(*batch)[1]
+    grads |= {key: factor * grads[key] for key in keys}
+    error = failure(check_directions, lambda _: net.loss(*batch)[0], net.params, grads)
     assert error.parameters == tuple(keys)
     assert str(error).count("alone the slope differs") == len(keys)
     others = ", ".join(name for name in net.params if name not in keys)
