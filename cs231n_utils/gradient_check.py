@@ -673,7 +673,7 @@ class _Layers:
         wrong = [key for key in refuted if key in below]
         keys = [*dict.fromkeys([(own or wrong or below)[-1], *wrong[::-1]])]
         found = {f"{name}: {k}": (f"{name}: {each[0]}", each[1]) for k, each in found.items()}
-        raise _error(found, keys, self.at.keys() - {*keys}, place)
+        raise _error(found, keys, [key for key in self.at if key not in keys], place)
 
 
 def _shares(outputs: Callable[[], np.ndarray], x: np.ndarray) -> np.ndarray:
@@ -751,7 +751,7 @@ def _error(
     votes = Counter(cause for _, findings in found.values() for cause, _ in findings)
     causes = sorted(votes, key=lambda cause: (cause in (*NO_FAULT, "unknown"), -votes[cause]))
     (_, (message, findings)), *others = found.items()
-    if not votes.keys() - {*NO_FAULT}:
+    if keys and not votes.keys() - {*NO_FAULT}:
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     lines = [message, *(f"Diagnosis: {text}" for _, text in findings)]
     lines += [f"{name} is wrong, too: {why[0][1]}" for name, (_, why) in others]
