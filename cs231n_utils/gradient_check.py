@@ -603,7 +603,9 @@ class _Layers:
         """Whether a layer inside does not get what the one behind it passes back."""
         inner = [each for each in self.all if each.rpartition(".")[0] == place]
         for one, behind in pairwise(inner):
-            if not _same(given[behind].get("dX"), given[one].get("dY")):
+            until = [*self.all][: [*self.all].index(one) + 1]
+            is_used = any(self.all[other].params for other in until)  # else no one needs its dX
+            if is_used and not _same(given[behind].get("dX"), given[one].get("dY")):
                 text = f"{_name(one)} does not get what {_name(behind)} passes back: "
                 order = "chain_order", f"{text}in which order does backward go?"
                 return {"dX": ("dX is wrong", [order])}
