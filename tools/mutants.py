@@ -7,11 +7,10 @@
 `mutants/NN.diff` adds some that no operator makes: `- ` what stands once in notebook NN, `+ ` what
 a fault makes of it. NN.txt lists those that no check need see, NN.missed those that one should.
 
-A mutant runs as a student runs the notebook, cell by cell from the top; what runs before it is
-shared. Killed means that a check stopped the run: an assert, a function of gradient_check, or
-np.errstate(...="raise"). Any other error, as of a shape or an endless loop, is counted apart.
-Printed output is not compared. Exercises, drawing, and cells that need CIFAR-10 or compare with
-the package's copy of the code do not run.
+A mutant runs as a student runs the notebook, from the top. Killed means that a check stopped it:
+an assert, a function of gradient_check, or np.errstate(...="raise"). Any other error, as of a
+shape or an endless loop, is counted apart. Printed output is not compared. Exercises, drawing, and
+cells that need CIFAR-10 or compare with the package's copy of the code do not run.
 """
 
 import ast
