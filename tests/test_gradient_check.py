@@ -1,31 +1,17 @@
-"""The checks must pass what is right, fail what is wrong, and leave their arguments alone.
+"""The checks must pass what is right, fail what is wrong, and leave their arguments alone."""
 
-Where whole numbers make the arithmetic exact, results are compared exactly: a central difference
-with step 1 is then the derivative itself for every function of degree 2.
-"""
-
-import contextlib
 import math
 import re
+from contextlib import suppress
 from fractions import Fraction
+from itertools import count, product
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import example
 from hypothesis import strategies as st
-from strategies import (
-    ANY_FLOAT,
-    FINITE,
-    NOT_FINITE,
-    SEEDS,
-    WHOLE,
-    bits,
-    close,
-    for_all,
-    is_refused,
-    matrices,
-)
+from strategies import ANY_FLOAT, FINITE, NOT_FINITE, SEEDS, WHOLE, bits, close, for_all, matrices
 
 from cs231n_utils.gradient_check import (
     GradientCheckError,
@@ -36,6 +22,16 @@ from cs231n_utils.gradient_check import (
 )
 from cs231n_utils.taught.models import TwoLayerNet
 
+X = np.random.default_rng(0).standard_normal((3, 4))
+SLOPE = 3 * X**2  # of cubic
+CALLS = count()
+# What the checks raise where f misbehaves; the warning: huge numbers overflow.
+OUTCOMES = (ValueError, ZeroDivisionError, KeyboardInterrupt, GradientCheckError, RuntimeWarning)
+
+
+def cubic(x):
+    return float(np.sum(x**3))
+
 
 def failure(check, *arguments, **options):
     """The error of a check that fails."""
@@ -44,19 +40,9 @@ def failure(check, *arguments, **options):
     return caught.value
 
 
-def cubic(x):
-    return float(np.sum(x**3))
-
-
-def squares(params):
-    return sum(float(np.sum(value**2)) for value in params.values())
-
-
-# The relative error.
-
+LAYOUTS = st.sampled_from([np.asarray, np.transpose, lambda x: x[::2, 1:], lambda x: x[0, 0, ...]])
 EXTREMES = st.sampled_from([0.0, 1.7e308, -1.7e308, 5e-324])
-ANY_SHAPE = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
-PAIRS = ANY_SHAPE.flatmap(
+PAIRS = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4).flatmap(
     lambda shape: st.tuples(*[hnp.arrays(np.float64, shape, elements=EXTREMES | FINITE)] * 2)
 )
 
@@ -65,41 +51,22 @@ PAIRS = ANY_SHAPE.flatmap(
 def test_relative_error_is_its_definition_and_lets_no_nan_pass(pair, bad, seed):
     """The reference computes with fractions, which neither round nor overflow."""
     a, b = pair
-    error = relative_error(a, b)
-    assert isinstance(error, float)
-    assert error == relative_error(b, a)
     pairs = list(zip(map(Fraction, a.ravel()), map(Fraction, b.ravel()), strict=True))
     scale = max((max(abs(u), abs(v)) for u, v in pairs), default=0)
     difference = max((abs(u - v) for u, v in pairs), default=0)
-    close(error, float(difference / scale) if scale else 0.0, 1e-15)
+    close(relative_error(a, b), float(difference / scale) if scale else 0.0, 1e-15)
+    assert relative_error(a, b) == relative_error(b, a)
     assert relative_error(a, a) == 0
+    with pytest.raises(ValueError, match="one shape"):
+        relative_error(a[None], b)
     if a.size:
         a.flat[seed % a.size] = bad
         assert relative_error(a, b) == relative_error(b, a) == relative_error(a, a) == math.inf
 
 
-@for_all(a=ANY_SHAPE, b=ANY_SHAPE)
-def test_relative_error_refuses_two_shapes(a, b):
-    assert is_refused(relative_error, np.ones(a), np.ones(b)) == (a != b)
-
-
-# Numerical gradients.
-
-LAYOUTS = st.sampled_from(
-    [
-        lambda x: x,
-        lambda x: x.T,
-        lambda x: x[::-1],
-        lambda x: x[::2, 1:],
-        lambda x: x[0, 0:1],
-        lambda x: x[0, 0, ...],
-        lambda x: x[:, None],
-    ]
-)
-
-
 @for_all(x=matrices(WHOLE), layout=LAYOUTS, seed=SEEDS)
 def test_numerical_gradient_visits_both_neighbours_of_x_and_is_exact_for_squares(x, layout, seed):
+    """A central difference with step 1 is exact for functions of degree 2 of whole numbers."""
     x = layout(x)
     before, visited = x.copy(), []
     square, slope = np.random.default_rng(seed).integers(-9, 10, (2, *x.shape))
@@ -110,19 +77,16 @@ def test_numerical_gradient_visits_both_neighbours_of_x_and_is_exact_for_squares
         return float(np.sum(square * x * x + slope * x))
 
     assert np.array_equal(numerical_gradient(f, x, h=1.0), 2 * square * before + slope)
-    units = np.eye(x.size).reshape(x.size, *x.shape)
-    steps = [sign * unit for unit in units for sign in (1, -1)]
-    assert all(map(np.array_equal, visited, steps))
-    assert len(visited) == len(steps)
+    steps = np.kron(np.eye(x.size), [[1], [-1]])
+    assert np.array_equal(np.reshape(visited, steps.shape), steps)
 
 
 def misbehaving(written, bad_call, answer):
     """An f that is 0, but at one of its calls writes into an array, and raises or returns this."""
-    calls = []
+    calls = count(1)
 
     def f(_):
-        calls.append(1)
-        if len(calls) != bad_call:
+        if next(calls) != bad_call:
             return 0.0
         written[...] = 7.0
         if isinstance(answer, type):
@@ -132,70 +96,49 @@ def misbehaving(written, bad_call, answer):
     return f
 
 
-# What these raise; the warning: huge numbers overflow.
-OUTCOMES = (ValueError, ZeroDivisionError, KeyboardInterrupt, GradientCheckError, RuntimeWarning)
-
-
 @for_all(
     x=matrices(ANY_FLOAT | FINITE | st.floats(-3, 3)),
     layout=LAYOUTS,
     bad_call=st.integers(1, 60),
     answer=st.sampled_from([0.0, math.nan, np.ones(2), ZeroDivisionError, KeyboardInterrupt]),
-    place=st.sampled_from(["x", "another parameter", "elsewhere"]),
     h=st.sampled_from([1e-5, 0.5]),
     max_examples=150,
 )
-@example(x=np.ones((1, 2)), layout=lambda x: x, bad_call=5, answer=0.0, place="x", h=1e-5)
-def test_every_check_restores_x_bit_for_bit_whatever_f_does(x, layout, bad_call, answer, place, h):
+@example(x=X.copy(), layout=np.transpose, bad_call=25, answer=0.0, h=1e-5)
+def test_every_check_restores_x_bit_for_bit(x, layout, bad_call, answer, h):
     view, other, before = layout(x), x.copy(), bits(x)
-    written = {"x": view, "another parameter": other, "elsewhere": np.empty(1)}[place]
     params, grads = {"a": view, "b": other}, {"a": view.copy(), "b": x.copy()}
-    with contextlib.suppress(*OUTCOMES):
-        check_directions(misbehaving(written, bad_call, answer), params, grads, h=h)
+    with suppress(*OUTCOMES):
+        check_directions(misbehaving(other, bad_call, answer), params, grads, h=h)
     assert bits(x) == bits(other) == before
-    with contextlib.suppress(*OUTCOMES):
-        numerical_gradient(misbehaving(written, bad_call, answer), view, h)
-    assert bits(x) == before
-    with contextlib.suppress(*OUTCOMES):
-        check_gradient(misbehaving(written, bad_call, answer), view, view.copy(), h=h)
-    assert bits(x) == before
+    for check, gradient in [(check_gradient, [view.copy()]), (numerical_gradient, [])]:
+        with suppress(*OUTCOMES):
+            check(misbehaving(view, bad_call, answer), view, *gradient, h=h)
+        assert bits(x) == before
 
 
-X = np.random.default_rng(0).standard_normal((3, 4))
-WRONG_TYPES = [
-    *((kind, "cut back to a whole number") for kind in (int, np.uint8, bool)),
-    *((kind, "drowns in its rounding error") for kind in (np.float32, np.float16)),
-    *((kind, r"convert it with x\.astype") for kind in (complex, ">f8", np.longdouble)),
-    (None, "must be a NumPy array, not list"),
-]
-
-
-@pytest.mark.parametrize(("kind", "message"), WRONG_TYPES)
-def test_unsuitable_types_are_refused_with_the_reason(kind, message):
-    x = np.ones(3, dtype=kind) if kind else [1.0, 2.0]
-    with pytest.raises(TypeError, match=message):
-        numerical_gradient(cubic, x)
-    with pytest.raises(TypeError, match=message):
-        check_gradient(cubic, x, x)
-    with pytest.raises(TypeError, match=message):
-        check_directions(lambda params: 0.0, {"x": x}, {"x": x})
+@pytest.mark.parametrize("kind", [int, bool, np.float32, np.float16, complex, ">f8", np.longdouble])
+def test_only_float64_is_checked(kind):
+    x = np.ones(3, dtype=kind)
+    arguments = {check_directions: ({"x": x}, {"x": x}), numerical_gradient: (x,)}
+    for check in (numerical_gradient, check_gradient, check_directions):
+        with pytest.raises(TypeError, match=r"x\.astype\(np\.float64\)"):
+            check(cubic, *arguments.get(check, (x, x)))
 
 
 REFUSED = [
-    ("must be real", lambda: check_gradient(cubic, X.copy(), 3 * X**2 + 1j)),
+    ("must be real", lambda: check_gradient(cubic, X.copy(), SLOPE + 1j)),
+    ("must be a NumPy array", lambda: numerical_gradient(cubic, [1.0, 2.0])),
     ("read-only", lambda: numerical_gradient(cubic, np.broadcast_to(1.0, 3))),
     ("f writes into its", lambda: numerical_gradient(lambda x: x.put(0, 7.0) or 0.0, X.copy())),
-    ("f must return one number", lambda: numerical_gradient(np.square, X.copy())),
     ("f must return one number", lambda: numerical_gradient(lambda x: (0.0, x), X.copy())),
     ("f returned inf", lambda: numerical_gradient(lambda x: np.inf, X.copy())),
     ("a step of 1e-05 adds nothing", lambda: check_gradient(cubic, np.array([1e12]), np.ones(1))),
     ("size_of_x", lambda: check_gradient(cubic, np.zeros((0, 3)), np.zeros((0, 3)))),
-    ("num_parameters", lambda: check_directions(squares, {}, {})),
-    ("num_directions", lambda: check_directions(squares, {"x": X}, {"x": X}, num_directions=0)),
-    *(
-        ("h must be", lambda h=h: numerical_gradient(cubic, X.copy(), h))
-        for h in (0, -1e-5, math.nan, math.inf)
-    ),
+    ("num_parameters", lambda: check_directions(len, {}, {})),
+    ("num_directions", lambda: check_directions(len, {"x": X}, {"x": X}, num_directions=0)),
+    ("h must be", lambda: numerical_gradient(cubic, X.copy(), h=0)),
+    ("h must be", lambda: numerical_gradient(cubic, X.copy(), h=math.nan)),
 ]
 
 
@@ -205,11 +148,8 @@ def test_what_cannot_be_measured_is_refused_with_the_reason(message, call):
         call()
 
 
-# Both checks.
-
-
 @for_all(
-    shape=hnp.array_shapes(max_dims=3, max_side=3),
+    shape=hnp.array_shapes(min_dims=0, max_dims=3, max_side=3),
     seed=SEEDS,
     power=st.just(0) | st.integers(-300, 300),
     error=st.sampled_from([1e-5, -1e-4, 1e-3, -0.1]),
@@ -217,124 +157,70 @@ def test_what_cannot_be_measured_is_refused_with_the_reason(message, call):
 def test_both_checks_pass_the_right_gradient_and_see_one_wrong_entry(shape, seed, power, error):
     """Of a quadratic function, of any size."""
     rng, size = np.random.default_rng(seed), math.prod(shape)
-    M, x = 10.0**power * rng.standard_normal((size, size)), rng.standard_normal(shape)
+    M, x = 10.0**power * rng.standard_normal((size, size)), np.array(rng.standard_normal(shape))
     gradient = ((M + M.T) @ x.ravel() / 2).reshape(shape)
 
-    def f(x):
+    def f(_):
         return float(x.ravel() @ M @ x.ravel()) / 2
 
-    def f_of(params):
-        return f(params["x"])
-
     check_gradient(f, x, gradient)
-    check_directions(f_of, {"x": x}, {"x": gradient})
+    check_directions(f, {"x": x}, {"x": gradient})
     fault = np.zeros_like(x)
     fault.flat[seed % x.size] = error * np.abs(gradient).max()
     failure(check_gradient, f, x, gradient + fault)
     fault *= 1_000  # by chance all directions may be almost at right angles to a smaller one
-    failure(check_directions, f_of, {"x": x}, {"x": gradient + fault})
+    failure(check_directions, f, {"x": x}, {"x": gradient + fault})
 
 
-WRONG = [  # the gradient, the cause, the first line
-    (lambda g: -g, "sign", "dx is wrong: relative error 2, tolerance 1e-07. Worst entries:"),
-    (lambda g: g + 5 * (np.arange(12).reshape(3, 4) == 7), "one_entry", "dx is wrong: "),
-    (lambda g: np.full_like(g, np.nan), "not_finite", "dx is wrong: relative error inf"),
-    (lambda g: g.T, "transpose", "dx has shape (4, 3), but its array has (3, 4)"),
-    (lambda g: g.ravel(), "shape", "dx has shape (12,), but its array has (3, 4)"),
+CAUSES = [  # a function, what is said to be its gradient at X, and why it is not
+    (cubic, -SLOPE, "sign"),
+    (cubic, 2 * SLOPE, "factor 2"),
+    (cubic, 0 * SLOPE, "zero"),
+    (cubic, SLOPE + 5 * (np.arange(12).reshape(3, 4) == 7), "one_entry"),
+    (cubic, SLOPE.astype(int), "integer"),
+    (cubic, (SLOPE * (1 + 1e-6 * np.sin(X))).astype(np.float32), "float32"),
+    (cubic, np.full_like(X, np.nan), "not_finite"),
+    (cubic, SLOPE.T, "transpose"),
+    (cubic, SLOPE.ravel(), "shape"),
+    (lambda x: 1 / 0, SLOPE.T, "shape"),
+    (lambda x: 1.0, SLOPE, "constant"),
+    (lambda x: 1e12 + cubic(x), SLOPE, "round_off"),
+    (lambda x: float(np.abs(x - X).sum()), SLOPE, "kink"),
+    (lambda x: float(next(CALLS)), SLOPE, "not_deterministic"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "cause", "first_line"), WRONG)
-def test_check_gradient_says_what_is_wrong_before_the_diagnosis(fault, cause, first_line):
-    right = 3 * X**2
-    report = check_gradient(cubic, X.copy(), right, name="dx")
-    assert report.relative_error <= 1e-7
+@pytest.mark.parametrize(("f", "gradient", "cause"), CAUSES)
+def test_check_gradient_says_where_before_it_says_why(f, gradient, cause):
+    report = check_gradient(cubic, X.copy(), SLOPE, name="dx")
     assert repr(report) == "dx: all 12 entries of shape (3, 4) agree, relative error at most 1e-07"
-    error = failure(check_gradient, cubic, X.copy(), fault(right), name="dx")
+    error = failure(check_gradient, f, X.copy(), gradient, name="dx")
     assert error.causes == (cause,)
-    first, *entries, diagnosis = str(error).splitlines()
-    assert first.startswith(first_line)
+    *where, diagnosis = str(error).splitlines()
     assert diagnosis.startswith("Diagnosis: ")
-    assert len(entries) == 3 * first.endswith("Worst entries:")
-    entry = r"  dx\[\d, \d\]: analytic \S+, numerical \S+"
-    assert all(re.fullmatch(entry, line) for line in entries)
-    assert cause != "one_entry" or entries[0].startswith("  dx[1, 3]: ")
+    if gradient.shape != X.shape:
+        assert where == [f"dx has shape {gradient.shape}, but its array has (3, 4)"]
+    else:
+        first = r"dx is wrong: relative error (\S+), tolerance 1e-07\. Worst entries:"
+        entries = 3 * r"\n  dx\[\d, \d\]: analytic \S+, numerical \S+"
+        assert re.fullmatch(first + entries, "\n".join(where))
+        assert cause != "one_entry" or where[1].startswith("  dx[1, 3]: ")
 
 
-def test_check_gradient_of_one_number_and_when_f_fails():
-    check_gradient(cubic, np.array(2.0), np.array(12.0))
-    error = failure(check_gradient, cubic, np.array(2.0), np.array(11.0))
-    assert "analytic 11, numerical 12" in str(error)
-    error = failure(check_gradient, lambda x: 1 / 0, np.zeros((2, 3)), np.zeros((3, 3)))
-    assert error.causes == ("shape",)
+HARD = [  # a function, x, its gradient, and whether round-off needs a wider bound
+    (lambda x: float(np.abs(x).sum()), np.array([2e-6, -2e-6, 1]), np.array([1.0, -1, 1]), False),
+    (lambda x: 1e6 + float(np.sum(x**2)), X.copy(), 2 * X, True),  # f is much larger
+    (lambda x: 10 + 1e-7 * float(np.sum(x**2)), X.copy(), 2e-7 * X, True),
+]
 
 
-def test_the_wrong_side_of_a_kink_fails():
-    def sum_relu(z):
-        return float(np.sum(np.maximum(z, 0)))
-
-    z, right = np.array([2e-6, -2e-6, 1.0]), np.array([1.0, 0.0, 1.0])
-    report = check_gradient(sum_relu, z, right)
-    assert report.relative_error <= report.tolerance == 1e-7
-    for wrong in ([0.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.5, 0.5, 1.0]):
-        failure(check_gradient, sum_relu, z, np.array(wrong))
-    assert failure(check_gradient, sum_relu, z, right, shrink_h=False).causes == ("kink",)
-
-
-# Where f is a million times its gradient; and a gradient so small that round-off hides it at h.
-@pytest.mark.parametrize(("offset", "factor"), [(1e6, 1.0), (10.0, 1e-7)])
-def test_the_report_says_the_bound_that_round_off_allows(offset, factor):
-    def f(x):
-        return offset + factor * float(np.sum(x**2))
-
-    report = check_gradient(f, X.copy(), 2 * factor * X)
-    assert 1e-7 < report.relative_error <= report.tolerance <= 1e-3
-    failure(check_gradient, f, X.copy(), 2.01 * factor * X)
-
-
-def test_what_drowns_in_round_off_is_not_judged():
-    def f(x):
-        return 1e6 + 1e-5 * float(np.sum(x**2))
-
-    assert failure(check_gradient, f, X.copy(), 2e-5 * X).causes == ("round_off",)
-
-
-# Directions.
-
-
-@pytest.fixture
-def large():
-    rng = np.random.default_rng(1)
-    shapes = {"W1": (3072, 50), "b1": (50,), "W2": (50, 10), "b2": (10,)}
-    params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-    return params, {name: 2 * value for name, value in params.items()}
-
-
-def test_directions_see_one_wrong_entry_of_154160_with_few_evaluations(large):
-    calls, (params, grads) = [], large
-    report = check_directions(lambda params: calls.append(1) or squares(params), params, grads)
-    assert len(calls) == 8
-    assert "4 random directions through all 154,160 parameters agree" in repr(report)
-    for gradient in grads.values():
-        gradient.flat[-1] += 0.1
-        assert "the gradient is wrong" in str(failure(check_directions, squares, params, grads))
-        gradient.flat[-1] -= 0.1
-
-
-def test_directions_refuse_what_does_not_match(large):
-    params, grads = large
-    for wrong, message in [
-        ({"W1": grads["W1"]}, "keys"),
-        (grads | {"b1": np.zeros((50, 1))}, "the gradient of b1 has shape"),
-        (grads | {"b1": np.full(50, np.nan)}, "inf"),
-    ]:
-        assert message in str(failure(check_directions, squares, params, wrong))
-
-
-def test_directions_pass_a_vanishing_gradient():
-    zeros = {"x": np.zeros(3)}
-    assert check_directions(lambda params: 1.0, zeros, {"x": np.zeros(3)}).relative_error == 0
-    failure(check_directions, lambda params: float(params["x"].sum()), zeros, {"x": np.zeros(3)})
+@pytest.mark.parametrize(("f", "x", "right", "is_wider"), HARD)
+def test_near_kinks_and_in_round_off_right_is_still_told_from_wrong(f, x, right, is_wider):
+    report = check_gradient(f, x, right)
+    assert report.relative_error <= report.tolerance <= 1e-3
+    assert (report.relative_error > 1e-7) == (report.tolerance > 1e-7) == is_wider
+    for share, fault in product((0.01, -1.0, -2.0), np.eye(x.size)):
+        failure(check_gradient, f, x, right + share * fault.reshape(x.shape) * right)
 
 
 @pytest.mark.parametrize("keys", [["W1"], ["b1"], ["W2"], ["b2"], ["W1", "b2"]])
@@ -347,11 +233,18 @@ def test_directions_name_the_parameters_at_fault(keys, factor):
     error = failure(check_directions, lambda _: net.loss(*batch)[0], net.params, grads)
     assert error.parameters == tuple(keys)
     assert str(error).count("alone the slope differs") == len(keys)
-    others = ", ".join(name for name in net.params if name not in keys)
-    assert f"Along directions through one of {others} it agrees." in str(error)
 
 
-def test_directions_name_a_restless_f():
-    noise, zeros = np.random.default_rng(0), {"x": np.zeros(3)}
-    error = failure(check_directions, lambda params: noise.random(), zeros, zeros)
+UNFIT = [({}, "keys"), ({"x": np.zeros((3, 1))}, "of x has shape"), ({"x": X[0] * np.nan}, "inf")]
+
+
+@pytest.mark.parametrize(("grads", "message"), UNFIT)
+def test_directions_say_what_does_not_fit(grads, message):
+    assert message in str(failure(check_directions, len, {"x": X[0].copy()}, grads))
+
+
+def test_directions_pass_a_vanishing_gradient_and_name_a_restless_f():
+    zeros = {"x": np.zeros(3)}
+    assert check_directions(lambda params: 1.0, zeros, {"x": np.zeros(3)}).relative_error == 0
+    error = failure(check_directions, lambda params: float(next(CALLS)), zeros, zeros)
     assert error.causes == ("not_deterministic",)
