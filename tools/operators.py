@@ -110,6 +110,7 @@ def inside(node: ast.AST) -> Iterator[tuple[ast.AST, Any, Any]]:
         for key in range(len(value)) if isinstance(value, list) else [field]:
             child = places[key]
             left_out = isinstance(child, ast.JoinedStr | ast.arguments) or is_quiet_call(child)
+            left_out |= getattr(child, "arg", "") == "strict"  # a refusal of zip
             if isinstance(child, ast.AST) and not left_out and field not in ("annotation", "msg"):
                 if isinstance(child, ast.expr):
                     yield node, places, key
@@ -143,9 +144,7 @@ def replacements(node: ast.expr, parent: ast.AST, *, thorough: bool) -> Iterator
         case ast.Call(ast.Name(id), [value, *_]) if id.islower() and id not in KEPT:
             if not isinstance(value, ast.Starred):
                 yield value
-        case ast.Call(ast.Attribute(ast.Name("np" | "math"), attr), [value, *_]) if (
-            attr in FUNCTIONS
-        ):
+        case ast.Call(ast.Attribute(ast.Name("np" | "math"), id), [value, *_]) if id in FUNCTIONS:
             yield value
         case ast.Constant(bool() as value):
             yield ast.Constant(not value)
