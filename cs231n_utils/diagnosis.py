@@ -11,40 +11,43 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n_utils.types import Params
-
 SLACK = 3  # what a relation may leave, in units of the noise
 REST = 0.1  # and as a share of the disagreement
-Faulty = tuple[str, str, np.ndarray]  # a cause, words, the gradient that it gives
 Finding = tuple[str, str]  # a cause and a sentence
-QUESTIONS = {  # of a constant factor
+Faulty = tuple[str, str, np.ndarray]  # a cause, words, the gradient that it gives
+QUESTIONS = {
     "sign": "look at the order of a difference",
     "factor N": "where is the mean over the examples?",
     "factor 1/N": "is a mean taken twice, or of what is one already?",
     "factor 2": "what becomes of the 2, or the 1/2, of a square?",
     "factor 1/2": "what becomes of the 2, or the 1/2, of a square?",
+    "factor": "which constant is too many, or missing?",
 }
-MASKS: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (  # what may stand for a ReLU's dZ
-    ("relu_off", lambda dA, Z: dA * (dA > 0)),
-    ("relu_on", lambda dA, Z: dA * Z * (Z > 0)),
-    ("relu_on", lambda dA, Z: dA * Z),
-    ("relu_on", lambda dA, Z: 1.0 * (Z > 0)),
+REG = {0: ("reg_missing", "is missing"), 2: ("reg_doubled", "counts twice, or is not in f")}
+RELU_OFF = "relu_off", "something gets through where a ReLU is off: see its mask"
+RELU_ON = "relu_on", "what comes from above is multiplied by another array than a ReLU's mask"
+INVERTED = "relu_inverted", "the mask of a ReLU is the wrong way round"
+MASKS: tuple[tuple[Finding, Callable[..., np.ndarray]], ...] = (  # what may stand for a ReLU's dZ
+    (RELU_OFF, lambda dA, Z: dA),
+    (RELU_OFF, lambda dA, Z: dA * (dA > 0)),
+    (INVERTED, lambda dA, Z: dA * (Z <= 0)),
+    (RELU_ON, lambda dA, Z: dA * Z * (Z > 0)),
+    (RELU_ON, lambda dA, Z: 1.0 * (Z > 0)),
 )
-SCORES: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (  # for N dS, of Y, P and the scores S
-    ("softmax_diagonal", lambda Y, P, S: (P - Y) * P * (1 - P)),
-    ("softmax_diagonal", lambda Y, P, S: Y * (P - 1)),
-    ("softmax_missing", lambda Y, P, S: -Y / P),
-    ("softmax_missing", lambda Y, P, S: S - Y),
+ONE = "one_per_row", "in each row the entry of the correct class is wrong"
+MEAN = "mean_of_part", "two terms have different factors: do both need the mean?"
+SLOPE = "softmax_diagonal", "a slope of the softmax is too much, or only some scores count"
+PAST = "softmax_missing", "the way back does not pass through the softmax"
+SCORES: tuple[tuple[Finding, Callable[..., np.ndarray]], ...] = (  # for N dS, of Y, P, the scores S
+    (ONE, lambda Y, P, S: P),
+    (ONE, lambda Y, P, S: P + Y),
+    (MEAN, lambda Y, P, S: len(P) * P - Y),
+    (MEAN, lambda Y, P, S: P - len(P) * Y),
+    (SLOPE, lambda Y, P, S: (P - Y) * P * (1 - P)),
+    (SLOPE, lambda Y, P, S: Y * (P - 1)),
+    (PAST, lambda Y, P, S: -Y / P),
+    (PAST, lambda Y, P, S: S - Y),
 )
-WORDS = {
-    "relu_off": "something gets through where a ReLU is off: see its mask",
-    "relu_on": "what comes from above is not multiplied by a ReLU's mask, but by another array",
-    "relu_inverted": "the mask of a ReLU is the wrong way round",
-    "softmax_diagonal": "a slope of the softmax is too much, or counts for some of the scores only",
-    "softmax_missing": "the way back does not pass through the softmax",
-    "one_per_row": "in each row the entry of the correct class is wrong",
-    "mean_of_part": "two terms have different factors: do both need the mean?",
-}
 
 
 class Slopes(NamedTuple):
@@ -70,9 +73,6 @@ class Case:
     reg: float = 0.0
     l2: Any = 0.0  # the penalty's part of the right gradient; the other part is the data's
     shares: np.ndarray | None = None  # of each example, along the first axes, in the data's part
-    right: np.ndarray | None = None  # if it is known to the last digits
-    most: float = 0.0  # the size of what it sums up
-    parts: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)  # sums of two
     faulty: list[Faulty] = field(default_factory=list)
 
     @np.errstate(all="ignore")
@@ -80,9 +80,8 @@ class Case:
         """What fits, the surest first."""
         a, slopes, same_shape = self.gradient, self.slopes, self.gradient.shape == self.x.shape
         if not np.isfinite(a).all():
-            return [
-                ("not_finite", f"{np.sum(~np.isfinite(a))} of {a.size} entries are NaN or inf.")
-            ]
+            bad = np.sum(~np.isfinite(a))
+            return [("not_finite", f"{bad} of {a.size} entries are NaN or infinite.")]
         shape = "shape", "compare the order of its factors, or the axis of its sum."
         if slopes is None:
             return [("unknown", "its slopes were not measured.") if same_shape else shape]
@@ -97,15 +96,9 @@ class Case:
         self.wrong = self.fit & (off > slopes.noise)
         kinks = self.kinks(slopes.kink & (off > slopes.noise), slopes)
         if not self.wrong.any():
+            kink = "kink", "at a smaller h it agrees: f has a kink within h, or h is too large."
             hidden = "round_off", "the disagreement is within the round-off of f: use a larger h."
-            if (
-                not kinks
-                and self.right is not None
-                and np.allclose(a, self.right, 1e-9, 1e-12 * self.most)
-            ):
-                return []  # it is right, though round-off hides its slopes
-            text = "at a smaller h it agrees: f has a kink within h, or h is too large."
-            return kinks or [("kink", text) if (slopes.noise < 1e-3 * self.size).all() else hidden]
+            return kinks or [kink if (slopes.noise < 1e-3 * self.size).all() else hidden]
         self.rest = REST * float(off[self.fit].max())
         is_single = (a == np.float32(a)).all() and (self.n != np.float32(self.n)).any()
         if a.dtype.kind in "iub" and self.fits(np.trunc(self.n)):
@@ -118,7 +111,7 @@ class Case:
             found = "constant", "f does not change with x, L2 apart: does it read a copy of x?"
         else:
             unknown = "unknown", "no plain relation fits. Start from the worst entries."
-            found = next(self.related(), None) or next(self.patterns(), unknown)
+            found = next(chain(self.related(), self.patterns()), unknown)
         return [found, *kinks]
 
     def fits(self, gradient: np.ndarray) -> bool:
@@ -133,38 +126,29 @@ class Case:
     def related(self) -> Iterator[Finding]:
         """Relations to the right gradient; its penalty's part may be missing, or count twice."""
         data, same_shape = self.n - self.l2, self.gradient.shape == self.x.shape
-        l2 = [self.l2] if np.any(self.l2) else []
         if same_shape:
-            yield from self.factors_of_parts(data, l2)
-        for base in (self.n, data):
-            for cause, text, gradient in self.rearranged(base):
-                is_alike = gradient.shape == self.x.shape
-                if self.fits(gradient + (self.n - base) if is_alike else gradient):
-                    yield cause, f"{text}."
-        for cause, text, gradient in chain(self.summed_otherwise(), self.faulty):
-            for times in (1, 0, 2) if l2 and gradient.shape == self.x.shape else (1,):
-                if self.fits(
-                    gradient + times * self.l2 if gradient.shape == self.x.shape else gradient
-                ):
-                    yield with_penalty(cause, text, times)
+            yield from self.multiples(data)
+        for cause, text, gradient in chain(
+            self.rearranged(self.n), self.rearranged(data), self.summed_otherwise(), self.faulty
+        ):
+            for times in (0, 1, 2) if gradient.shape == self.x.shape else (0,):
+                if self.fits(gradient + times * self.l2 if times else gradient):
+                    yield cause, text
 
-    def factors_of_parts(self, data: np.ndarray, l2: list[np.ndarray]) -> Iterator[Finding]:
+    def multiples(self, data: np.ndarray) -> Iterator[Finding]:
         """The gradient as a sum of the parts of the right one with constant factors."""
         if (c := self.factors(self.n)) and c[0]:
             yield self.factor(c[0])
+        l2 = [self.l2] if np.any(self.l2) else []
         if l2 and (c := self.factors(data, *l2)):
             if c[1] == 0 and np.isclose(c[0], 1 + self.reg):
                 yield "reg_misplaced", "the penalty's part has the factor reg: of which array?"
-            elif c[0] == 1 or c[1] in (0, 1, 2):
-                yield with_penalty(*(("", "") if c[0] == 1 else self.factor(c[0])), c[1])
+            elif c[0] == 1:
+                yield self.penalty(c[1])
+            elif c[1] in (0, 1, 2):
+                yield self.factor(c[0])
         elif not l2 and (c := self.factors(self.n, self.x)) and c[0] == 1:
-            yield with_penalty("", "", 2 if c[1] == self.reg else c[1])
-        for kind, first, second in self.parts:
-            if c := self.factors(first, second, *l2):
-                cause = "one_per_row" if c[0] == 1 and c[1] in (0, -1) else "mean_of_part"
-                if kind == "relu":
-                    cause = "relu_off" if c[0] else "relu_inverted"
-                yield with_penalty(cause, WORDS[cause], *c[2:])
+            yield self.penalty(2 if c[1] == self.reg else c[1])
 
     def factors(self, *parts: np.ndarray) -> tuple[float, ...] | None:
         """By which factors the parts sum up to the gradient, if they do so: not by chance."""
@@ -183,11 +167,16 @@ class Case:
     def factor(self, c: float) -> Finding:
         """A constant factor, by its name, and where it may come from."""
         names = {2: "factor 2", 0.5: "factor 1/2", self.N: "factor N", 1 / self.N: "factor 1/N"}
-        cause, size = (names | {-1: "sign"}).get(c, "factor"), max(abs(c), abs(1 / (c or 1)))
-        ask = "which constant is too many, or missing?"
-        if np.isclose(size, np.rint(size)):
-            ask = f"is {size:.0f} the number of your examples?"
-        return cause, f"every entry is {c:.3g} times the right one: {QUESTIONS.get(cause, ask)}"
+        cause = (names | {-1: "sign"}).get(c, "factor")
+        whole, ask = max(abs(c), abs(1 / (c or 1))), QUESTIONS[cause]
+        if cause == "factor" and np.isclose(whole, np.rint(whole)):
+            ask = f"is {whole:.0f} the number of your examples?"
+        return cause, f"every entry is {c:.3g} times the right one: {ask}"
+
+    def penalty(self, times: Any) -> Finding:
+        """What is wrong with the penalty's part, which counts so many times."""
+        cause, text = REG.get(times, ("reg_factor", "has a wrong size: look at its 1/2, its sign"))
+        return cause, f"the penalty's part {text}"
 
     def rearranged(self, n: np.ndarray) -> Iterator[Faulty]:
         """The same numbers in another order or shape, or all of them summed."""
@@ -202,27 +191,24 @@ class Case:
         yield "wrong_axis", "every entry is the sum of all: which axis is summed?", n.sum() + 0 * n
 
     def summed_otherwise(self) -> Iterator[Faulty]:
-        """Sums over other examples, or positions in an image, or over other axes."""
-        shares = self.shares if self.shares is not None else np.zeros(self.x.shape)
-        lead = tuple(range(shares.ndim - self.x.ndim))
+        """Sums over one example or all but one, or over other axes."""
+        if self.shares is None:
+            return
+        shares, lead = self.shares, tuple(range(self.shares.ndim - self.x.ndim))
+        for number in (0, -1):
+            one, others = shares[[number]], np.delete(shares, number, axis=0)
+            text = "only one example counts: is a sum overwritten on the way?"
+            yield "one_example", text, one.sum(axis=lead)
+            text = "one example is left out: where does the sum begin, and end?"
+            yield "example_missing", text, others.sum(axis=lead)
         most = range(shares.ndim) if self.x.ndim == 1 else lead
         for axes in (each for k in range(len(most) + 1) for each in combinations(most, k)):
-            if {*axes} <= {*lead} and axes:
-                what = "example" if axes == (0,) else "place"
-                for number in range(len(shares)) if what == "example" else (0, -1):
-                    one, others = shares, shares
-                    for axis in axes:
-                        one, others = one.take([number], axis), np.delete(others, number, axis)
-                    text = f"only one {what} counts: is a sum overwritten on the way?"
-                    yield f"one_{what}", text, one.sum(axis=lead)
-                    text = f"one {what} is left out: where does the sum begin, and end?"
-                    yield f"{what}_missing", text, others.sum(axis=lead)
             cause = "missing_sum" if {*axes} < {*lead} else "wrong_axis"
             for total in (shares.sum(axis=axes), shares.sum(axis=axes).T) if axes != lead else ():
                 yield cause, f"its sum runs over other axes: {axes or 'none'}", total
 
     def patterns(self) -> Iterator[Finding]:
-        """Wrong on one side of 0, or where the right one is 0, or in one entry, row or column."""
+        """Wrong in one entry, row or column, on one side of 0, or where the right one is 0."""
         a, n, x, wrong = self.gradient, self.n, self.x, self.wrong
         a_is_0, n_is_0 = np.abs(a) <= self.noise, np.abs(n) <= self.noise
         if (~(a_is_0 & n_is_0) & ~wrong & self.fit).any():  # that zeros agree says nothing
@@ -236,11 +222,11 @@ class Case:
                 yield "one_per_row", "one entry of each row is wrong: is it the correct class?"
         is_mixed = x.size > 3 and (x > 0).any() and (x < 0).any()
         if is_mixed and a_is_0[x > 0].all() and n_is_0[x < 0].all() and wrong.mean() >= 0.5:
-            yield "relu_inverted", WORDS["relu_inverted"]
-        for cause, side in (("relu_off", x < 0), ("relu_on", x > 0)):
+            yield INVERTED
+        for finding, side in ((RELU_OFF, x < 0), (RELU_ON, x > 0)):
             most = side.sum() <= min(2 * wrong.sum(), x.size - 1)
             if is_mixed and most and not wrong[~side].any():
-                yield cause, f"only entries with x on one side of 0 are wrong: {WORDS[cause]}"
+                yield finding
         zeros = n_is_0 & self.fit
         if wrong[zeros].any() and not zeros.all():
             if not wrong[~zeros].any():
@@ -261,15 +247,14 @@ class Case:
             text += f" Entries {equal[0]} and {equal[1]} are as large: is it a maximum?"
         return [("kink", text)]
 
-    def know_network(self, params: Params, X: Any, y: Any, key: str) -> None:
+    def know_network(self, params: dict[str, np.ndarray], X: Any, y: Any, key: str) -> None:
         """Add what faults give in a network of affine maps and ReLUs, where the model is one."""
         with suppress(Exception), np.errstate(all="ignore"):  # whatever the model is
             maps, Z = list[Any](), np.asarray(X, dtype=np.float64)
             keys = [[k for k, v in params.items() if v.ndim == ndim] for ndim in (2, 1)]
             for W, b in zip(*keys, strict=True):
-                A = np.maximum(Z, 0) if maps else Z
-                maps.append((W, b, params[W], A, Z))
-                Z = A @ params[W] + params[b]
+                maps.append((W, b, params[W], np.maximum(Z, 0) if maps else Z, Z))
+                Z = maps[-1][3] @ params[W] + params[b]
             self.know_scores(Z, y, lambda *change: passed_back(maps, *change)[key], len(maps))
 
     def know_scores(self, S: np.ndarray, y: Any, back: Any, depth: int = 0) -> None:
@@ -280,40 +265,32 @@ class Case:
         def total(dS: np.ndarray, *change: Any) -> np.ndarray:
             return back(dS / N, *change).sum(axis=0)
 
-        right, slopes = total(P - Y), self.slopes
-        off = np.abs(right + self.l2 - slopes.value)[slopes.settled & ~slopes.kink]  # type: ignore
-        if (off > 1e-5 * np.abs(right).max() + 10 * slopes.noise.max()).any():  # type: ignore
+        right, (value, noise, *_, settled, kink, _) = total(P - Y), self.slopes  # type: ignore
+        off = np.abs(right + self.l2 - value)[settled & ~kink]
+        if (off > 1e-5 * np.abs(right).max() + 10 * noise.max()).any():
             return
-        self.shares, self.right = back((P - Y) / N) if depth else None, right + self.l2
-        self.most = np.abs(back((P - Y) / N)).max()
-        self.parts += [("scores", total(P), total(-Y))]
-        self.faulty += [(cause, WORDS[cause], total(dS(Y, P, S))) for cause, dS in SCORES]
+        self.shares = back((P - Y) / N) if depth else None
+        self.faulty += [(*finding, total(dS(Y, P, S))) for finding, dS in SCORES]
         for at in range(1, depth):
-            self.parts += [("relu", right, total(P - Y, at, lambda dA, Z: dA * (Z <= 0)))]
-            self.faulty += [(cause, WORDS[cause], total(P - Y, at, mask)) for cause, mask in MASKS]
-            self.faulty += [("relu_off", WORDS["relu_off"], total(P - Y, at, "before"))]
+            self.faulty += [(*finding, total(P - Y, at, mask)) for finding, mask in MASKS]
+            self.faulty += [(*RELU_OFF, total(P - Y, at, "before"))]
 
     def know_above(self, dY: np.ndarray, is_chain: bool) -> None:
         """Add what a layer's dX may be of dY, which comes from above."""
         if self.slopes and self.gradient.shape == dY.shape:
-            n, cause, text = self.slopes.value, "chain", "a factor"
+            n, factor = self.slopes.value, np.sum(self.gradient * dY) / np.sum(dY * dY)
+            is_masked = (np.abs(n) < 1e-6 * np.abs(dY).max()).any()
+            cause, what = ("mask_missing", "a mask") if is_masked else ("chain", "a factor")
             if is_chain:
-                cause, text = "residual_overwritten", "one of two paths"
-                self.faulty += [(cause, f"{text} is missing, or overwritten", n - dY)]
-            elif np.allclose(n, dY * (self.x > 0), atol=1e-6):
-                cause, text = "relu_off", "the mask of the ReLU"
-                self.parts += [("relu", n, dY - n)]
-                self.faulty += [(name, WORDS[name], mask(dY, self.x)) for name, mask in MASKS]
-            elif (np.abs(n) < 1e-6 * np.abs(dY).max()).any():
-                cause, text = "mask_missing", "a mask"
-            factor = np.sum(self.gradient * dY) / np.sum(dY * dY)
-            text = f"it is what comes from above, {text} is missing"
+                cause, what = "residual_overwritten", "one of two paths"
+                self.faulty += [(cause, f"{what} is missing, or overwritten", n - dY)]
+            text = f"it is what comes from above, {what} is missing"
             self.faulty += [(cause, text, factor * dY)]
 
 
-def passed_back(maps: list[Any], dZ: np.ndarray, at: int = 0, change: Any = None) -> Params:
+def passed_back(maps: list[Any], dZ: np.ndarray, at: int = 0, change: Any = None) -> Any:
     """Each example's share of the gradients of affine maps, with a change below maps[at]."""
-    shares: Params = {}
+    shares: dict[str, np.ndarray] = {}
     for number in reversed(range(len(maps))):
         W, b, weights, A, Z = maps[number]
         other = change if number == at else None
@@ -321,15 +298,3 @@ def passed_back(maps: list[Any], dZ: np.ndarray, at: int = 0, change: Any = None
         dA = dZ @ weights.T
         dZ = other(dA, Z) if callable(other) else dA * (Z > 0)
     return shares
-
-
-def with_penalty(cause: str, text: str, times: float = 1) -> Finding:
-    """A finding, and what is wrong with the penalty's part, which counts so many times."""
-    words = {
-        0.0: ("reg_missing", "is missing"),
-        2.0: ("reg_doubled", "counts twice, or is not in f"),
-    }
-    other = "reg_factor", f"has a wrong size, by {times:.3g}: look at its 1/2, its sign"
-    extra, said = words.get(times, other) if times != 1 else ("", "")
-    lines = [text] * bool(cause) + [f"the penalty's part {said}"] * bool(extra)
-    return cause or extra, f"{'; '.join(lines)}."

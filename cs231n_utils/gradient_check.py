@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -49,8 +48,8 @@ class GradientCheckError(AssertionError):
     parameters, parameter
         The keys that are at fault, where several were checked, and the first of them.
     layer
-        The place of the layer at fault in a model with `layers`, as its keys begin: "7" for
-        layers[7], "3.0" for the first layer inside layers[3]. None where it is no layer.
+        The place of the layer at fault in a model with `layers`: "7" for layers[7], "3.0" for the
+        first layer inside layers[3]. None where it is no layer.
     """
 
     layer: str | None = None
@@ -87,11 +86,8 @@ def relative_error(a: np.ndarray | float, b: np.ndarray | float) -> float:
         max|a - b| / max(max|a|, max|b|)
 
     0/0 counts as 0. A NaN or an infinity anywhere gives inf, so that it never passes a check.
-
-    Raises
-    ------
-    ValueError, TypeError
-        The shapes differ: broadcasting would hide the mistake. A number is complex.
+    Shapes that differ raise ValueError, for broadcasting would hide it, and complex numbers
+    TypeError.
     """
     if np.iscomplexobj(a) or np.iscomplexobj(b):
         raise TypeError("a and b must be real: the gradient of a real loss has no imaginary part")
@@ -118,11 +114,6 @@ def numerical_gradient(f: Function, x: np.ndarray, h: float = 1e-5) -> np.ndarra
         A float64 array of any shape. Every entry is restored exactly, also when f raises.
     h
         The step. 1e-5 is close to the best for values of order 1.
-
-    Returns
-    -------
-    gradient
-        Of x's shape, from two evaluations of f for each entry.
 
     Raises
     ------
@@ -164,13 +155,39 @@ def _restored(*arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
                 array[...] = original
 
 
+@np.errstate(all="ignore")  # of entries that are not asked for, and of values beyond float32
+def _settled_slopes(f: Function, x: np.ndarray, h: float, resolution: float, asked: Any) -> Slopes:
+    """Slopes of f at x at steps h, h/10, ..., until they agree within the resolution."""
+    with _restored(x):
+        f_0 = check_number(f(x))
+    settled, single = np.zeros(x.shape, dtype=bool), False
+    coarse = fine = np.full((4, *x.shape), np.nan)  # central, left and right slope, round-off
+    for power in range(NUM_STEPS):
+        step = h / 10**power
+        where = ~settled & asked & ((x + step != x) | (power == 0))
+        f_plus, f_minus = _both_sides(f, x, step, where)
+        sides = (f_plus - f_minus) / (2 * step), (f_0 - f_minus) / step, (f_plus - f_0) / step
+        size = np.maximum(np.maximum(np.abs(f_plus), np.abs(f_minus)), abs(f_0))
+        rows = np.array([*sides, ROUND_OFF * size / step])
+        coarse, fine = np.where(where, fine if power else rows, coarse), np.where(where, rows, fine)
+        if power:
+            settled |= where & (np.abs(fine[0] - coarse[0]) <= resolution + fine[3])
+        else:
+            single = bool(np.ptp(f_plus) > 0 and (np.float32(f_plus) == f_plus).all())
+    _, left, right, _ = (10 * fine - coarse) / 9  # one-sided slopes are off by a multiple of h
+    noise = resolution + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
+    jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
+    kink = jumps[1] > np.maximum(0.5 * jumps[0], 4 * (resolution + 2 * fine[3]))
+    return Slopes(coarse[0], noise, left, right, settled, kink, single)
+
+
 class _Check:
     """A gradient of f at x beside central differences; typical is its size, where that is known."""
 
-    settled = np.inf  # the largest difference where slopes settle, if that proves it right
     slopes: Slopes | None = None
-    hidden = False  # whether round-off hides all differences
     refuted = True  # whether neither round-off nor a kink may explain the difference
+    hidden, noise = False, 0.0  # whether round-off hides all of it, and how large that may be
+    compared = ""
 
     def __init__(
         self,
@@ -181,90 +198,82 @@ class _Check:
         h: float = 1e-5,
         tolerance: float = 1e-7,
         typical: float = 0.0,
-        measured: Any = True,
+        asked: Any = True,
         shrink_h: bool = True,
     ) -> None:
         self.f, self.x, self.gradient, self.name = f, x, gradient, name
-        self.tolerance, self.typical, self.measured = tolerance, typical, measured
-        self.error, self.shrink_h = np.inf, shrink_h
-        self.compared = f"all {x.size:,} entries of shape {x.shape}"
+        self.tolerance, self.typical = tolerance, typical
+        self.asked, self.shrink_h = asked, shrink_h
+        self.error = self.settled = np.inf  # the first may be measured again at smaller steps
         self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
-        if gradient.shape == x.shape and self.compare(h):
-            with suppress(ValueError):  # f need not be finite so far from x
-                self.compare(WIDER * h)
-
-    @np.errstate(all="ignore")  # of entries that are not asked for, and of values beyond float32
-    def compare(self, h: float) -> bool:
-        """Compare with slopes at steps h, h/10, ..., until they settle; whether noise hides all."""
-        f, x, a, is_first = self.f, self.x, self.gradient, self.slopes is None
-        f_plus, f_minus = _both_sides(f, x, h, self.measured)
-        n = np.where(self.measured, (f_plus - f_minus) / (2 * h), a)
-        error = relative_error(a, n)
-        if self.typical and np.isfinite(error):
-            error = float(np.abs(a - n).max() / self.typical)
-        self.error = error if is_first else self.error
-        if error <= self.tolerance:
-            self.settled, self.refuted = error, False
-            return False
-        if is_first:
-            self.message = self.worst_entries(error, n)
-        single = bool(np.ptp(f_plus) > 0 and (np.float32(f_plus) == f_plus).all())
-        resolution = self.tolerance * (self.typical or float(np.abs(n).max()))
-        with _restored(x):
-            f_0 = check_number(f(x))
-        settled = np.zeros(x.shape, dtype=bool)
-        coarse = fine = np.full((4, *x.shape), np.nan)  # central, left and right slope, round-off
-        for power in range(NUM_STEPS):
-            step, where = h / 10**power, ~settled & self.measured
-            if power:
-                where &= x + step != x
-                f_plus, f_minus = _both_sides(f, x, step, where)
-            sides = (f_plus - f_minus) / (2 * step), (f_0 - f_minus) / step, (f_plus - f_0) / step
-            size = np.maximum(np.maximum(np.abs(f_plus), np.abs(f_minus)), abs(f_0))
-            rows = np.array([*sides, ROUND_OFF * size / step])
-            coarse = np.where(where, fine if power else rows, coarse)
-            fine = np.where(where, rows, fine)
-            if power:
-                settled |= where & (np.abs(fine[0] - coarse[0]) <= resolution + fine[3])
-        _, left, right, _ = (10 * fine - coarse) / 9  # one-sided slopes are off by a multiple of h
-        noise = resolution + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
-        jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
-        kink = jumps[1] > np.maximum(0.5 * jumps[0], 4 * (resolution + 2 * fine[3]))
-        at_h, off = np.abs(a - n), np.where(self.measured, np.abs(a - coarse[0]), 0.0)
-        scale = self.typical or max(float(np.abs(a).max()), float(np.nanmax(np.abs(coarse[0]))))
-        is_near = at_h <= self.tolerance * scale
-        sharp = (noise <= LOOSEST * scale) | (off == 0)
-        is_right = is_near | (settled & ~kink & sharp & (off <= noise))
-        if self.shrink_h and scale < np.inf and is_right.all() and not single:
-            self.settled = float(np.where(is_near, at_h, off).max()) / (scale or 1.0)
-        if is_first:
-            self.slopes = Slopes(coarse[0], noise, left, right, settled, kink, single)
-            self.refuted = bool((settled & ~kink & (off > noise)).any() or not scale < np.inf)
-        self.hidden = bool((off <= noise).all())
-        return is_first and not self.passed and self.hidden
+        if gradient.shape == x.shape:
+            self.slopes = self.compare(h)
+            if self.hidden and not self.passed:
+                with suppress(ValueError):  # f need not be finite so far from x
+                    self.compare(WIDER * h)
 
     @property
     def passed(self) -> bool:
         """Whether the gradient is right, as far as round-off lets one see."""
         return bool(np.isfinite(self.settled))
 
+    def compare(self, h: float) -> Slopes | None:
+        """Compare at step h, and where that fails at smaller ones: the slopes that it took."""
+        a = self.gradient
+        f_plus, f_minus = _both_sides(self.f, self.x, h, self.asked)
+        n = np.where(self.asked, (f_plus - f_minus) / (2 * h), a)
+        error = relative_error(a, n)
+        if self.typical and np.isfinite(error):
+            with np.errstate(over="ignore"):  # it may be next to nothing
+                error = float(np.abs(a - n).max() / self.typical)
+        self.error = self.error if self.slopes else error
+        if error <= self.tolerance:
+            self.settled, self.refuted = error, False
+            return None
+        self.noise = ROUND_OFF * float(max(np.abs(f_plus).max(), np.abs(f_minus).max())) / h
+        if self.typical and (np.abs(a - n) <= self.noise).all():  # smaller steps hide more
+            self.hidden, self.refuted = True, False
+            return None
+        resolution = self.tolerance * (self.typical or float(np.abs(n).max()))
+        slopes = _settled_slopes(self.f, self.x, h, resolution, self.asked)
+        with np.errstate(all="ignore"):
+            off = np.where(self.asked, np.abs(a - slopes.value), 0.0)
+            largest = max(float(np.abs(a).max()), float(np.nanmax(np.abs(slopes.value))))
+            scale = self.typical or largest
+            is_near = np.abs(a - n) <= self.tolerance * scale
+            sharp = (slopes.noise <= LOOSEST * scale) | (off == 0)
+            judged = slopes.settled & ~slopes.kink
+            is_right = is_near | (judged & sharp & (off <= slopes.noise))
+            if self.shrink_h and scale < np.inf and is_right.all() and not slopes.single:
+                self.settled = float(np.where(is_near, np.abs(a - n), off).max()) / (scale or 1.0)
+            if not self.slopes:
+                self.message = self.worst_entries(error, n)
+                self.refuted = bool((judged & (off > slopes.noise)).any() or not scale < np.inf)
+                self.hidden, self.noise = bool((off <= slopes.noise).all()), slopes.noise.max()
+        return slopes
+
     def worst_entries(self, error: float, n: np.ndarray) -> str:
         """What is wrong, in numbers: the three entries that differ most."""
         name, off = self.name, np.nan_to_num(np.abs(self.gradient - n), nan=np.inf)
-        lines = [f"{name} is wrong: relative error {error:.2g}, tolerance {self.tolerance:g}."]
-        lines[0] += " Worst entries:"
+        wrong = f"{name} is wrong: relative error {error:.2g}, tolerance {self.tolerance:g}."
+        lines = [f"{wrong} Worst entries:"]
         for flat in np.argsort(off, axis=None)[:-4:-1]:
             index = ", ".join(map(str, np.unravel_index(flat, np.atleast_1d(off).shape)))
             values = f"analytic {self.gradient.flat[flat]:.6g}, numerical {n.flat[flat]:.6g}"
             lines.append(f"  {name}[{index}]: {values}")
         return "\n".join(lines)
 
+    def is_nothing_beside(self, size: float) -> bool:
+        """Whether round-off hides the difference, and would hide little of this size."""
+        return self.hidden and bool(self.noise <= LOOSEST * size)
+
     def report(self) -> GradientReport:
         """The report, with a power of ten for the tolerance where round-off makes it larger."""
         tolerance = self.tolerance
         if self.tolerance < self.settled < np.inf:
             tolerance = float(10.0 ** np.ceil(np.log10(self.settled)))
-        return GradientReport(self.name, self.compared, self.settled, tolerance)
+        compared = self.compared or f"all {self.x.size:,} entries of shape {self.x.shape}"
+        return GradientReport(self.name, compared, self.settled, tolerance)
 
     def case(self, **known: Any) -> Case:
         """The failed check, for the diagnosis; of a wrong shape the slopes are measured now."""
@@ -298,11 +307,6 @@ def check_gradient(
         Measure again at h/10, h/100, ... where the two disagree: f may have a kink within h of x.
         The gradient must agree with the value at which the slopes settle, whatever the gradient.
 
-    Returns
-    -------
-    report
-        Prints as one line.
-
     Raises
     ------
     GradientCheckError, TypeError, ValueError
@@ -314,9 +318,8 @@ def check_gradient(
     if check.passed:
         return check.report()
     case = check.case()
-    if case.slopes and not _is_steady(lambda: check_number(f(x)), x):
-        raise _error({name: (check.message, [RANDOM])})
-    raise _error({name: (check.message, case.explain())})
+    is_random = case.slopes and not _is_steady(lambda: check_number(f(x)), x)
+    raise _error({name: (check.message, [RANDOM] if is_random else case.explain())})
 
 
 def check_directions(
@@ -346,11 +349,6 @@ def check_directions(
     num_directions, h, tolerance, rng
         How many, two evaluations each; the step; the largest difference that passes; a seed.
 
-    Returns
-    -------
-    report
-        Prints as one line.
-
     Raises
     ------
     GradientCheckError, TypeError, ValueError
@@ -372,7 +370,7 @@ def check_directions(
         raise _error({"": (message, [RANDOM])})
     keys = np.repeat([*params], [value.size for value in params.values()])
     alone = {key: _along(V * (keys == key), f, params, grads, key, h, tolerance) for key in params}
-    wrong = [key for key, check in alone.items() if not check.passed]
+    wrong = [key for key in params if not alone[key].passed]
     for key in wrong:
         size = f"{alone[key].error:.2g} of that size"
         message += f"\nAlong directions through {key} alone the slope differs by {size}."
@@ -404,42 +402,42 @@ def _along(
     with _restored(*params.values()) as before:
 
         def f_at(t: np.ndarray) -> float:
-            for value, start, step in zip(
-                params.values(), before, np.split(t @ V, ends), strict=True
-            ):
+            steps = np.split(t @ V, ends)
+            for value, start, step in zip(params.values(), before, steps, strict=True):
                 value[...] = start + step.reshape(value.shape)
             return check_number(f(params))
 
         typical = typical or float(np.finfo(np.float64).tiny)
         check = _Check(f_at, np.zeros(len(V)), V @ gradient, name, h, tolerance, typical)
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
+    wrong = f"{name.replace('gradients', 'the gradient')} is wrong: along a direction v the slope"
     size = f"{check.error:.2g} of its typical size (tolerance {tolerance:g})"
-    text = "wrong: along a direction v the slope differs from <grads, v> by"
-    check.message = f"{name.replace('gradients', 'the gradient')} is {text} {size}"
+    check.message = f"{wrong} differs from <grads, v> by {size}"
     return check
 
 
 def _compare(
-    f: Function, x: np.ndarray, gradient: np.ndarray, name: str, limit: int = LARGE, h: float = 1e-5
+    f: Function, x: np.ndarray, gradient: np.ndarray, name: str, limit: int, h: float = 1e-5
 ) -> _Check:
-    """Entry by entry, or along directions; of what then disagrees, the part that does so most."""
+    """Along directions if there are more entries than the limit; what disagrees then by entries."""
     if x.size <= limit or gradient.shape != x.shape:
         return _Check(f, x, gradient, name, h)
     V, part = _directions(4, x.size), np.arange(x.size)
     check = _along(V, f, {name: x}, {name: gradient}, name, h)
-    if check.passed or not np.isfinite(gradient).all():
+    if check.passed or check.hidden or not np.isfinite(gradient).all():
         return check
 
     def off(half: np.ndarray) -> float:
         v = V[:1] * np.isin(np.arange(x.size), half)
         return _along(v, f, {name: x}, {name: gradient}, name, h, np.inf).error
 
-    while len(part) > LARGE // 4:
+    while len(part) > LARGE // 4:  # the half that disagrees most
         part = max(np.array_split(part, 2), key=off)
-    measured = np.isin(np.arange(x.size), part).reshape(x.shape)
-    worst = _Check(f, x, gradient, name, h, measured=measured)
-    worst.message = check.message + f".\n{worst.message}" * (not worst.passed)
-    worst.settled, worst.refuted = np.inf, check.refuted or worst.refuted
+    asked = np.isin(np.arange(x.size), part).reshape(x.shape)
+    worst = _Check(f, x, gradient, name, h, asked=asked)
+    if worst.passed and x.size > LARGE:
+        check.slopes = worst.slopes
+        return check
     return worst
 
 
@@ -456,11 +454,6 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         dict of gradients with the same keys. The loss must see changes that are made in params.
     X, y, reg
         What loss takes, for example inputs (N, D), labels (N,) and the strength of the L2 term.
-
-    Returns
-    -------
-    report
-        Prints a line for each parameter.
 
     Raises
     ------
@@ -484,40 +477,30 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
         with layers.kept():
             return check_answer(model.loss(X, y, reg))
 
-    def f(_: Any) -> float:
-        return check_number(answer()[0])
-
     with _restored(*arrays.values()):
         grads = _gradients(answer, params, arrays, layers)
         is_many = layers.all and sum(value.size for value in params.values()) > MANY
-        limit = SMALL if is_many else LARGE
-        checks = {k: _compare(f, x, grads[k], f"d{k}", limit) for k, x in params.items()}
+        limit, checks = SMALL if is_many else LARGE, dict[str, _Check]()
+        for key, x in params.items():
+            checks[key] = _compare(lambda _: answer()[0], x, grads[key], f"d{key}", limit)
         failed = [key for key, check in checks.items() if not check.passed]
-        largest = max((np.abs(each).max(initial=0.0) for each in grads.values()), default=0.0)
-        sure = {layers.at[key] for key in params if checks[key].passed} - {""}
-        failed = [  # a bias before a batch norm has the gradient 0, but for rounding
-            key
-            for key in failed
-            if not (checks[key].hidden and layers.at[key] in sure)
-            or np.abs(grads[key]).max() > 1e-12 * largest
-        ]
         refuted = [key for key in failed if checks[key].refuted]
         penalties = {key: _penalty(answer, params[key], reg) for key in failed}
         if failed and layers.all:
-            seen = [key for key in failed if refuted and not checks[key].hidden]
-            layers.check(answer, y, seen)
-            failed = [k for k in failed if not layers.proves(k, grads[k] - penalties[k])]
-            refuted = [key for key in refuted if key in failed]
+            layers.check(answer, y, [k for k in failed if refuted and not checks[k].hidden])
+            failed = [k for k in failed if not layers.prove(k, grads[k] - penalties[k])]
+        else:  # a gradient of 0 among larger ones is right if all that differs is round-off
+            largest = max((np.abs(each).max() for each in grads.values()), default=0.0)
+            failed = [key for key in failed if not checks[key].is_nothing_beside(largest)]
         found = Faults()
-        for key in dict.fromkeys([*refuted[::-1], *failed]):
+        for key in sorted(failed, key=lambda key: (key not in refuted, -[*params].index(key))):
             case = checks[key].case(N=(*np.shape(X), np.nan)[0], reg=reg, l2=penalties[key])
             case.know_network(params, X, y, key)
             case.faulty += [("swapped", f"it is d{k}", g) for k, g in grads.items() if k != key]
-            if findings := case.explain():
-                found[f"d{key}"] = checks[key].message, findings
+            found[f"d{key}"] = checks[key].message, case.explain()
     if found:
         keys = [name[1:] for name in found]
-        places = {layers.at.get(key) for key in keys}
+        places = {layers.at[key] for key in keys}
         place = places.pop() if len(places) == 1 else None
         raise _error(found, keys, [key for key in params if key not in keys], place)
     report = ModelReport({key: check.report() for key, check in checks.items()})
@@ -543,133 +526,121 @@ class _Layers:
     """The layers of a model by place, those inside others too; each can be checked alone."""
 
     def __init__(self, model: Any) -> None:
-        self.model, self.all, self.right = model, dict[str, Any](), dict[str, Any]()
-        self.find(model, "")
+        self.model, self.all, self.right = model, dict(_places(model)), dict[str, Any]()
         places = {id(v): place for place, each in self.all.items() for v in each.params.values()}
         self.at = {key: places.get(id(value), "") for key, value in model.params.items()}
-
-    def find(self, layer: Any, before: str) -> None:
-        """Add what a layer, or a model, holds in a list `layers`."""
-        inner, needed = getattr(layer, "layers", None), ("forward", "backward", "params")
-        if isinstance(inner, list | tuple) and all(hasattr(e, n) for e in inner for n in needed):
-            for number, each in enumerate(inner):
-                self.all[f"{before}{number}"] = each
-                self.find(each, f"{before}{number}.")
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Put the state of all layers back in the end, such as running averages."""
-        states = [(each, getattr(each, "state", None) or {}) for each in self.all.values()]
-        before = [(layer, state, dict(state)) for layer, state in states if state]
-        with _restored(*(value for _, _, arrays in before for value in arrays.values())):
-            try:
-                yield
-            finally:
-                for layer, state, arrays in before:
-                    layer.state = state
-                    state.update(arrays)
+        states = [state for each in self.all.values() if (state := getattr(each, "state", None))]
+        with _restored(*(value for state in states for value in state.values())):
+            yield
 
-    @contextmanager
-    def noted(self) -> Iterator[dict[str, Params]]:
-        """What enters and leaves each layer meanwhile: X, Y, dY and dX; a "shift" is added to Y."""
-        notes: dict[str, Params] = {place: {} for place in self.all}
+    def check(self, answer: Callable[[], Any], y: Any, refuted: list[str]) -> None:
+        """Check the gradient of the scores, then every layer alone, from the output down."""
+        notes: dict[str, dict[str, np.ndarray]] = {place: {} for place in self.all}
 
-        def noting(call: Callable[..., Any], note: Params, enters: str, leaves: str) -> Any:
+        def noting(call: Callable[..., Any], note: dict[str, np.ndarray], name: str) -> Any:
             def noted(A: Any, *arguments: Any, **options: Any) -> Any:
-                note[enters] = np.array(A)
-                note[leaves] = np.array(call(A, *arguments, **options))
-                return note[leaves] + note.get("shift", 0) if leaves == "Y" else note[leaves]
+                answer = call(A, *arguments, **options)
+                note[name], note[f"from {name}"] = np.array(A), np.array(answer)
+                return answer
 
             return noted
 
         with ExitStack() as stack:
             for place, layer in self.all.items():
-                for name, *ends in (("forward", "X", "Y"), ("backward", "dY", "dX")):
-                    call = noting(getattr(layer, name), notes[place], *ends)
+                for name in ("forward", "backward"):
+                    call = noting(getattr(layer, name), notes[place], name)
                     stack.enter_context(patch.object(layer, name, call))
-            yield notes
-
-    def check(self, answer: Callable[[], Any], y: Any, refuted: list[str]) -> None:
-        """Check the gradient of the scores, then every layer alone, from the output down."""
-        with self.noted() as notes:
             answer()
-            given = {place: dict(note) for place, note in notes.items()}
-            last = notes[str(len(self.model.layers) - 1)]
-            S, dS, last["shift"] = last["Y"], last.get("dY", np.zeros(0)), np.zeros_like(last["Y"])
-            check = _compare(lambda _: answer()[0], last["shift"], dS, "dS")
-        self.refuse("", self.broken("", given) if refuted else {}, refuted)
-        if refuted and not check.passed and check.refuted and y is not None:
-            case = check.case(N=len(S))
-            with suppress(Exception):  # whatever y is
-                case.know_scores(S, y, lambda dS: dS[None])
-            self.refuse("", {"dS": (check.message, case.explain())}, refuted)
+        if refuted and y is not None and hasattr(self.model, "loss_of_scores"):
+            self.check_scores(y, notes["0"]["forward"], refuted)
+        self.refuse("", self.broken("", notes) if refuted else {}, refuted)
         for place in [*self.all][::-1]:
-            found = self.faults(place, **given[place])
-            self.refuse(place, self.broken(place, given) if found else {}, refuted)
-            self.refuse(place, found, refuted)
+            found = self.faults(
+                place, notes[place]["forward"], notes[place].get("backward", np.zeros(0))
+            )
+            self.refuse(place, (found and self.broken(place, notes)) or found, refuted)
 
-    def broken(self, place: str, given: dict[str, Params]) -> Faults:
+    def broken(self, place: str, notes: Any) -> Faults:
         """Whether a layer inside does not get what the one behind it passes back."""
         inner = [each for each in self.all if each.rpartition(".")[0] == place]
         for one, behind in pairwise(inner):
-            until = [*self.all][: [*self.all].index(one) + 1]
-            is_used = any(self.all[other].params for other in until)  # else no one needs its dX
-            if is_used and not _same(given[behind].get("dX"), given[one].get("dY")):
-                text = f"{_name(one)} does not get what {_name(behind)} passes back: "
-                order = "chain_order", f"{text}in which order does backward go?"
-                return {"dX": ("dX is wrong", [order])}
+            if any(self.all[each].params for each in self.up_to(one)):  # else no one needs its dX
+                passed, got = notes[behind].get("from backward"), notes[one].get("backward")
+                if passed is None or got is None or not _same(passed, got):
+                    text = f"{one} does not get what {behind} passes back: in which order?"
+                    return {"dX": ("dX is wrong", [("chain_order", f"layer {text}")])}
         return {}
 
-    def proves(self, key: str, gradient: np.ndarray) -> bool:
+    def up_to(self, place: str) -> list[str]:
+        """The layers that begin before this one does, and itself."""
+        return [*self.all][: [*self.all].index(place) + 1]
+
+    def prove(self, key: str, gradient: np.ndarray) -> bool:
         """Whether it is what its layer gave when that was checked: right, whatever slopes say."""
         right, noise = self.right.get(key, (np.zeros(0), 0.0))
         return right.shape == gradient.shape and bool((np.abs(gradient - right) <= noise).all())
 
-    def faults(self, place: str, X: Any, Y: Any, dY: Any = 0.0, dX: Any = None) -> Faults:
+    def check_scores(self, y: Any, X: np.ndarray, refuted: list[str]) -> None:
+        """Check the gradient of the loss with respect to the scores."""
+        with self.kept():
+            S = np.array(self.model.forward(X, True))
+        loss = self.model.loss_of_scores
+        check = _compare(lambda S: loss(S, y)[0], S, np.array(loss(S, y)[1]), "dS", LARGE)
+        if not check.passed and check.refuted:
+            case = check.case(N=len(S))
+            with suppress(Exception):  # whatever y is
+                case.know_scores(S, y, lambda dS: dS[None])
+            self.refuse("", {"dS": (check.message, case.explain())}, refuted)
+
+    def faults(self, place: str, X: np.ndarray, dY: np.ndarray) -> Faults:
         """What is wrong with a layer's gradients, for what entered it and the dY that it got."""
-        layer, above = self.all[place], [*self.all][: [*self.all].index(place)]
-        if np.shape(dY) != Y.shape or not np.isfinite(dY).all() or not dY.any():
-            dY = np.random.default_rng(0).standard_normal(Y.shape)
-        scale = np.abs(dY).max()
-        dY = dY / scale
+        layer = self.all[place]
 
         def outputs() -> np.ndarray:
             with self.kept():
-                return dY * layer.forward(X, True)
+                return np.array(layer.forward(X, True))
 
-        def gradients() -> Params:
+        Y = outputs()
+        if np.shape(dY) != Y.shape or not np.isfinite(dY).all() or not np.any(dY):
+            dY = np.random.default_rng(0).standard_normal(Y.shape)
+        scale = np.abs(dY).max()
+        dY = dY / scale
+        size = np.abs(dY * Y).sum()  # keeps the sum from hiding its own round-off
+        given = []
+        for _ in range(2):
             outputs()
-            with self.kept():
-                dX = layer.backward(dY.copy())
-            return {"dX": np.array(dX)} | {f"d{k}": np.array(g) for k, g in layer.grads.items()}
-
-        given, again, size = gradients(), gradients(), np.abs(outputs()).sum()
-        if grown := [name for name in given if not _same(given[name], again[name])]:
-            added = "accumulated", "does it start from zeros?"
-            finding = RANDOM if "dX" in grown else added
-            return {name: (f"{name} changes from call to call", [finding]) for name in grown}
-        own = [key for key, at in self.at.items() if at == place]
-        for key in own:
-            right = scale * given[f"d{key.split('.')[-1]}"]
+            dX = {"dX": np.array(layer.backward(dY.copy()))}
+            given.append(dX | {f"d{k}": np.array(g) for k, g in layer.grads.items()})
+        for name, gradient in given[0].items():
+            if not _same(gradient, given[1][name]):
+                finding = RANDOM if name == "dX" else ("accumulated", "does it start from zeros?")
+                return {name: (f"{name} changes from call to call", [finding])}
+        for key in (key for key, at in self.at.items() if at == place):
+            right = scale * given[0][f"d{key.split('.')[-1]}"]
             terms = scale * np.abs(dY).sum() * max(1.0, np.abs(X).max())  # they may cancel
             self.right[key] = right, 1e-9 * np.abs(right).max() + 1e-12 * terms
         is_chain = any(other.startswith(f"{place}.") for other in self.all)
         arrays = {} if is_chain else {f"d{key}": value for key, value in layer.params.items()}
-        if X.dtype == np.float64 and any(self.all[other].params for other in above):
+        if any(self.all[other].params for other in self.up_to(place)[:-1]):
             arrays["dX"] = X
         found = Faults()
         for name, x in arrays.items():
             h = 1e-5 * (min(1.0, float(np.abs(X).max())) or 1.0) if x is X else 1e-5
-            # size keeps the sum from cancelling, which would hide how large its round-off is
-            f = partial(_sum, outputs, size + h * np.abs(dY).sum())
-            check = _compare(f, x, given[name], name, h=h)
+            check = _compare(
+                lambda _: float(size + (dY * outputs()).sum()), x, given[0][name], name, SMALL, h
+            )
             if not check.passed and check.refuted:
                 case = check.case(N=len(X))
-                case.faulty += [("swapped", f"it is {k}", g) for k, g in given.items() if k != name]
+                others = [(k, g) for k, g in given[0].items() if k != name]
+                case.faulty += [("swapped", f"it is {k}", g) for k, g in others]
                 if x is X:
                     case.know_above(dY, is_chain)
                 elif x.size * dY.size <= LARGE**2:
-                    case.shares = _shares(outputs, x)
+                    case.shares = _shares(lambda: dY * outputs(), x)
                 found[name] = check.message, case.explain()
         return found
 
@@ -677,14 +648,29 @@ class _Layers:
         """Raise a layer's faults, at the last of its parameters, or the last that they reach."""
         if not found:
             return
-        path = _path(place)
-        name = f"{_name(place)}, {describe(self.all[place])}" if place else describe(self.model)
+        path, name = _path(place), describe(self.model)
+        if place:
+            where = ".".join(f"layers[{number}]" for number in path)
+            name = f"{where}, {describe(self.all[place])}"
         own = [k for k, at in self.at.items() if at == place and f"d{k.split('.')[-1]}" in found]
         below = [key for key, at in self.at.items() if _path(at)[: len(path)] <= path]
         wrong = [key for key in refuted if key in below]
         keys = [*dict.fromkeys([(own or wrong or below)[-1], *wrong[::-1]])]
         found = {f"{name}: {k}": (f"{name}: {each[0]}", each[1]) for k, each in found.items()}
         raise _error(found, keys, [key for key in self.at if key not in keys], place)
+
+
+def _places(layer: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every layer inside by its place, those inside it behind it; none of what is no chain."""
+    inner, needed = getattr(layer, "layers", None), ("forward", "backward", "params")
+    if isinstance(inner, list | tuple) and all(hasattr(e, n) for e in inner for n in needed):
+        for number, each in enumerate(inner):
+            yield f"{before}{number}", each
+            yield from _places(each, f"{before}{number}.")
+
+
+def _path(place: str) -> tuple[int, ...]:
+    return tuple(map(int, place.split("."))) if place else ()
 
 
 def _shares(outputs: Callable[[], np.ndarray], x: np.ndarray) -> np.ndarray:
@@ -699,22 +685,9 @@ def _shares(outputs: Callable[[], np.ndarray], x: np.ndarray) -> np.ndarray:
     return slopes
 
 
-def _sum(outputs: Callable[[], np.ndarray], size: float, _: Any) -> float:
-    return float(size + outputs().sum())
-
-
-def _path(place: str) -> tuple[int, ...]:
-    return tuple(map(int, place.split("."))) if place else ()
-
-
-def _name(place: str) -> str:
-    return ".".join(f"layers[{number}]" for number in _path(place))
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two gradients, or answers, are equal but for rounding."""
-    is_one_shape = a is not None and b is not None and np.shape(a) == np.shape(b)
-    return is_one_shape and np.allclose(a, b, rtol=1e-4, atol=1e-12, equal_nan=True)
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two gradients are equal but for rounding."""
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-12, equal_nan=True)
 
 
 def _is_steady(value: Callable[[], float], *arrays: np.ndarray) -> bool:
@@ -729,12 +702,11 @@ def _is_steady(value: Callable[[], float], *arrays: np.ndarray) -> bool:
 def _gradients(answer: Any, params: Params, arrays: Params, layers: _Layers) -> Params:
     """The gradients, if the loss is finite, repeats itself and leaves its arguments alone."""
 
-    def call() -> tuple[float, Params]:
-        loss, grads = answer()
-        return loss, {k: np.array(g) for k, g in grads.items() if g is not None}
+    def gradients() -> Params:
+        return {k: np.array(g) for k, g in answer()[1].items() if g is not None}
 
     before = {key: value.copy() for key, value in arrays.items()}
-    loss, grads = call()
+    loss, grads = answer()[0], gradients()
     for key, value in before.items():
         if not np.array_equal(arrays[key], value, equal_nan=True):
             text = f"loss writes into {key}: let it work on a copy"
@@ -743,7 +715,7 @@ def _gradients(answer: Any, params: Params, arrays: Params, layers: _Layers) -> 
         text = f"loss(X, y, reg) is {loss}: look for overflow in exp, log(0) or a division by 0"
         raise GradientCheckError(text, ("not_finite",))
     _require_keys(params, grads)
-    is_steady, again = _is_steady(lambda: call()[0], *arrays.values()), call()[1]
+    is_steady, again = _is_steady(lambda: answer()[0], *arrays.values()), gradients()
     restless = [key for key in params if not _same(again[key], grads[key])]
     if (restless or not is_steady) and layers.all:
         layers.check(answer, None, restless)
@@ -762,7 +734,7 @@ def _error(
     votes = Counter(cause for _, findings in found.values() for cause, _ in findings)
     causes = sorted(votes, key=lambda cause: (cause in (*NO_FAULT, "unknown"), -votes[cause]))
     (_, (message, findings)), *others = found.items()
-    if keys and not votes.keys() - {*NO_FAULT}:
+    if not votes.keys() - {*NO_FAULT}:
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     lines = [message, *(f"Diagnosis: {text}" for _, text in findings)]
     lines += [f"{name} is wrong, too: {why[0][1]}" for name, (_, why) in others]
