@@ -111,7 +111,8 @@ class Case:
             found = "constant", "f does not change with x, L2 apart: does it read a copy of x?"
         else:
             unknown = "unknown", "no plain relation fits. Start from the worst entries."
-            found = next(chain(self.related(), self.patterns()), unknown)
+            cause, text = next(chain(self.related(), self.patterns()), unknown)
+            found = cause, text + "." * (text[-1] not in ".?")
         return [found, *kinks]
 
     def fits(self, gradient: np.ndarray) -> bool:
@@ -278,14 +279,18 @@ class Case:
     def know_above(self, dY: np.ndarray, is_chain: bool) -> None:
         """Add what a layer's dX may be of dY, which comes from above."""
         if self.slopes and self.gradient.shape == dY.shape:
-            n, factor = self.slopes.value, np.sum(self.gradient * dY) / np.sum(dY * dY)
-            is_masked = (np.abs(n) < 1e-6 * np.abs(dY).max()).any()
-            cause, what = ("mask_missing", "a mask") if is_masked else ("chain", "a factor")
+            n, above = self.slopes.value, "it is what comes from above"
+            factor = np.sum(self.gradient * dY) / np.sum(dY * dY)
+            zeros = np.abs(n) < 1e-6 * np.abs(dY).max()
+            finding = "chain", f"{above}, a factor is missing"
+            if zeros.any():
+                finding = "mask_missing", f"{above}, a mask is missing"
+            if np.array_equal(zeros, self.x <= 0):
+                finding = RELU_OFF
             if is_chain:
-                cause, what = "residual_overwritten", "one of two paths"
-                self.faulty += [(cause, f"{what} is missing, or overwritten", n - dY)]
-            text = f"it is what comes from above, {what} is missing"
-            self.faulty += [(cause, text, factor * dY)]
+                finding = "residual_overwritten", "one of two paths is missing, or overwritten"
+                self.faulty += [(*finding, n - dY)]
+            self.faulty += [(*finding, factor * dY)]
 
 
 def passed_back(maps: list[Any], dZ: np.ndarray, at: int = 0, change: Any = None) -> Any:
