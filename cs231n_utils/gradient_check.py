@@ -738,6 +738,8 @@ def _error(
         message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
     lines = [message, *(f"Diagnosis: {text}" for _, text in findings)]
     lines += [f"{name} is wrong, too: {why[0][1]}" for name, (_, why) in others]
+    also = [f"d{key}" for key in keys[1:] if f"d{key}" not in found and right]
+    lines += [f"Wrong, too: {', '.join(also)}."] * bool(also)
     lines += [f"Right: {', '.join(f'd{key}' for key in right)}."] * bool(right)
     error = GradientCheckError("\n".join(lines), tuple(causes), tuple(keys))
     error.layer = place or None
