@@ -6,7 +6,6 @@ A label is set by how the fault was made. The models are drawn anew for every se
 """
 
 import sys
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +28,8 @@ from cs231n_utils.taught.layers import (
     Sequential,
 )
 from cs231n_utils.taught.models import SoftmaxClassifier, TwoLayerNet
+
+NAMED = ("cause", "layer", "parameter")
 
 
 @dataclass
@@ -217,6 +218,10 @@ def conv_back(dOut, m, X=None, W=None):
     return conv2d_backward(dOut, X, W, m.stride, m.pad)
 
 
+def swapped_back(dOut, m, *axes):
+    return conv_back(dOut, m, W=m.params["W"].swapaxes(*axes))[0]
+
+
 def only(dOut, *at):
     """Zeros, but at some positions what dOut holds."""
     kept = np.zeros_like(dOut)
@@ -271,12 +276,7 @@ FAULTS = (
     (NORMS, "missing_sum", "beta", lambda g, d, m: rows(d)),
     (NORMS, "factor 1/N", "gamma", lambda g, d, m: g / len(d)),
     (NORMS, "x_hat_missing|swapped", "gamma", lambda g, d, m: rows(d).sum(axis=0)),
-    (
-        NORMS,
-        "wrong_input",
-        "gamma",
-        lambda g, d, m: (rows(d) * m.memory[0] / m.memory[1]).sum(axis=0),
-    ),
+    (NORMS, "wrong_input", "gamma", lambda g, d, m: sum(rows(d) * m.memory[0] / m.memory[1])),
     ((Dropout,), "mask_missing", "dX", lambda g, d, m: d),
     ((Dropout,), "mask_missing", "dX", lambda g, d, m: d / (m.mask.max() ** -1)),
     ((Dropout,), "keep_missing|factor", "dX", lambda g, d, m: g * (m.mask.max() ** -1)),
@@ -285,13 +285,8 @@ FAULTS = (
     ((Residual,), "residual_overwritten", "dX", lambda g, d, m: g - d),
     ((Tanh,), "unknown", "dX", lambda g, d, m: d * (1 - m.memory)),
     (CONV, "not_turned", "dX", lambda g, d, m: conv_back(d, m, W=m.params["W"][::-1, ::-1])[0]),
-    (CONV, "channels", "dX", lambda g, d, m: conv_back(d, m, W=m.params["W"].swapaxes(2, 3))[0]),
-    (
-        CONV,
-        "rows_columns",
-        "dX",
-        lambda g, d, m: conv_back(d, m, W=m.params["W"].swapaxes(0, 1))[0],
-    ),
+    (CONV, "channels", "dX", lambda g, d, m: swapped_back(d, m, 2, 3)),
+    (CONV, "rows_columns", "dX", lambda g, d, m: swapped_back(d, m, 0, 1)),
     (CONV, "padding", "dX", lambda g, d, m: np.roll(g, 1, axis=(1, 2))),
     (CONV, "overwritten", "dX", lambda g, d, m: conv_back(only(d, ..., LAST), m)[0]),
     (CONV, "channels|transpose", "W", lambda g, d, m: g.swapaxes(2, 3)),
@@ -391,9 +386,7 @@ def deep_faults(seed, tries=3):
             right = [net.loss(X, y, reg) for _ in range(2)][1]
             right = right[0], {k: value.copy() for k, value in right[1].items()}
             with_fault(layer, key, wrong)
-            with suppress(
-                ValueError, KeyError, IndexError
-            ):  # NumPy refuses it: one sees this at once
+            with suppress(ValueError, KeyError, IndexError):  # NumPy refuses it
                 keys = differing(net.loss(X, y, reg), right)
                 if keys:
                     found += 1
@@ -430,9 +423,7 @@ def correct(count):
         for value in net.params.values():
             value += std * rng.standard_normal(value.shape)
         if seed % 8 == 2 and seed % 10:  # one pre-activation in each unit within h of 0
-            net.params["b1"] -= (
-                X[0] @ net.params["W1"] + net.params["b1"] - 1e-5 * rng.uniform(-1, 1, H)
-            )
+            net.params["b1"][:] = 1e-5 * rng.uniform(-1, 1, H) - X[0] @ net.params["W1"]
         yield net, X, y, float(rng.choice([0.0, 1e-3, 0.1, 1.0]))
 
 
@@ -451,22 +442,15 @@ def main():
     """Print the four figures."""
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     for name, faults in {"two layers, linear": plain_faults, "deep": deep_faults}.items():
-        start, count = time.process_time(), Counter()
+        count = Counter()
         for fault in faults(seed):
-            cause, layer, parameter = fault.check()
-            count.update(made=1, cause=cause, layer=layer, parameter=parameter)
-            if not (cause and layer and parameter):
-                error = fault.error
-                said = (error.causes, error.layer, error.parameter) if error else "passed"
-                print(
-                    f"  missed: {fault.cause}, {fault.layer}, {fault.parameter}: {said};",
-                    fault.what,
-                )
-        shares = [
-            f"{what} {count[what] / count['made']:.1%}" for what in ("cause", "layer", "parameter")
-        ]
-        print(f"{name}: of {count['made']} faults right first: {', '.join(shares)}; ", end="")
-        print(f"{time.process_time() - start:.0f} s")
+            named = fault.check()
+            count.update(made=1, **dict(zip(NAMED, named, strict=True)))
+            if not all(named):
+                said = fault.error and (fault.error.causes, fault.error.layer)
+                print(f"  missed: {fault.cause} in {fault.layer}: {said}; {fault.what}")
+        shares = ", ".join(f"{what} {count[what] / count['made']:.1%}" for what in NAMED)
+        print(f"{name}: of {count['made']} faults right first: {shares}")
     said = accusations(correct(1_000))
     print(f"accusations of 1,000 correct models: {len(said)}", *said, sep="\n")
 
