@@ -31,6 +31,7 @@ MASKS: tuple[tuple[Finding, Callable[..., np.ndarray]], ...] = (  # what may sta
     (RELU_OFF, lambda dA, Z: dA),
     (RELU_OFF, lambda dA, Z: dA * (dA > 0)),
     (INVERTED, lambda dA, Z: dA * (Z <= 0)),
+    (RELU_ON, lambda dA, Z: dA * Z),
     (RELU_ON, lambda dA, Z: dA * Z * (Z > 0)),
     (RELU_ON, lambda dA, Z: 1.0 * (Z > 0)),
 )
@@ -281,12 +282,14 @@ class Case:
         if self.slopes and self.gradient.shape == dY.shape:
             n, above = self.slopes.value, "it is what comes from above"
             factor = np.sum(self.gradient * dY) / np.sum(dY * dY)
-            zeros = np.abs(n) < 1e-6 * np.abs(dY).max()
+            small = 1e-6 * np.abs(dY).max()
+            zeros, seen = np.abs(n) < small, np.abs(dY) > small
             finding = "chain", f"{above}, a factor is missing"
-            if zeros.any():
+            if zeros[seen].any():
                 finding = "mask_missing", f"{above}, a mask is missing"
-            if np.array_equal(zeros, self.x <= 0):
+            if np.array_equal(zeros[seen], self.x[seen] <= 0):
                 finding = RELU_OFF
+                self.faulty += [(*what, mask(dY, self.x)) for what, mask in MASKS]
             if is_chain:
                 finding = "residual_overwritten", "one of two paths is missing, or overwritten"
                 self.faulty += [(*finding, n - dY)]
