@@ -54,7 +54,7 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
 def painter(draw: Draw, /, **start: Any) -> Callable[..., tuple[str, str]]:
     """A function of the controls' values that returns the text alternative, and a PNG in base64.
 
-    The axes stand where the layout of the first figure, draw(**start), puts them, with room for
+    The axes stand where the layout of the first figure, at the start, puts them, with room for
     longer labels: laying out each figure anew would take as long as drawing it.
     """
     first = draw(**start)

@@ -93,7 +93,7 @@ def test_one_notebook_installs_what_it_needs(run, wheel, tmp_path):
     assert "cs231n_utils" not in printed
     assert errors == []
     _, [error] = run("12", "")
-    what, download, variable = error.splitlines()
+    what, download, variable, _ = error.splitlines()
     assert what.startswith(f"CIFAR-10 is not in {tmp_path}")
     assert "%run -m cs231n_utils.datasets" in download
     assert "CS231N_DATA" in variable

@@ -63,10 +63,13 @@ def as_user(name: str, folder: Path) -> dict[str, Any]:
 
 
 def run(name: str, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user, and keep what it prints."""
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, **as_user(name, Path("/"))
-    )
+    """Run a command as a user, and keep what it prints; 126 if it is out of the user's reach."""
+    try:
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, **as_user(name, Path("/"))
+        )
+    except PermissionError as error:
+        return subprocess.CompletedProcess(command, 126, "", str(error))
 
 
 def close(course: Path, name: str) -> str:
