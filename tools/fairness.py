@@ -11,16 +11,16 @@ Cells run in one process as nbgrader runs them in a kernel: in order, and on aft
 runs before a stub is shared. Widgets and cells on which no check depends do not run.
 """
 
-import ast
 import contextlib
+import dis
 import io
 import os
 import re
-import symtable
 import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import CodeType
 from unittest import mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
@@ -85,7 +85,7 @@ def needed(notebook: Notebook) -> list[NotebookNode]:
     code = "\n".join(sources(notebook.code))
     generators = set(re.findall(r"(\w+) = np\.random\.default_rng", code))
     for cell in reversed(notebook.code):
-        bound, used = names_of(cell.source)
+        bound, used = names_of(compile(cell.source, cell.id, "exec"))
         own = "check" in tags(cell) or written(cell)
         if "widget" not in tags(cell) and (own or (bound | used & generators) & wanted):
             found.append(cell)
@@ -93,31 +93,18 @@ def needed(notebook: Notebook) -> list[NotebookNode]:
     return found[::-1]
 
 
-def names_of(source: str) -> tuple[set[str], set[str]]:
-    """The names that code binds, and those that it uses before it binds them."""
+def names_of(code: CodeType) -> tuple[set[str], set[str]]:
+    """The names that code binds, and those of the notebook that it uses before it binds them."""
     bound: set[str] = set()
     used: set[str] = set()
-    for statement in ast.parse(source).body:
-        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
-        symbols = table.get_symbols()
-        new = {name.get_name() for name in symbols if name.is_assigned() or name.is_imported()}
-        loaded = {name.get_name() for name in symbols if name.is_referenced()}
-        loaded |= set(outer_names(table))
-        for loop in ast.walk(statement):
-            if isinstance(loop, ast.For):
-                loaded -= {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
-        if isinstance(statement, ast.AugAssign):
-            loaded |= new
-        used |= loaded - bound
-        bound |= new
+    for step in dis.get_instructions(code):
+        if step.opname == "STORE_NAME":
+            bound.add(step.argval)
+        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            used |= {step.argval} - bound
+        elif isinstance(step.argval, CodeType):  # of a function or a class
+            used |= names_of(step.argval)[1] - bound
     return bound, used
-
-
-def outer_names(table: symtable.SymbolTable) -> Iterator[str]:
-    """The names of the notebook that functions use."""
-    for inner in table.get_children():
-        yield from (name.get_name() for name in inner.get_symbols() if name.is_global())
-        yield from outer_names(inner)
 
 
 def sources(cells: list[NotebookNode]) -> list[str]:
