@@ -45,6 +45,6 @@ def test_listed_mutants_are_planted(number):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [number for number in HERE if number not in mutants.LONG])
 def test_mutants_are_seen(number):
-    """Without a fault no check complains; an evenly spread part of the faults is seen."""
+    """An evenly spread part of the faults is seen; the tool runs all of them."""
     found = mutants.verdicts(number, step=40 if number in SLOW else 10)
     assert [line for line, verdict in found if verdict == "surviving"] == []

@@ -81,16 +81,19 @@ def lines(name: str) -> list[str]:
 
 
 def verdicts(number: str, step: int = 1) -> Iterator[tuple[str, str]]:
-    """What becomes of each mutant, or of every third, and so on; an error if none is planted."""
+    """What becomes of each mutant; with a step, of every third and so on that is not listed."""
     listed = dict.fromkeys(lines(f"{number}.txt"), "equivalent")
     listed |= dict.fromkeys(lines(f"{number}.missed"), "missed")
-    some = mutants(number)[::step]
+    left = [each for each in mutants(number) if step == 1 or each[1] not in listed][::step]
     names: dict[str, object] = {"__name__": "__main__"}
     for place, cell in enumerate(code(number)):
         behind = [each.source for each in code(number)[place + 1 :]]
-        for line, source in ((line, source) for id, line, source in some if id == cell.id):
+        for line, source in ((line, source) for id, line, source in left if id == cell.id):
             found = verdict([source, *behind], names)
             yield line, listed.get(line, found) if found == "surviving" else found
+        left = [each for each in left if each[0] != cell.id]
+        if not left:
+            return
         execute(cell.source, names)
 
 
