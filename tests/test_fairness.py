@@ -3,7 +3,7 @@
 import pytest
 
 from publish.notebook import Notebook
-from tools.fairness import LONG, rows
+from tools.fairness import LONG, NOTHING, rows
 
 NOTEBOOKS = [notebook for notebook in Notebook.series() if notebook.number not in LONG]
 
@@ -18,3 +18,5 @@ def test_points_are_fair(notebook):
         f"{row.missing}: {c}: {row.errors.get(c, 'passes')}" for row in found for c in row.unfair
     ]
     assert not unfair, "\n".join(unfair)
+    told = {row.errors[check] for row in found if row.missing not in NOTHING for check in row.lost}
+    assert told == {"NotImplementedError: Write this"}, "a check hides what a stub says"
