@@ -51,7 +51,7 @@ export: .venv/.developer  ### copy the cells tagged `export` into the package
 	$(BIN)/python -m publish.export
 
 proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, a week of grading
-	$(BIN)/python -m pytest -m slow tests
+	$(BIN)/python -m pytest -m slow --dist loadgroup tests
 
 lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff check

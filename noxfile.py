@@ -1,7 +1,7 @@
 """Run the notebooks in one environment after another, and compare what they print each time.
 
     nox                             every environment
-    nox --session hostile oldest    these
+    nox --session hostile haswell   these
     nox --list                      their names, and what each is for
 
 In each environment pytest executes every cell of every notebook and compares its output. A line
@@ -20,7 +20,6 @@ import tomllib
 from pathlib import Path
 
 import nox
-import numpy as np
 
 ROOT = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "environments"
@@ -54,7 +53,7 @@ def compare(session, python=sys.executable, *, expected=None, project=ROOT, laun
     """Skip unless what is expected is really in use; then execute and compare every cell."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     variables = kept | {"OPENBLAS_NUM_THREADS": "1"} | given
-    if python == sys.executable:  # its packages stand in another folder
+    if not Path(python).is_relative_to(project):  # it may know of another copy
         variables["PYTHONPATH"] = str(project)
 
     def run(*command):
@@ -96,15 +95,20 @@ def here(name, purpose, expected, **options):
     nox.session(run, name=name, venv_backend="none")
 
 
+def installed(session, constraints):
+    """The session's Python, after packages were installed for it."""
+    file = Path(session.create_tmp()) / "constraints.txt"
+    file.write_text(constraints, encoding="utf-8")
+    eager = ["--upgrade", "--upgrade-strategy", "eager"] if not constraints else []
+    session.install(*eager, "--constraint", file, "--editable", ".[test]")
+    return Path(session.bin) / "python"
+
+
 def apart(name, purpose, python, constraints, expected):
     """An environment of its own packages."""
 
     def run(session):
-        file = Path(session.create_tmp()) / "constraints.txt"
-        file.write_text(constraints, encoding="utf-8")
-        eager = ["--upgrade", "--upgrade-strategy", "eager"] if not constraints else []
-        session.install(*eager, "--constraint", file, "--editable", ".[test]")
-        compare(session, Path(session.bin) / "python", expected=expected)
+        compare(session, installed(session, constraints), expected=expected)
 
     run.__doc__ = purpose
     nox.session(run, name=name, python=python)
@@ -114,27 +118,6 @@ def copied(folder):
     """A new copy of the project, in a folder of this name."""
     shutil.rmtree(BUILD / folder, ignore_errors=True)
     return shutil.copytree(ROOT, BUILD / folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
-
-
-# Everything at once that a reader's machine may differ in, and that needs no other packages.
-features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-HOSTILE = {
-    "OPENBLAS_CORETYPE": "Prescott",
-    "NPY_DISABLE_CPU_FEATURES": " ".join(features),
-}
-IN_USE = {  # Katmai: OpenBLAS's name for its oldest kernels
-    "OpenBLAS": "Katmai",
-    "SIMD": "none",
-    "network": "none",
-    "folder": "read-only",
-}
-
-
-@nox.session(venv_backend="none")
-def hostile(session):
-    """An old processor, no network, a folder that cannot be written to, with an odd path."""
-    project, launcher = copied("Übung 1, größer als π"), [*LOOPBACK_ONLY, *READ_ONLY]
-    compare(session, expected=IN_USE, project=project, launcher=launcher, **HOSTILE)
 
 
 here("haswell", "matrix products as without AVX-512", {"OpenBLAS": "Haswell"},
@@ -161,6 +144,7 @@ for version in PYTHONS:
     else:
         apart(f"python-{version}", purpose, version, PINNED.read_text(), expected)
 
+# Everything at once that a reader's machine may differ in.
 lowest = dict(line.split(">=") for line in PROJECT["dependencies"])
 oldest = {name: lowest[name] for name in SHOWN}
 pins = [
@@ -169,6 +153,19 @@ pins = [
     if line.partition("==")[0] not in [*SHOWN, "widgetsnbextension"]
 ]
 pins += [f"{name}=={version}" for name, version in oldest.items()]
+machine = {"OpenBLAS": "Prescott", "SIMD": "none", "network": "none", "folder": "read-only"}
+
+
+@nox.session(python=PYTHONS[0])
+def hostile(session):
+    """The oldest packages, an old processor, no network, a read-only folder with an odd path."""
+    python = installed(session, "\n".join(pins))
+    report = json.loads(session.run(python, "tools/report.py", silent=True))
+    old = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": report["SIMD"]}
+    place = {"project": copied("Übung 1, größer als π"), "launcher": [*LOOPBACK_ONLY, *READ_ONLY]}
+    compare(session, python, expected=oldest | machine, **place, **old)
+
+
 purpose = f"the oldest {', '.join(['Python', *SHOWN])} that pyproject.toml admits"
 apart("oldest", purpose, PYTHONS[0], "\n".join(pins), oldest)
 apart("newest", "the newest version of every package", THIS_PYTHON, "", {})
