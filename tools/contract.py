@@ -29,7 +29,7 @@ MAX_STATEMENTS = 18  # of a code cell
 MAX_WORDS, MAX_OPEN_CELLS = 4500, 40  # of a notebook
 LEAST_COMPUTING = 2 / 3  # of its lines of open code
 MAX_PUZZLE = 8  # lines of code of the puzzle
-MAX_SECONDS = {"12": 300, "15": 90, "17": 360, "18": 240}  # that a notebook may run; the others 20
+MAX_SECONDS = {"12": 200, "15": 90, "17": 240, "18": 90}  # that a notebook may run; the others 20
 CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
 
 # The gradients that each notebook derives; a notebook that is not named here derives none.
