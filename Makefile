@@ -51,7 +51,7 @@ export: .venv/.developer  ### copy the cells tagged `export` into the package
 	$(BIN)/python -m publish.export
 
 proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, a week of grading
-	$(BIN)/python -m pytest -m slow --dist loadgroup tests
+	$(BIN)/python -m pytest -m slow tests
 
 lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff check
@@ -59,7 +59,7 @@ lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m mypy
 
 browser: .venv/.browser  ### open every notebook, slide and page in Chromium and look for faults
-	$(BIN)/python -m pytest --dist load tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 matrix: .venv/.developer  ### compare what the notebooks print in many environments
 	$(BIN)/python -m nox $(if $(ENVIRONMENTS),--session $(ENVIRONMENTS))

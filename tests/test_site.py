@@ -27,10 +27,7 @@ def values(page, attribute, tags=r"\w+"):
     return [html.unescape(value) for value in found]
 
 
-AUDIENCES = [  # each built by one worker
-    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.xdist_group(name)])
-    for name in ("instructors", "students")
-]
+AUDIENCES = [pytest.param(name, marks=pytest.mark.slow) for name in ("instructors", "students")]
 
 
 @pytest.fixture(scope="module", params=AUDIENCES)

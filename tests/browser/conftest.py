@@ -17,11 +17,22 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from urllib3.util import Retry
 
+from publish.live import build as live
 from publish.notebook import NOTEBOOKS
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_pictures():
+    """Of figures that move, what one control reaches from the start; all take minutes to draw."""
+    kept = {"move-widget": {"angle": [-180], "delta_b": [-0.8]}}  # two stops to choose between
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "STORE", live.STORE.with_name("live-few"))
+        patch.setattr(live, "stops", lambda cell: kept.get(cell.id, {}))
+        yield
 
 
 @pytest.fixture(scope="session")

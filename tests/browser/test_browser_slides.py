@@ -24,10 +24,10 @@ OUTSIDE = """slide => {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built(worker_id):
-    """The slides, built anew, for each of pytest's workers in a folder of its own."""
+def built():
+    """The slides, built anew."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slides, "OUTPUT", slides.OUTPUT.with_name(f"slides-{worker_id}"))
+        patch.setattr(slides, "OUTPUT", slides.OUTPUT.with_name("slides-anew"))
         patch.setattr("sys.argv", ["slides"])
         assert slides.main() == 0
         yield
