@@ -58,7 +58,7 @@ lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 
-browser: .venv/.browser  ### open every notebook, slide and page in Chromium and look for faults
+browser: .venv/.browser  ### open slides, pages and a JupyterLab in Chromium and look for faults
 	$(BIN)/python -m pytest tests/browser
 
 matrix: .venv/.developer  ### compare what the notebooks print in many environments
