@@ -11,13 +11,11 @@ import numpy as np
 
 TEXT = {  # what is said of each cause
     "not_deterministic": "two calls at one x differ: fix the batch, the seed, or the mask",
-    "accumulated": "does it start from zeros?",
     "not_finite": "some entries are NaN or infinite",
     "float32": "there are the digits of float32 only: compute all of it in float64",
     "integer": "the decimals are cut off: compute it in float64",
     "kink": "at a smaller h it agrees: f has a kink within h, or h is too large",
     "round_off": "the disagreement is within the round-off of f: use a larger h",
-    "constant": "f does not change with x, L2 apart: does it read a copy of x?",
     "zero": "every entry is 0. Was the gradient ever written to?",
     "sign": "look at the order of a difference",
     "factor N": "where is the mean over the examples?",
@@ -48,6 +46,7 @@ TEXT = {  # what is said of each cause
     "unknown": "no plain relation fits. Start from the worst entries",
 }
 FACTORS = ("sign", "factor N", "factor 1/N", "factor 2", "factor 1/2", "factor")
+REG = ("reg_missing", "reg_doubled", "reg_misplaced", "reg_factor")
 SCORES: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (  # what may stand for P - Y
     ("one_per_row", lambda Y, P: P),
     ("one_per_row", lambda Y, P: P + Y),
@@ -72,15 +71,13 @@ class Case:
     and given is what is said to be those.
     """
 
-    N, reg, l2 = np.nan, 0.0, 0.0
-    y: Any = None
-    above: Any = None
-    shares: Any = None
-    given: Any = None
-
-    def __init__(self, check: Any, **known: Any) -> None:
-        vars(self).update(known)
+    def __init__(
+        self, check: Any, N: float = np.nan, reg: float = 0.0, l2: Any = 0.0, **known: Any
+    ) -> None:
         self.check, self.x, self.a, self.n = check, check.x, check.gradient, check.value
+        self.N, self.reg, self.l2 = N, reg, l2
+        get: Any = known.get
+        self.y, self.above, self.shares, self.given = map(get, ("y", "above", "shares", "given"))
 
     @np.errstate(all="ignore")
     def explain(self) -> list[tuple[str, str]]:
@@ -97,7 +94,9 @@ class Case:
             return [next(self.relations(), said("shape"))]
         off = np.abs(a - n)
         self.wrong = self.fit & (off > check.noise)
-        kinks = self.kinks(check.kink & (off > check.noise))
+        at_kink = np.sum(check.kink & (off > check.noise))
+        text = f"f has a kink exactly at x in {at_kink} of {a.size} entries: move x a little."
+        kinks = [("kink", text)] * bool(at_kink)
         if not self.wrong.any():
             is_near = (check.noise < 1e-3 * self.size).all()
             return kinks or [said("kink" if is_near else "round_off")]
@@ -105,10 +104,8 @@ class Case:
         is_single = (a == np.float32(a)).all() and (n != np.float32(n)).any()
         if is_single and self.rest < 1e-4 * self.size:
             found = said("float32")
-        elif (np.abs(n - self.l2) <= check.noise)[self.fit].all():
-            found = said("constant")
         else:
-            found = next(self.relations(), None) or next(self.patterns(), said("unknown"))
+            found = next(self.relations(), None) or said(next(self.alone(), "unknown"))
         return [found, *kinks]
 
     def fits(self, gradient: Any) -> bool:
@@ -127,13 +124,11 @@ class Case:
         if self.fits(np.trunc(self.n) * is_whole):
             yield said("integer" if is_whole else "zero")
         if reg and self.a.shape == x.shape:
-            penalties = [
-                ("reg_missing", data),
-                ("reg_doubled", data + (2 * l2 if np.any(l2) else reg * x)),
-                ("reg_misplaced", (1 + reg) * data),
-                ("reg_factor", data + self.part(self.a - data, x) * x),
-            ]
-            yield from (said(cause) for cause, gradient in penalties if self.fits(gradient))
+            twice = data + (2 * l2 if np.any(l2) else reg * x)
+            other = data + self.part(self.a - data, x) * x
+            for cause, gradient in zip(REG, (data, twice, (1 + reg) * data, other), strict=True):
+                if self.fits(gradient):
+                    yield said(cause)
         for n, rest in ((self.n, 0.0), (data, self.l2), (data, 0.0)):
             for cause, gradient, *factor in self.like(n):
                 if self.fits(gradient + rest if np.shape(gradient) == n.shape else gradient):
@@ -176,53 +171,24 @@ class Case:
         known = self.fit & np.isfinite(n)
         return float(np.sum((a * n)[known]) / np.sum((n * n)[known])) if known.sum() > 2 else np.nan
 
-    def patterns(self) -> Iterator[tuple[str, str]]:
-        """Wrong where the right one is 0, or in one entry, row or column."""
-        x, wrong, fit = self.x, self.wrong, self.fit
+    def alone(self) -> Iterator[str]:
+        """Where the right gradient n is 0 or not, that of x or those of each example alone."""
+        a, n, wrong, y = self.a[self.fit], self.n[self.fit], self.wrong[self.fit], self.y
         if self.shares is not None and np.shape(self.given) == self.shares.shape:
-            yield from map(said, self.alone(self.given, self.shares))
-        elif self.above is not None:
-            yield from map(said, self.masked(self.a[fit], self.n[fit], wrong[fit]))
-        if (~wrong & fit & (np.abs(self.n) > self.noise)).any():  # that zeros agree says nothing
-            if wrong.sum() == 1:
-                index = np.argwhere(wrong)[0].tolist()
-                yield said("one_entry", f"only entry {index} of {x.size} is wrong")
-            for axis, line in enumerate(("row", "column") if x.ndim == 2 else ()):
-                if (bad := wrong.any(axis=1 - axis)).sum() == 1:
-                    yield said(f"one_{line}", f"only {line} {bad.argmax()} is wrong")
-
-    def alone(self, a: np.ndarray, n: np.ndarray) -> Iterator[str]:
-        """What one sees in the gradients a of each example alone, beside the right ones n."""
-        size, N = np.abs(n).max(), len(n)
-        wrong = np.abs(a - n) > 1e-6 * max(size, np.abs(a).max())
-        if not wrong.any():
-            yield "mean_of_part"
-        if n.ndim == 2 and np.shape(self.y) == (N,) and np.max(self.y) < n.shape[1]:
-            Y = np.eye(n.shape[1])[self.y]
-            P = N * n + Y  # for the scores' gradient (P - Y) / N
-            if (P > 0).all() and np.allclose(P.sum(axis=1), 1):
-                for cause, dS in SCORES:
-                    rest = dS(Y, P) - N * a
+            a, n, N, size = self.given, self.shares, len(self.shares), np.abs(self.shares).max()
+            wrong = np.abs(a - n) > 1e-6 * max(size, np.abs(a).max())
+            n = np.where(np.abs(n) > 1e-7 * size, n, 0)
+            if not wrong.any():
+                yield "mean_of_part"
+            if n.ndim == 2 and np.shape(y) == (N,) and np.max(y) < n.shape[1]:
+                P = N * n + np.eye(n.shape[1])[y]  # for the scores' gradient (P - Y) / N
+                for cause, dS in SCORES if (P > 0).all() and np.allclose(P.sum(axis=1), 1) else ():
+                    rest = dS(np.eye(n.shape[1])[y], P) - N * a
                     if np.allclose(rest, rest.mean(axis=1, keepdims=True), atol=1e-6):
                         yield cause
-        yield from self.masked(a, np.where(np.abs(n) > 1e-7 * size, n, 0), wrong)
-
-    def masked(self, a: np.ndarray, n: np.ndarray, wrong: np.ndarray) -> Iterator[str]:
-        """Wrong where the right one is 0."""
         a_is_0, zeros = np.abs(a) <= self.noise, np.abs(n) <= self.noise
         if wrong[zeros].any() and not zeros.all():
             if a_is_0[~zeros].all():
                 yield "mask_inverted"
             if (a_is_0 | ~wrong)[~zeros].all():
                 yield "mask_missing"
-
-    def kinks(self, at: np.ndarray) -> list[tuple[str, str]]:
-        """Entries that disagree where f has a kink at x."""
-        if not at.any():
-            return []
-        index = tuple(np.argwhere(at)[0].tolist())
-        sides = f"{self.check.left[index]:.3g} on the left and {self.check.right[index]:.3g}"
-        text = f"f has a kink exactly at x in {at.sum()} of {self.x.size} entries. At "
-        return [
-            ("kink", f"{text}{list(index)} its slope is {sides} on the right: move x a little.")
-        ]

@@ -5,8 +5,6 @@ Derived in the notebook 03_gradient_checking.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -18,65 +16,36 @@ from cs231n_utils.types import Params
 
 Array = np.ndarray
 Function = Callable[[Any], float]
-Names = tuple[str, ...]
-Faults = dict[str, tuple[str, list[tuple[str, str]]]]  # of gradients: the numbers, and why
 
 NUM_STEPS = 7  # h, h/10, ..., h/1000000
 ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
+PASSES = ("forward", "backward")
 MANY, SMALL = 400, 4  # of all layers: if there are more, directions check what is not small
-_PASSES = ("forward", "backward")
 
 
 class GradientCheckError(AssertionError):
     """An analytic gradient disagrees with the numerical one.
 
     causes: short stable names of the explanations that fit, the surest first, or `unknown`.
-    parameters, parameter: the keys that are at fault, and the first of them. layer: the place of
-    the layer at fault in a model with `layers`, "3.0" for the first layer inside layers[3], or
-    None.
+    parameters, parameter: the keys that are at fault, and the first. layer: the place of the layer
+    at fault in a model with `layers`, "3.0" for the first layer inside layers[3], or None.
     """
 
-    layer: str | None = None
-
-    def __init__(self, message: str, causes: Names = (), parameters: Names = ()) -> None:
+    def __init__(self, message: str, causes: Any = (), keys: Any = (), layer: Any = None) -> None:
         super().__init__(message)
-        self.causes, self.parameters = causes, parameters
-        self.parameter = parameters[0] if parameters else None
-
-
-@dataclass(frozen=True)
-class GradientReport:
-    """A check that passed. It prints the bound, for the error's digits depend on the machine."""
-
-    name: str
-    compared: str
-    relative_error: float
-    tolerance: float
-
-    def __repr__(self) -> str:
-        return f"{self.name}: {self.compared} agree, relative error at most {self.tolerance:g}"
-
-
-class ModelReport(dict[str, GradientReport]):
-    """The report of every parameter, by its key; prints a line for each."""
-
-    def __repr__(self) -> str:
-        return "\n".join(map(repr, self.values()))
+        self.causes, self.parameters, self.layer = tuple(causes), tuple(keys), layer or None
+        self.parameter = self.parameters[0] if keys else None
 
 
 def relative_error(a: Array | float, b: Array | float) -> float:
-    """Largest difference between a and b, relative to the largest entry of either.
+    """Largest difference between a and b: max|a - b| / max(max|a|, max|b|).
 
-        max|a - b| / max(max|a|, max|b|)
-
-    0/0 counts as 0. A NaN or an infinity anywhere gives inf, so that it never passes a check.
-    Shapes that differ raise ValueError, and complex numbers TypeError.
+    0/0 counts as 0. A NaN or an infinity gives inf, so that it never passes a check. Shapes that
+    differ raise ValueError, and complex numbers TypeError.
     """
-    if np.iscomplexobj(a) or np.iscomplexobj(b):
-        raise TypeError("a and b must be real: the gradient of a real loss has no imaginary part")
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    a, b = (validation.check_numbers(each).astype(np.float64) for each in (a, b))
     if a.shape != b.shape:
         raise ValueError(f"a and b must have one shape, not {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -92,11 +61,9 @@ def numerical_gradient(f: Function, x: Array, h: float = 1e-5) -> Array:
 
     Parameters
     ----------
-    f, x
-        A function that returns one number, and a float64 array of any shape. x is changed in place
-        while f runs, so f may read it through a reference; it is restored exactly.
-    h
-        The step. 1e-5 is close to the best for values of order 1.
+    f, x, h
+        A function that returns one number; a float64 array of any shape, which is changed in place
+        while f runs, so that f may read it through a reference; the step.
 
     Raises
     ------
@@ -137,12 +104,12 @@ def _restored(*arrays: Array) -> Iterator[list[Array]]:
             array[...] = original
 
 
-class _Check:
-    """A gradient of f at x beside central differences, as far as round-off and kinks let one see.
+class GradientReport:
+    """A gradient of f at x beside central differences: its `relative_error` and `tolerance`.
 
-    Entry by entry: the slope `value` at the largest step from which a smaller changes nothing, and
-    its `noise`; `left` and `right` slopes; whether there is such a step, `settled`; whether the two
-    sides differ however small the step, `kink`. `single`: f has the digits of float32 only.
+    Entry by entry: the slope `value` at the largest step from which a smaller changes nothing, its
+    `noise`, and whether there is such a step, `settled`; whether left and right slopes differ
+    however small the step, `kink`. `single`: f has the digits of float32 only.
     """
 
     h, tolerance, shrink_h = 1e-5, 1e-7, True
@@ -150,29 +117,32 @@ class _Check:
     value: Any = None
     passed = hidden = False  # whether it is right; whether round-off hides all the difference
     refuted = True  # whether neither round-off nor a kink may explain the difference
-    error = rest = np.inf  # relative, at step h; what smaller steps leave of it
+    error = relative_error = np.inf  # at step h; what smaller steps leave of it
+    findings: list[tuple[str, str]] = []  # noqa: RUF012  why it is wrong
 
     def __init__(self, f: Function, x: Array, gradient: Array, name: str, **options: Any) -> None:
         vars(self).update(options)
         self.x, self.gradient, self.name = x, validation.check_numbers(gradient, name), name
         self.compared = f"all {x.size:,} entries of shape {x.shape}"
-        self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
         if gradient.shape == x.shape:
-            self.measure(f, gradient, self.h)
-            self.message = self.worst_entries()
-        elif x.size <= LARGE:
-            with suppress(Exception):  # the shape is wrong, whatever else f does
-                self.measure(f, np.full(x.shape, np.nan), self.h)
-            self.passed, self.refuted = False, True
+            self.measure(f, gradient)
+            return
+        with suppress(Exception):  # the shape is wrong, whatever else f does
+            if x.size <= LARGE:
+                self.measure(f, np.full(x.shape, np.nan))
+        self.message = f"{name} has shape {gradient.shape}, but its array has {x.shape}"
+
+    def __repr__(self) -> str:  # the error's digits depend on the machine
+        return f"{self.name}: {self.compared} agree, relative error at most {self.tolerance:g}"
 
     @np.errstate(all="ignore")  # of entries that are not asked for, and of values beyond float32
-    def measure(self, f: Function, a: Array, h: float) -> None:
+    def measure(self, f: Function, a: Array) -> None:
         """Compare at step h, and where that fails at h/10, ..., until two slopes agree."""
         x, asked = self.x, np.broadcast_to(self.asked, self.x.shape)
         near, settled, allowed = ~asked, np.zeros(x.shape, dtype=bool), 0.0
         coarse = fine = np.full((4, *x.shape), np.nan)  # central, left and right slope, round-off
         for power in range(NUM_STEPS):
-            step = h / 10**power
+            step = self.h / 10**power
             where = ~near & ~settled & ((x + step != x) | (power == 0))
             if not where.any():
                 break
@@ -192,10 +162,9 @@ class _Check:
             coarse = np.where(where, fine if power else rows, coarse)
             fine = np.where(where, rows, fine)
             if power:
-                settled |= where & (np.abs(fine[0] - coarse[0]) <= allowed + fine[3])
+                settled |= where & (np.abs(fine[0] - coarse[0]) <= 0.5 * allowed + fine[3])
         self.value, self.settled = coarse[0], asked & (near | settled)
         self.noise = allowed + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
-        _, self.left, self.right, _ = fine
         jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
         self.kink = ~near & (jumps[1] > np.maximum(0.5 * jumps[0], 4 * (allowed + 2 * fine[3])))
         off = np.abs(a - np.where(near, self.first, self.value))
@@ -203,26 +172,24 @@ class _Check:
         seen = judged & (self.noise <= LOOSEST * scale) & self.shrink_h & (not self.single)
         self.passed = bool((near | (seen & ~is_off)).all())
         self.refuted, self.hidden = bool((judged & is_off).any()), not is_off.any()
-        self.rest = float((off / (scale or 1.0)).max())
-        self.error = float(np.nan_to_num(np.abs(a - self.first) / (scale or 1.0), nan=np.inf).max())
-
-    def worst_entries(self) -> str:
-        """What is wrong, in numbers: the three entries that differ most."""
-        a, n = np.atleast_1d(self.gradient, self.first)
+        self.relative_error = float((off / (scale or 1.0)).max())
+        error = np.nan_to_num(np.abs(a - self.first) / (scale or 1.0), nan=np.inf)
+        self.error = float(error.max())
+        if self.passed and self.relative_error > self.tolerance:  # the bound that round-off needs
+            self.tolerance = float(10 ** np.ceil(np.log10(self.relative_error)))
         wrong = f"relative error {self.error:.2g}, tolerance {self.tolerance:g}. Worst entries:"
-        lines = [f"{self.name} is wrong: {wrong}"]
-        for flat in np.argsort(np.nan_to_num(np.abs(a - n), nan=np.inf), axis=None)[:-4:-1]:
-            index = ", ".join(map(str, np.unravel_index(flat, a.shape)))
-            values = f"analytic {a.flat[flat]:.6g}, numerical {n.flat[flat]:.6g}"
-            lines.append(f"  {self.name}[{index}]: {values}")
-        return "\n".join(lines)
+        self.message = f"{self.name} is wrong: {wrong}"
+        for flat in np.argsort(error, axis=None)[:-4:-1]:
+            index = ", ".join(map(str, np.unravel_index(flat, error.shape or (1,))))
+            values = f"analytic {a.flat[flat]:.6g}, numerical {self.first.flat[flat]:.6g}"
+            self.message += f"\n  {self.name.split(': ')[-1]}[{index}]: {values}"
 
-    def report(self) -> GradientReport:
-        """The report, with a power of ten for the tolerance where round-off makes it larger."""
-        bound = (
-            self.tolerance if self.rest <= self.tolerance else 10 ** np.ceil(np.log10(self.rest))
-        )
-        return GradientReport(self.name, self.compared, self.rest, float(bound))
+
+class ModelReport(dict[str, GradientReport]):
+    """The report of every parameter, by its key; prints a line for each."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.values()))
 
 
 def check_gradient(
@@ -239,14 +206,12 @@ def check_gradient(
 
     Parameters
     ----------
-    f, x, h
-        As in `numerical_gradient`.
-    gradient, name, tolerance
-        The analytic gradient, of x's shape; what the report calls it, for example "dW1"; the
-        largest `relative_error` that passes, where round-off does not need a wider one.
+    f, x, gradient, name, h
+        As in `numerical_gradient`; of x's shape; what the report calls it, for example "dW1".
+    tolerance
+        The largest `relative_error` that passes, unless round-off needs a wider one.
     shrink_h
-        Measure again at h/10, h/100, ... where the two disagree, until the slopes settle: f may
-        have a kink within h of x.
+        Measure again at h/10, h/100, ... where the two disagree: f may have a kink within h of x.
 
     Raises
     ------
@@ -256,12 +221,10 @@ def check_gradient(
     validation.check_float64(x, "x")
     validation.check_counts(size_of_x=x.size)
     options = {"h": h, "tolerance": tolerance, "shrink_h": shrink_h}
-    check = _Check(f, x, np.asarray(gradient), name, **options)
-    if check.passed:
-        return check.report()
-    is_random = check.value is not None and not _is_steady(f, x)
-    why = [said("not_deterministic")] if is_random else Case(check).explain()
-    raise _error({name: (check.message, why)})
+    check = GradientReport(f, x, np.asarray(gradient), name, **options)
+    if not check.passed:
+        raise _rejected(check, f, x)
+    return check
 
 
 def check_directions(
@@ -302,19 +265,13 @@ def check_directions(
         if np.shape(grads[key]) != value.shape:
             shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
             raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
-    keys = np.repeat([*params], [value.size for value in params.values()])
-    V = _directions(len(keys), num_directions, rng)
-    options = {"h": h, "tolerance": tolerance}
-    check = _along(V, f, params, grads, "gradients", **options)
-    if check.passed:
-        return check.report()
-    alone = {key: _along(V * (keys == key), f, params, grads, key, **options) for key in params}
-    wrong = [key for key in params if not alone[key].passed]
-    names = ", ".join(f"d{key}" for key in wrong)
-    message = f"{check.message}\nWrong alone: {names}. Ask check_gradient where."
-    is_random = not _is_steady(lambda _: f(params), *params.values())
-    right = [key for key in params if key not in wrong]
-    raise _error({"": (message, [said("not_deterministic")] * is_random)}, wrong, right)
+    V = _directions(sum(value.size for value in params.values()), num_directions, rng)
+    check = _along(V, f, params, grads, h=h, tolerance=tolerance)
+    check.name = "gradients"
+    if not check.passed:
+        check.message += f"\nCheck {', '.join(params)} one by one with check_gradient."
+        raise _rejected(check, lambda _: f(params), *params.values())
+    return check
 
 
 def _directions(size: int, count: int = 4, rng: np.random.Generator | int = 0) -> Array:
@@ -323,14 +280,12 @@ def _directions(size: int, count: int = 4, rng: np.random.Generator | int = 0) -
     return V / np.linalg.norm(V, axis=1, keepdims=True)
 
 
-def _along(
-    V: Array, f: Function, params: Params, grads: Params, name: str, **options: Any
-) -> _Check:
+def _along(V: Array, f: Function, params: Params, grads: Params, **options: Any) -> GradientReport:
     """The check along the rows v of V. Typical is the root mean square of <grads, v> over all v."""
     gradient = np.concatenate([np.ravel(grads[key]) for key in params])
     ends = np.cumsum([value.size for value in params.values()])[:-1]
     scale = float(np.abs(gradient).max()) or 1.0  # so that no square overflows
-    typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size))
+    typical = scale * float(np.linalg.norm(gradient / scale) / np.sqrt(gradient.size)) or 3e-308
     with _restored(*params.values()) as before:
 
         def f_at(t: Array) -> float:
@@ -339,32 +294,31 @@ def _along(
                 value[...] = start + step.reshape(value.shape)
             return f(params)
 
-        options = {"tolerance": 1e-5, "typical": typical or 3e-308} | options
-        check = _Check(f_at, np.zeros(len(V)), V @ gradient, f"<{name}, v>", **options)
-    check.name = name
+        options = {"tolerance": 1e-5, "typical": typical} | options
+        check = GradientReport(f_at, np.zeros(len(V)), V @ gradient, "<grads, v>", **options)
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
     return check
 
 
 def _compare(
-    f: Function, x: Array, gradient: Array, name: str, limit: int, h: float = 1e-5
-) -> _Check:
+    f: Function, x: Array, gradient: Array, name: str, limit: int, **options: Any
+) -> GradientReport:
     """Along directions if there are more entries than the limit; what disagrees then by entries."""
     if x.size <= limit or gradient.shape != x.shape:
-        return _Check(f, x, gradient, name, h=h)
-    V, part = _directions(x.size), np.arange(x.size)
-    check = _along(V, f, {name: x}, {name: gradient}, name, h=h)
+        return GradientReport(f, x, gradient, name, **options)
+    V, part = _directions(x.size), np.ones(x.size, dtype=bool)
+    check = _along(V, f, {name: x}, {name: gradient}, **options)
+    check.name, check.message = name, check.message.replace("grads", name)
     if check.passed or check.hidden:
         return check
 
     def off(half: Array) -> float:
-        v = V[:1] * np.isin(np.arange(x.size), half)
-        return _along(v, f, {name: x}, {name: gradient}, name, h=h, tolerance=np.inf).error
+        return _along(V[:1] * half, f, {name: x}, {name: gradient}, **options).error
 
-    while len(part) > LARGE // 4:  # the half that disagrees most
-        part = max(np.array_split(part, 2), key=off)
-    asked = np.isin(np.arange(x.size), part).reshape(x.shape)
-    worst = _Check(f, x, gradient, name, h=h, asked=asked)
+    while part.sum() > LARGE // 4:  # the half that disagrees most
+        halves = np.array_split(np.flatnonzero(part), 2)
+        part = max((np.isin(np.arange(x.size), half) for half in halves), key=off)
+    worst = GradientReport(f, x, gradient, name, asked=part.reshape(x.shape), **options)
     return check if worst.passed else worst
 
 
@@ -389,50 +343,38 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
     """
     params, layers, N = dict(model.params), _Layers(model), (*np.shape(X), 0)[0]
     for key, value in params.items():
-        try:
-            validation.check_float64(value, f"params[{key!r}]")
-        except TypeError as error:
-            kind = getattr(value, "dtype", np.dtype(object)).kind
-            cause = {"f": "float32", "i": "integer", "u": "integer"}.get(kind, "type")
-            raise GradientCheckError(str(error), (cause,), (key,)) from None
+        validation.check_float64(value, f"params[{key!r}]")
 
     def answer(reg: float = reg, part: Any = ...) -> tuple[float, Params]:
         batch = (X, y) if part is ... else (X[part], y[part])
         with layers.kept():
             return validation.check_answer(model.loss(*batch, reg))
 
-    def alone(key: str | None, i: int) -> Any:
-        loss, grads = answer(0.0, [i])
-        return loss if key is None else grads[key]
-
     with _restored(*params.values()):
         grads = _gradients(answer, params, layers.at)
         is_many = layers.all and sum(value.size for value in params.values()) > MANY
-        limit, checks = SMALL if is_many else LARGE, dict[str, _Check]()
+        limit, checks = SMALL if is_many else LARGE, ModelReport()
         for key, x in params.items():
             checks[key] = _compare(lambda _: answer()[0], x, grads[key], f"d{key}", limit)
-        failed = {key: check for key, check in checks.items() if not check.passed}
-        wrong = [key for key, check in failed.items() if not check.hidden]
+        failed = [key for key in reversed(params) if not checks[key].passed]
         if failed and layers.all:
-            layers.check(answer, wrong if any(each.refuted for each in failed.values()) else [])
+            is_refuted = any(checks[key].refuted for key in failed)
+            layers.check(answer, [key for key in failed if is_refuted and not checks[key].hidden])
         largest = max((np.abs(each).max() for each in grads.values()), default=0.0)
-        found = Faults()
-        for key in sorted(failed, key=lambda key: (not checks[key].refuted, -[*params].index(key))):
+        for key in failed:
             check, l2 = checks[key], _penalty(answer, params[key], reg)
-            is_unsure = not check.refuted or np.any(check.kink)
-            is_nothing = check.hidden and check.noise.max() <= LOOSEST * largest
-            if is_nothing or (is_unsure and layers.all):  # which are right alone
-                check.compared, check.rest = "as far as slopes tell, both", LOOSEST
-                continue
-            known = {"N": N, "reg": reg, "l2": l2, "y": y}
-            known |= _examples(check, partial(alone, None), N, l2, partial(alone, key))
-            found[f"d{key}"] = check.message, Case(check, **known).explain()
-    if found:
-        keys = [name[1:] for name in found]
-        places = {layers.at[key] for key in keys}
-        place = places.pop() if len(places) == 1 else None
-        raise _error(found, keys, [key for key in params if key not in keys], place)
-    return ModelReport({key: check.report() for key, check in checks.items()})
+            is_unsure = layers.all and (not check.refuted or np.any(check.kink))
+            if is_unsure or (check.hidden and check.noise.max() <= LOOSEST * largest):
+                check.passed, check.compared = True, "as far as slopes tell, both"
+                check.tolerance = check.relative_error = LOOSEST
+            else:
+                examples = _examples(check, lambda i: answer(0.0, [i]), N, l2, key)
+                check.findings = Case(check, N=N, reg=reg, l2=l2, y=y, **examples).explain()
+    if wrong := [key for key in failed if not checks[key].passed]:
+        wrong.sort(key=lambda key: not checks[key].refuted)
+        place = layers.at[wrong[0]] if len({layers.at[key] for key in wrong}) == 1 else None
+        raise _error([checks[key] for key in wrong], wrong, params, place)
+    return checks
 
 
 def _penalty(answer: Callable[..., tuple[float, Params]], x: Array, reg: float) -> Any:
@@ -447,25 +389,16 @@ def _penalty(answer: Callable[..., tuple[float, Params]], x: Array, reg: float) 
     return next((k for k in (0.0, reg, 2 * reg) if abs(factor - k) < 1e-4 * reg), factor) * x
 
 
-def _examples(
-    check: _Check, alone: Any, N: int, l2: Any = 0.0, given: Any = None
-) -> dict[str, Any]:
-    """Each example's share of the right and the given gradient, if the others do not change it.
-
-    alone(i) is the function with one example, given(i) what is said to be its gradient.
-    """
+def _examples(check: GradientReport, alone: Any, N: int, l2: Any, key: str) -> dict[str, Any]:
+    """Each example's share of the right and the given gradient, if alone(i) gives f and those."""
     if check.value is not None and N * check.x.size <= LARGE:
         with suppress(Exception):  # whatever the model does with one example
-            numbers = range(N)
-            shares = [numerical_gradient(lambda _: alone(i), check.x) for i in numbers]  # noqa: B023
-            own = [given(i) for i in numbers] if given else None
+            shares = [numerical_gradient(lambda _: alone(i)[0], check.x) for i in range(N)]  # noqa: B023
+            given = [alone(i)[1].get(key, np.nan) for i in range(N)]
             for share in (1, 1 / N):  # of a sum over the examples, of a mean
                 off = np.abs(share * sum(shares) + l2 - check.value)
                 if (off <= 10 * check.noise + 1e-5 * np.abs(check.value).max()).all():
-                    return {
-                        "shares": share * np.array(shares),
-                        "given": own and share * np.array(own),
-                    }
+                    return {"shares": share * np.array(shares), "given": share * np.array(given)}
     return {}
 
 
@@ -487,30 +420,23 @@ class _Layers:
     def check(self, answer: Callable[[], Any], wrong: list[str]) -> None:
         """Check every layer alone, from the output down, with what it got in one pass."""
         with ExitStack() as stack:
-            spies = []
-            for layer in self.all.values():
-                calls = [patch.object(layer, n, wraps=getattr(layer, n)) for n in _PASSES]
-                spies.append([stack.enter_context(call) for call in calls])
+            spies = [
+                [stack.enter_context(patch.object(each, n, wraps=getattr(each, n))) for n in PASSES]
+                for each in self.all.values()
+            ]
             answer()
+        order = ["", *self.all]
         for place, (forward, backward) in [*zip(self.all, spies, strict=True)][::-1]:
             dY = backward.call_args.args[0] if backward.called else None
-            if found := self.faults(place, forward.call_args.args[0], dY):
-                raise self.error(place, found, wrong)
+            inner = [key for key, at in self.at.items() if f"{at}.".startswith(f"{place}.")]
+            below = [key for key, at in self.at.items() if order.index(at) < order.index(place)]
+            if found := self.alone(place, forward.call_args.args[0], dY, bool(below)):
+                own = [key for key in inner if key.rpartition(".")[2] in found]
+                reached = [key for key in wrong if key in below + inner]
+                keys = dict.fromkeys([*own[-1:], *reached] or (below + inner)[-1:])
+                raise _error([*found.values()], keys, self.at, place)
 
-    def error(self, place: str, found: Faults, wrong: list[str]) -> GradientCheckError:
-        """A layer's faults, at the last of its parameters, or the last that they reach."""
-        order = ["", *self.all]
-        last = max(i for i, other in enumerate(order) if f"{other}.".startswith(f"{place}."))
-        below = [key for key, at in self.at.items() if order.index(at) <= last]
-        own = [k for k in below if self.at[k] == place and f"d{k.split('.')[-1]}" in found]
-        reached = [key for key in wrong if key in below]
-        keys = [*dict.fromkeys([(own or reached or below)[-1], *reached[::-1]])]
-        where = ".".join(f"layers[{number}]" for number in place.split("."))
-        name = f"{where}, {validation.describe(self.all[place])}: "
-        found = {name + k: (name + message, why) for k, (message, why) in found.items()}
-        return _error(found, keys, [key for key in self.at if key not in keys], place)
-
-    def faults(self, place: str, X: Array, dY: Any) -> Faults:
+    def alone(self, place: str, X: Array, dY: Any, needs_dX: bool) -> ModelReport:
         """What is wrong with a layer's gradients, for what entered it and the dY that it got."""
         layer, X = self.all[place], np.array(X)
         with self.kept():
@@ -525,39 +451,43 @@ class _Layers:
                 return float((dY[part] * layer.forward(X[part], True)).sum())
 
         passed()
-        given = {"dX": np.array(layer.backward(dY.copy()))}
-        given |= {f"d{key}": np.array(gradient) for key, gradient in layer.grads.items()}
+        given = {"X": np.array(layer.backward(dY.copy()))} | layer.grads
         is_chain = any(other.startswith(f"{place}.") for other in self.all)
-        arrays = {} if is_chain else {f"d{key}": value for key, value in layer.params.items()}
-        if any(self.all[other].params for other in [*self.all][: [*self.all].index(place)]):
-            arrays["dX"] = X  # else nobody needs it
-        found = Faults()
-        for name, x in arrays.items():
+        arrays = ({} if is_chain else layer.params) | ({"X": X} if needs_dX else {})
+        where = ".".join(f"layers[{number}]" for number in place.split("."))
+        found = ModelReport()
+        for key, x in arrays.items():
             h = 1e-5 * (min(1.0, float(np.abs(X).max())) or 1.0) if x is X else 1e-5
-            check = _compare(lambda _: size + passed(), x, given[name], name, SMALL, h)
+            name = f"{where}, {validation.describe(layer)}: d{key}"
+            check = _compare(lambda _: size + passed(), x, np.array(given[key]), name, SMALL, h=h)
             if not check.passed and check.refuted:
-                alone = _examples(check, lambda i: passed([i]), len(X)) if x is not X else {}
-                known = {"N": len(X), "above": dY if x is X else None} | alone
-                found[name] = check.message, Case(check, **known).explain()
+                known = _examples(check, lambda i: (passed([i]), {}), len(X), 0.0, "")
+                known |= {"above": dY} if x is X else {}
+                check.findings = Case(check, N=len(X), **known).explain()
+                found[key] = check
         return found
 
 
 def _places(layer: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     """Every layer inside by its place, those inside it behind it; none of what is no chain."""
     inner = getattr(layer, "layers", None)
-    if isinstance(inner, list) and all(hasattr(e, n) for e in inner for n in _PASSES):
+    if isinstance(inner, list) and all(hasattr(e, n) for e in inner for n in PASSES):
         for number, each in enumerate(inner):
             yield f"{before}{number}", each
             yield from _places(each, f"{before}{number}.")
 
 
 def _is_steady(f: Function, *arrays: Array) -> bool:
-    """Whether f is the same in every call; each starts from the arrays as they are."""
-    values = []
-    for _ in range(5):
-        with _restored(*arrays):
-            values.append(validation.check_number(f(arrays[0])))
+    """Whether f is the same in every call."""
+    with _restored(*arrays):
+        values = [validation.check_number(f(arrays[0])) for _ in range(5)]
     return bool(np.ptp(values) <= ROUND_OFF * np.abs(values).max())
+
+
+def _rejected(check: GradientReport, f: Function, *arrays: Array) -> GradientCheckError:
+    is_random = check.value is not None and not _is_steady(f, *arrays)
+    check.findings = [said("not_deterministic")] if is_random else Case(check).explain()
+    return _error([check])
 
 
 def _gradients(answer: Any, params: Params, at: dict[str, str]) -> Params:
@@ -566,39 +496,37 @@ def _gradients(answer: Any, params: Params, at: dict[str, str]) -> Params:
     grads = {key: np.array(gradient) for key, gradient in grads.items() if gradient is not None}
     if not np.isfinite(loss):
         text = f"loss(X, y, reg) is {loss}: look for overflow in exp, log(0) or a division by 0"
-        raise GradientCheckError(text, ("not_finite",))
+        raise GradientCheckError(text, ["not_finite"])
     _require_keys(params, grads)
     if not _is_steady(lambda _: answer()[0], *params.values()):
-        raise _error({"": ("the gradients cannot be checked", [said("not_deterministic")])})
+        raise GradientCheckError(said("not_deterministic")[1], ["not_deterministic"])
     for key, again in answer()[1].items():
         if not np.allclose(again, grads[key], rtol=1e-4, atol=1e-12, equal_nan=True):
-            changes = f"d{key} changes from call to call, but not the loss"
-            raise _error({f"d{key}": (changes, [said("accumulated")])}, [key], (), at[key])
+            text = f"d{key} changes from call to call, but not the loss: does it start from zeros?"
+            raise GradientCheckError(text, ["accumulated"], [key], at[key])
     return grads
 
 
 def _error(
-    found: Faults, keys: Any = (), right: Any = (), place: str | None = None
+    checks: list[GradientReport], wrong: Any = (), keys: Any = (), place: str | None = None
 ) -> GradientCheckError:
-    """What is wrong with the first, and why, and with others."""
-    unsure = {"kink", "round_off"}
-    causes = dict.fromkeys(cause for _, findings in found.values() for cause, _ in findings)
-    (_, (message, findings)), *others = found.items()
+    """What is wrong with the first, and why, and with others; keys are all of them."""
+    unsure, (first, *others) = {"kink", "round_off"}, checks
+    causes = dict.fromkeys(cause for check in checks for cause, _ in check.findings)
+    lines = [first.message, *(f"Diagnosis: {text}" for _, text in first.findings)]
     if causes and causes.keys() <= unsure:
-        message = message.replace(" is wrong", " cannot be judged, it may be right", 1)
-    lines = [message, *(f"Diagnosis: {text}" for _, text in findings)]
-    lines += [f"{name} is wrong, too: {why[0][1]}" for name, (_, why) in others]
-    also = [f"d{key}" for key in keys[1:] if f"d{key}" not in found and right]
+        lines[0] = lines[0].replace(" is wrong", " cannot be judged, it may be right", 1)
+    lines += [f"{check.name} is wrong, too: {check.findings[0][1]}" for check in others]
+    also = [f"d{key}" for key in wrong if f"d{key}" not in {check.name for check in checks}]
+    right = [f"d{key}" for key in keys if key not in wrong]
     lines += [f"Wrong, too: {', '.join(also)}."] * bool(also)
-    lines += [f"Right: {', '.join(f'd{key}' for key in right)}."] * bool(right)
+    lines += [f"Right: {', '.join(right)}."] * bool(right)
     ordered = sorted(causes, key=lambda cause: cause in {*unsure, "unknown"})
-    error = GradientCheckError("\n".join(lines), tuple(ordered), tuple(keys))
-    error.layer = place or None
-    return error
+    return GradientCheckError("\n".join(lines), ordered, wrong, place)
 
 
 def _require_keys(params: Params, grads: Params) -> None:
-    missing = tuple(key for key in params if key not in grads)
+    missing = [key for key in params if key not in grads]
     if params.keys() != grads.keys():
         text = f"params has the keys {sorted(params)}, but grads has {sorted(grads)}"
-        raise GradientCheckError(text, ("missing",) if missing else ("extra",), missing)
+        raise GradientCheckError(text, ["missing" if missing else "extra"], missing)

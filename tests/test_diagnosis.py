@@ -145,16 +145,16 @@ def test_of_a_large_parameter_the_wrong_entry_is_found():
     fault = np.zeros((300, 40))
     fault[217, 31] = 1.0
     error = failure(Changed(net, lambda f, g: (f, g | {"W1": g["W1"] + fault})), X, y, 0.1)
-    assert (error.parameter, error.causes) == ("W1", ("one_entry",))
+    assert error.parameter == "W1"
     assert "dW1[217, 31]: analytic" in str(error)
 
 
-@pytest.mark.parametrize(("dtype", "cause"), [(np.float32, "float32"), (int, "integer")])
-def test_parameters_of_another_type(dtype, cause):
+@pytest.mark.parametrize("dtype", [np.float32, int])
+def test_parameters_of_another_type(dtype):
     net, X, y = small()
     net.params["W2"] = net.params["W2"].astype(dtype)
-    error = failure(net, X, y)
-    assert (error.causes, error.parameter) == ((cause,), "W2")
+    with pytest.raises(TypeError, match=r"params\['W2'\] is an array of"):
+        check_model(net, X, y)
 
 
 @pytest.mark.parametrize("answer", [1.0, (1.0, [1.0]), (np.ones(2), {})])
