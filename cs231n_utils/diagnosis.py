@@ -27,6 +27,7 @@ TEXT = {  # what is said of each cause
     "reg_doubled": "the penalty's part counts twice, or is not in f",
     "reg_misplaced": "the penalty's part has the factor reg: of which array?",
     "reg_factor": "the penalty's part has a wrong size: look at its 1/2, its sign",
+    "swapped": "it is the gradient of another parameter",
     "transpose": "two of its axes are exchanged",
     "shape": "compare the order of its factors, or the axis of its sum",
     "order": "its entries are right, but in another order",
@@ -68,7 +69,7 @@ class Case:
 
     N is the number of examples, reg and l2 the penalty's strength and its part of n, y the labels.
     Where x enters a layer, above is dY. shares (N, ...) are the gradients of each example alone,
-    and given is what is said to be those.
+    and given is what is said to be those. others are the gradients of other parameters.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Case:
         self.check, self.x, self.a, self.n = check, check.x, check.gradient, check.value
         self.N, self.reg, self.l2 = N, reg, l2
         get: Any = known.get
+        self.others = known.get("others", [])
         self.y, self.above, self.shares, self.given = map(get, ("y", "above", "shares", "given"))
 
     @np.errstate(all="ignore")
@@ -142,6 +144,7 @@ class Case:
         if a.shape == n.shape:
             for cause, c in zip(FACTORS, (-1, N, 1 / N, 2, 0.5, self.part(a, n)), strict=True):
                 yield cause, c * n, c
+        yield from (("swapped", other) for other in self.others)
         for axes in combinations(range(n.ndim), 2):
             yield "transpose", n.swapaxes(*axes)
         if n.size == a.size:

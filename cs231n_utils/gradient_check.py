@@ -368,8 +368,9 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
                 check.passed, check.compared = True, "as far as slopes tell, both"
                 check.tolerance = check.relative_error = LOOSEST
             else:
-                examples = _examples(check, lambda i: answer(0.0, [i]), N, l2, key)
-                check.findings = Case(check, N=N, reg=reg, l2=l2, y=y, **examples).explain()
+                known = _examples(check, lambda i: answer(0.0, [i]), N, l2, key)
+                known |= {"y": y, "others": [g for k, g in grads.items() if k != key]}
+                check.findings = Case(check, N=N, reg=reg, l2=l2, **known).explain()
     if wrong := [key for key in failed if not checks[key].passed]:
         wrong.sort(key=lambda key: not checks[key].refuted)
         place = layers.at[wrong[0]] if len({layers.at[key] for key in wrong}) == 1 else None
@@ -462,6 +463,7 @@ class _Layers:
             check = _compare(lambda _: size + passed(), x, np.array(given[key]), name, SMALL, h=h)
             if not check.passed and check.refuted:
                 known = _examples(check, lambda i: (passed([i]), {}), len(X), 0.0, "")
+                known |= {"others": [g for k, g in given.items() if k != key]}
                 known |= {"above": dY} if x is X else {}
                 check.findings = Case(check, N=len(X), **known).explain()
                 found[key] = check
