@@ -72,14 +72,12 @@ class Case:
     and given is what is said to be those. others are the gradients of other parameters.
     """
 
-    def __init__(
-        self, check: Any, N: float = np.nan, reg: float = 0.0, l2: Any = 0.0, **known: Any
-    ) -> None:
-        self.check, self.x, self.a, self.n = check, check.x, check.gradient, check.value
-        self.N, self.reg, self.l2 = N, reg, l2
+    def __init__(self, check: Any, **known: Any) -> None:
         get: Any = known.get
-        self.others = known.get("others", [])
+        self.check, self.x, self.a, self.n = check, check.x, check.gradient, check.value
+        self.N, self.reg, self.l2 = get("N", np.nan), get("reg", 0.0), get("l2", 0.0)
         self.y, self.above, self.shares, self.given = map(get, ("y", "above", "shares", "given"))
+        self.others = get("others", [])
 
     @np.errstate(all="ignore")
     def explain(self) -> list[tuple[str, str]]:
@@ -100,8 +98,9 @@ class Case:
         text = f"f has a kink exactly at x in {at_kink} of {a.size} entries: move x a little."
         kinks = [("kink", text)] * bool(at_kink)
         if not self.wrong.any():
-            is_near = (check.noise < 1e-3 * self.size).all()
-            return kinks or [said("kink" if is_near else "round_off")]
+            return kinks or [
+                said("kink" if (check.noise < 1e-3 * self.size).all() else "round_off")
+            ]
         self.rest = 0.1 * float(off[self.fit].max())  # what a relation may leave
         is_single = (a == np.float32(a)).all() and (n != np.float32(n)).any()
         if is_single and self.rest < 1e-4 * self.size:
@@ -135,7 +134,7 @@ class Case:
             for cause, gradient, *factor in self.like(n):
                 if self.fits(gradient + rest if np.shape(gradient) == n.shape else gradient):
                     yield said(
-                        cause, *(f"every entry is {c:.3g} times the right one: " for c in factor)
+                        cause, *map("every entry is {:.3g} times the right one: ".format, factor)
                     )
 
     def like(self, n: np.ndarray) -> Iterator[tuple[Any, ...]]:
@@ -183,7 +182,8 @@ class Case:
             n = np.where(np.abs(n) > 1e-7 * size, n, 0)
             if not wrong.any():
                 yield "mean_of_part"
-            if n.ndim == 2 and np.shape(y) == (N,) and np.max(y) < n.shape[1]:
+            is_label = isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape == (N,)
+            if n.ndim == 2 and is_label and y.max() < n.shape[1]:
                 P = N * n + np.eye(n.shape[1])[y]  # for the scores' gradient (P - Y) / N
                 for cause, dS in SCORES if (P > 0).all() and np.allclose(P.sum(axis=1), 1) else ():
                     rest = dS(np.eye(n.shape[1])[y], P) - N * a
