@@ -223,7 +223,9 @@ def check_gradient(
     options = {"h": h, "tolerance": tolerance, "shrink_h": shrink_h}
     check = GradientReport(f, x, np.asarray(gradient), name, **options)
     if not check.passed:
-        raise _rejected(check, f, x)
+        is_random = check.value is not None and not _is_steady(f, x)
+        check.findings = [said("not_deterministic")] if is_random else Case(check).explain()
+        raise _error([check])
     return check
 
 
@@ -269,8 +271,11 @@ def check_directions(
     check = _along(V, f, params, grads, h=h, tolerance=tolerance)
     check.name = "gradients"
     if not check.passed:
-        check.message += f"\nCheck {', '.join(params)} one by one with check_gradient."
-        raise _rejected(check, lambda _: f(params), *params.values())
+        is_random = not _is_steady(lambda _: f(params), *params.values())
+        check.findings = [said("not_deterministic")] * is_random
+        one_by_one = f"check {', '.join(params)} one by one with check_gradient"
+        check.message = f"the gradient {check.message}: {one_by_one}"
+        raise _error([check])
     return check
 
 
@@ -295,8 +300,10 @@ def _along(V: Array, f: Function, params: Params, grads: Params, **options: Any)
             return f(params)
 
         options = {"tolerance": 1e-5, "typical": typical} | options
-        check = GradientReport(f_at, np.zeros(len(V)), V @ gradient, "<grads, v>", **options)
+        check = GradientReport(f_at, np.zeros(len(V)), V @ gradient, "", **options)
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
+    size = f"{check.error:.2g} of its typical size (tolerance {check.tolerance:g})"
+    check.message = f"is wrong: along a direction v the slope differs from <grads, v> by {size}"
     return check
 
 
@@ -308,7 +315,7 @@ def _compare(
         return GradientReport(f, x, gradient, name, **options)
     V, part = _directions(x.size), np.ones(x.size, dtype=bool)
     check = _along(V, f, {name: x}, {name: gradient}, **options)
-    check.name, check.message = name, check.message.replace("grads", name)
+    check.name, check.message = name, f"{name} {check.message}"
     if check.passed or check.hidden:
         return check
 
@@ -484,12 +491,6 @@ def _is_steady(f: Function, *arrays: Array) -> bool:
     with _restored(*arrays):
         values = [validation.check_number(f(arrays[0])) for _ in range(5)]
     return bool(np.ptp(values) <= ROUND_OFF * np.abs(values).max())
-
-
-def _rejected(check: GradientReport, f: Function, *arrays: Array) -> GradientCheckError:
-    is_random = check.value is not None and not _is_steady(f, *arrays)
-    check.findings = [said("not_deterministic")] if is_random else Case(check).explain()
-    return _error([check])
 
 
 def _gradients(answer: Any, params: Params, at: dict[str, str]) -> Params:
