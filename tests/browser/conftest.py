@@ -27,9 +27,13 @@ HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
 
 @pytest.fixture(scope="session", autouse=True)
 def few_pictures():
-    """Of figures that move, what one control reaches from the start; all take minutes to draw."""
+    """Of some figures that move, what one control reaches from the start; all take minutes."""
+    from test_browser_live import DRAWN
+
     kept = {"move-widget": {"angle": [-180], "delta_b": [-0.8]}}  # two stops to choose between
+    draw = live.store
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "store", lambda _: draw(DRAWN))
         patch.setattr(live, "STORE", live.STORE.with_name("live-few"))
         patch.setattr(live, "stops", lambda cell: kept.get(cell.id, {}))
         yield

@@ -1,11 +1,11 @@
-"""Every figure that moves without a kernel, on a page of its own that comes from a file."""
+"""Figures that move without a kernel, each on a page of its own that comes from a file."""
 
 import pytest
 
 from publish.live import build as live
 from publish.notebook import Notebook
 
-DRAWN = [notebook for notebook in Notebook.series() if not notebook.missing_package]
+DRAWN = Notebook.series("01", "02", "03", "06", "07", "11")  # soon, and with every kind of control
 WIDGETS = [(each, cell) for each in DRAWN for cell in each.tagged("widget")]
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A figure</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
@@ -14,7 +14,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A fi
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the pictures of all widgets lie; they are drawn if they are not stored yet."""
+    """Where the pictures lie; they are drawn if they are not stored yet."""
     folder = tmp_path_factory.mktemp("pages")
     live.store(DRAWN)
     live.copy(folder / "live")
