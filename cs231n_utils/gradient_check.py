@@ -479,8 +479,8 @@ class _Layers:
 
 def _places(layer: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     """Every layer inside by its place, those inside it behind it; none of what is no chain."""
-    inner = getattr(layer, "layers", None)
-    if isinstance(inner, list) and all(hasattr(e, n) for e in inner for n in PASSES):
+    inner, needed = getattr(layer, "layers", None), (*PASSES, "params", "grads")
+    if isinstance(inner, list | tuple) and all(hasattr(e, n) for e in inner for n in needed):
         for number, each in enumerate(inner):
             yield f"{before}{number}", each
             yield from _places(each, f"{before}{number}.")
