@@ -221,6 +221,36 @@ def test_the_order_of_the_layers_on_the_way_back():
     assert residual
 
 
+@pytest.mark.parametrize("wrong", [lambda b: b * np.nan, lambda b: b[None], lambda b: b + 1])
+def test_a_kink_in_a_bias_excuses_no_wrong_gradient(wrong):
+    net, X, y = (
+        deep_net([4, 6, 6, 3]),
+        np.random.default_rng(0).standard_normal((5, 4)),
+        np.arange(5) % 3,
+    )
+    X[0], loss = 0.0, net.loss
+    check_model(net, X, y, 0.1)
+    net.loss = lambda *batch: (
+        loss(*batch)[0],
+        loss(*batch)[1] | {"0.b": wrong(net.layers[0].grads["b"])},
+    )
+    assert failure(net, X, y, 0.1).parameter == "0.b"
+
+
+def test_of_a_large_parameter_a_wrong_shape_is_told():
+    net, X, y = (
+        deep_net([4, 300, 3]),
+        np.random.default_rng(0).standard_normal((5, 4)),
+        np.arange(5) % 3,
+    )
+    loss = net.loss
+    net.loss = lambda *batch: (
+        loss(*batch)[0],
+        loss(*batch)[1] | {"0.W": net.layers[0].grads["W"].T},
+    )
+    assert failure(net, X, y).causes == ("shape",)
+
+
 def test_an_l2_term_that_one_layer_lacks_is_named_there():
     net, rng = deep_net([3, 5, 5, 4]), np.random.default_rng(0)
     X, y, loss = rng.standard_normal((6, 3)), np.arange(6) % 4, net.loss
