@@ -221,34 +221,28 @@ def test_the_order_of_the_layers_on_the_way_back():
     assert residual
 
 
-@pytest.mark.parametrize("wrong", [lambda b: b * np.nan, lambda b: b[None], lambda b: b + 1])
-def test_a_kink_in_a_bias_excuses_no_wrong_gradient(wrong):
-    net, X, y = (
-        deep_net([4, 6, 6, 3]),
-        np.random.default_rng(0).standard_normal((5, 4)),
-        np.arange(5) % 3,
-    )
-    X[0], loss = 0.0, net.loss
-    check_model(net, X, y, 0.1)
-    net.loss = lambda *batch: (
-        loss(*batch)[0],
-        loss(*batch)[1] | {"0.b": wrong(net.layers[0].grads["b"])},
-    )
-    assert failure(net, X, y, 0.1).parameter == "0.b"
+WRONG = [
+    (6, "0.b", lambda b: b * np.nan, "not_finite"),
+    (6, "0.b", lambda b: b[None], "shape"),
+    (6, "0.b", lambda b: b + 1, "kink"),
+    (300, "0.W", lambda W: W.T, "shape"),
+]
 
 
-def test_of_a_large_parameter_a_wrong_shape_is_told():
+@pytest.mark.parametrize(("size", "key", "wrong", "cause"), WRONG)
+def test_a_kink_excuses_no_gradient_but_a_layers_own(size, key, wrong, cause):
     net, X, y = (
-        deep_net([4, 300, 3]),
+        deep_net([4, size, 3]),
         np.random.default_rng(0).standard_normal((5, 4)),
-        np.arange(5) % 3,
+        [0, 1, 2, 0, 1],
     )
-    loss = net.loss
+    X[0], loss = 0.0, net.loss  # a black image
     net.loss = lambda *batch: (
         loss(*batch)[0],
-        loss(*batch)[1] | {"0.W": net.layers[0].grads["W"].T},
+        loss(*batch)[1] | {key: wrong(loss(*batch)[1][key])},
     )
-    assert failure(net, X, y).causes == ("shape",)
+    error = failure(net, X, np.array(y), 0.1)
+    assert (error.parameter, error.causes[0]) == (key, cause)
 
 
 def test_an_l2_term_that_one_layer_lacks_is_named_there():
