@@ -1,7 +1,4 @@
-"""Why a gradient is wrong, where a plain relation to the right one tells.
-
-A relation says what the gradient is, never what it should be.
-"""
+"""Why a gradient is wrong, where a plain relation says what it is: never what it should be."""
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -10,41 +7,41 @@ from typing import Any
 import numpy as np
 
 TEXT = {  # what is said of each cause
-    "not_deterministic": "two calls at one x differ: fix the batch, the seed, or the mask",
-    "not_finite": "some entries are NaN or infinite",
-    "float32": "there are the digits of float32 only: compute all of it in float64",
-    "integer": "the decimals are cut off: compute it in float64",
-    "kink": "at a smaller h it agrees: f has a kink within h, or h is too large",
-    "round_off": "the disagreement is within the round-off of f: use a larger h",
+    "not_deterministic": "two calls at one x differ: fix the batch, the seed, or the mask.",
+    "not_finite": "some entries are NaN or infinite.",
+    "float32": "there are the digits of float32 only: compute all of it in float64.",
+    "integer": "the decimals are cut off: compute it in float64.",
+    "kink": "at a smaller h it agrees: f has a kink within h, or h is too large.",
+    "round_off": "the disagreement is within the round-off of f: use a larger h.",
     "zero": "every entry is 0. Was the gradient ever written to?",
-    "sign": "look at the order of a difference",
+    "sign": "look at the order of a difference.",
     "factor N": "where is the mean over the examples?",
     "factor 1/N": "is a mean taken twice, or of what is one already?",
     "factor 2": "what becomes of the 2, or the 1/2, of a square?",
     "factor 1/2": "what becomes of the 2, or the 1/2, of a square?",
     "factor": "which constant is too many, or missing?",
-    "reg_missing": "the penalty's part is missing",
-    "reg_doubled": "the penalty's part counts twice, or is not in f",
+    "reg_missing": "the penalty's part is missing.",
+    "reg_doubled": "the penalty's part counts twice, or is not in f.",
     "reg_misplaced": "the penalty's part has the factor reg: of which array?",
-    "reg_factor": "the penalty's part has a wrong size: look at its 1/2, its sign",
-    "swapped": "it is the gradient of another parameter",
-    "transpose": "two of its axes are exchanged",
-    "shape": "compare the order of its factors, or the axis of its sum",
-    "order": "its entries are right, but in another order",
-    "wrong_axis": "its sum runs over the wrong axis, or over all",
-    "missing_sum": "its sum over the examples is not taken",
+    "reg_factor": "the penalty's part has a wrong size: look at its 1/2, its sign.",
+    "swapped": "it is the gradient of another parameter.",
+    "transpose": "two of its axes are exchanged.",
+    "shape": "compare the order of its factors, or the axis of its sum.",
+    "order": "its entries are right, but in another order.",
+    "wrong_axis": "its sum runs over the wrong axis, or over all.",
+    "missing_sum": "its sum over the examples is not taken.",
     "one_example": "only one example counts: is a sum overwritten on the way?",
     "example_missing": "one example is left out: where does the sum begin, and end?",
-    "chain": "it is what comes from above, a factor is missing",
-    "residual_overwritten": "one of two paths is missing, or overwritten",
-    "other_mask": "what comes from above is multiplied by another array than a mask",
-    "mask_missing": "something gets through where it should be 0: see the mask",
+    "chain": "it is what comes from above, a factor is missing.",
+    "residual_overwritten": "one of two paths is missing, or overwritten.",
+    "other_mask": "what comes from above is multiplied by another array than a mask.",
+    "mask_missing": "something gets through where it should be 0: see the mask.",
     "mask_inverted": "it is 0 where it should not be: is a mask the wrong way round?",
     "mean_of_part": "for one example alone it is right: what does the mean belong to?",
-    "one_per_row": "in each row the entry of the correct class is wrong",
-    "softmax_diagonal": "a slope of the softmax is too much, or only some scores count",
-    "softmax_missing": "the way back does not pass through the softmax",
-    "unknown": "no plain relation fits. Start from the worst entries",
+    "one_per_row": "in each row the entry of the correct class is wrong.",
+    "softmax_diagonal": "a slope of the softmax is too much, or only some scores count.",
+    "softmax_missing": "the way back does not pass through the softmax.",
+    "unknown": "no plain relation fits. Start from the worst entries.",
 }
 FACTORS = ("sign", "factor N", "factor 1/N", "factor 2", "factor 1/2", "factor")
 REG = ("reg_missing", "reg_doubled", "reg_misplaced", "reg_factor")
@@ -60,24 +57,25 @@ SCORES: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (  # what may stand 
 
 def said(cause: str, text: str = "") -> tuple[str, str]:
     """A cause and its sentence."""
-    text = text + TEXT.get(cause, "")
-    return cause, text + "." * (text[-1] not in ".?")
+    return cause, text + TEXT[cause]
 
 
 class Case:
     """The failed check of a gradient a of x, and what is known of the right one, n.
 
-    N is the number of examples, reg and l2 the penalty's strength and its part of n, y the labels.
-    Where x enters a layer, above is dY. shares (N, ...) are the gradients of each example alone,
-    and given is what is said to be those. others are the gradients of other parameters.
+    N is the number of examples, reg and l2 the penalty's strength and its part of n, y the labels,
+    above the dY of a layer, shares (N, ...) the gradients of each example alone, given what is said
+    to be those, and others the gradients of other parameters.
     """
 
+    N, reg, l2 = np.nan, 0.0, 0.0
+    y: Any = None
+    above = shares = given = y
+    others: Any = ()
+
     def __init__(self, check: Any, **known: Any) -> None:
-        get: Any = known.get
+        vars(self).update(known)
         self.check, self.x, self.a, self.n = check, check.x, check.gradient, check.value
-        self.N, self.reg, self.l2 = get("N", np.nan), get("reg", 0.0), get("l2", 0.0)
-        self.y, self.above, self.shares, self.given = map(get, ("y", "above", "shares", "given"))
-        self.others = get("others", [])
 
     @np.errstate(all="ignore")
     def explain(self) -> list[tuple[str, str]]:
@@ -98,16 +96,9 @@ class Case:
         text = f"f has a kink exactly at x in {at_kink} of {a.size} entries: move x a little."
         kinks = [("kink", text)] * bool(at_kink)
         if not self.wrong.any():
-            return kinks or [
-                said("kink" if (check.noise < 1e-3 * self.size).all() else "round_off")
-            ]
+            return kinks or [said("kink" if check.noise.max() < 1e-3 * self.size else "round_off")]
         self.rest = 0.1 * float(off[self.fit].max())  # what a relation may leave
-        is_single = (a == np.float32(a)).all() and (n != np.float32(n)).any()
-        if is_single and self.rest < 1e-4 * self.size:
-            found = said("float32")
-        else:
-            found = next(self.relations(), None) or said(next(self.alone(), "unknown"))
-        return [found, *kinks]
+        return [next(self.relations(), None) or said(next(self.alone(), "unknown")), *kinks]
 
     def fits(self, gradient: Any) -> bool:
         """Whether a is this gradient, within what noise becomes in it."""
@@ -120,30 +111,30 @@ class Case:
 
     def relations(self) -> Iterator[tuple[str, str]]:
         """Relations to the right gradient, or to its data's part with the penalty's or without."""
-        data, reg, x, l2 = self.n - self.l2, self.reg, self.x, self.l2
-        is_whole = self.a.dtype.kind in "iub"
-        if self.fits(np.trunc(self.n) * is_whole):
+        a, n, reg, x, l2 = self.a, self.n, self.reg, self.x, self.l2
+        data, is_whole, close = n - l2, a.dtype.kind in "iub", self.rest < 1e-4 * self.size
+        if close and (a == np.float32(a)).all() and (n != np.float32(n)).any():
+            yield said("float32")
+        if self.fits(np.trunc(n) * is_whole):
             yield said("integer" if is_whole else "zero")
-        if reg and self.a.shape == x.shape:
+        if reg and a.shape == x.shape:
             twice = data + (2 * l2 if np.any(l2) else reg * x)
-            other = data + self.part(self.a - data, x) * x
+            other = data + self.part(a - data, x) * x
             for cause, gradient in zip(REG, (data, twice, (1 + reg) * data, other), strict=True):
                 if self.fits(gradient):
                     yield said(cause)
-        for n, rest in ((self.n, 0.0), (data, self.l2), (data, 0.0)):
-            for cause, gradient, *factor in self.like(n):
+        for part, rest in ((n, 0.0), (data, l2), (data, 0.0)):
+            for cause, gradient, *text in self.like(part):
                 if self.fits(gradient + rest if np.shape(gradient) == n.shape else gradient):
-                    yield said(
-                        cause, *map("every entry is {:.3g} times the right one: ".format, factor)
-                    )
+                    yield said(cause, *text)
 
     def like(self, n: np.ndarray) -> Iterator[tuple[Any, ...]]:
         """What may stand for n, each with its cause."""
         a, x, N, above, shares = self.a, self.x, self.N, self.above, self.shares
         if a.shape == n.shape:
             for cause, c in zip(FACTORS, (-1, N, 1 / N, 2, 0.5, self.part(a, n)), strict=True):
-                yield cause, c * n, c
-        yield from (("swapped", other) for other in self.others)
+                yield cause, c * n, f"every entry is {c:.3g} times the right one: "
+        yield from [("swapped", other) for other in self.others] + [("wrong_axis", n.sum() + 0 * n)]
         for axes in combinations(range(n.ndim), 2):
             yield "transpose", n.swapaxes(*axes)
         if n.size == a.size:
@@ -151,7 +142,6 @@ class Case:
             order = np.empty(n.size)
             order[np.argsort(a, axis=None)] = np.sort(n, axis=None)
             yield "order", order.reshape(a.shape)
-        yield "wrong_axis", n.sum() + 0 * n
         extra = tuple(range(a.ndim - n.ndim))
         if extra and np.allclose(a.sum(axis=extra), n, atol=1e-7):
             yield "missing_sum", a

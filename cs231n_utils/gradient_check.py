@@ -1,7 +1,4 @@
-"""Numerical gradients by central differences, and checks of analytic gradients against them.
-
-Derived in the notebook 03_gradient_checking.
-"""
+"""Central differences, and checks of gradients by them: see the notebook 03_gradient_checking."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,15 +19,14 @@ ROUND_OFF = 4 * np.finfo(np.float64).eps  # of one value of f, relative to it
 LOOSEST = 1e-3  # beyond this relative round-off a gradient cannot be judged
 LARGE = 1_000  # entries of a parameter: check_model checks a larger one along directions
 PASSES = ("forward", "backward")
-MANY, SMALL = 400, 4  # of all layers: if there are more, directions check what is not small
+SMALL = 4  # entries of a layer's array: a larger one is checked along directions
 
 
 class GradientCheckError(AssertionError):
     """An analytic gradient disagrees with the numerical one.
 
-    causes: short stable names of the explanations that fit, the surest first, or `unknown`.
-    parameters, parameter: the keys that are at fault, and the first. layer: the place of the layer
-    at fault in a model with `layers`, "3.0" for the first layer inside layers[3], or None.
+    causes: stable names of what fits, the surest first, or `unknown`. parameters, parameter: the
+    keys at fault, the first of them. layer: where in a model's `layers`, "3.0" inside layers[3].
     """
 
     def __init__(self, message: str, causes: Any = (), keys: Any = (), layer: Any = None) -> None:
@@ -42,8 +38,7 @@ class GradientCheckError(AssertionError):
 def relative_error(a: Array | float, b: Array | float) -> float:
     """Largest difference between a and b: max|a - b| / max(max|a|, max|b|).
 
-    0/0 counts as 0. A NaN or an infinity gives inf, so that it never passes a check. Shapes that
-    differ raise ValueError, and complex numbers TypeError.
+    0/0 counts as 0, and NaN gives inf. Raises ValueError if shapes differ, TypeError if complex.
     """
     a, b = (validation.check_numbers(each).astype(np.float64) for each in (a, b))
     if a.shape != b.shape:
@@ -145,16 +140,14 @@ class GradientReport:
         for power in range(NUM_STEPS):
             step = self.h / 10**power
             where = ~near & ~settled & ((x + step != x) | (power == 0))
-            if not where.any():
-                break
             f_plus, f_minus = _both_sides(f, x, step, where)
             central, size = (f_plus - f_minus) / (2 * step), np.maximum(abs(f_plus), abs(f_minus))
             if power == 0:
                 self.first = np.where(asked, central, a)
-                sizes = np.abs(np.concatenate([self.first, a], axis=None))
+                sizes = np.abs([self.first, a])
                 scale = self.typical or sizes[np.isfinite(sizes)].max(initial=0.0)
                 allowed = self.tolerance * scale
-                near |= np.abs(a - self.first) <= allowed
+                near |= np.abs(a - central) <= allowed
                 self.single = bool(np.ptp(f_plus) > 0 and (np.float32(f_plus) == f_plus).all())
                 with _restored(x):
                     f_0 = np.nan if near.all() else validation.check_number(f(x))
@@ -168,7 +161,7 @@ class GradientReport:
         self.noise = allowed + coarse[3] + np.minimum(np.abs(coarse[0] - fine[0]), fine[3])
         jumps = np.abs(coarse[2] - coarse[1]), np.abs(fine[2] - fine[1])
         self.kink = ~near & (jumps[1] > np.maximum(0.5 * jumps[0], 4 * (allowed + 2 * fine[3])))
-        off = np.abs(a - np.where(near, self.first, self.value))
+        off = np.where(asked, np.abs(a - self.value), 0)
         is_off, judged = ~near & ~(off <= self.noise), settled & ~self.kink
         seen = judged & (self.noise <= LOOSEST * scale) & self.shrink_h & (not self.single)
         self.passed = bool((near | (seen & ~is_off)).all())
@@ -178,8 +171,8 @@ class GradientReport:
         self.error = float(error.max())
         if self.passed and self.relative_error > self.tolerance:  # the bound that round-off needs
             self.tolerance = float(10 ** np.ceil(np.log10(self.relative_error)))
-        wrong = f"relative error {self.error:.2g}, tolerance {self.tolerance:g}. Worst entries:"
-        self.message = f"{self.name} is wrong: {wrong}"
+        wrong = f"relative error {self.error:.2g}, tolerance {self.tolerance:g}"
+        self.message = f"{self.name} is wrong: {wrong}. Worst entries:"
         for flat in np.argsort(error, axis=None)[:-4:-1]:
             index = ", ".join(map(str, np.unravel_index(flat, error.shape or (1,))))
             values = f"analytic {a.flat[flat]:.6g}, numerical {self.first.flat[flat]:.6g}"
@@ -240,42 +233,30 @@ def check_directions(
     tolerance: float = 1e-5,
     rng: np.random.Generator | int = 0,
 ) -> GradientReport:
-    """Check the gradients of all parameters at once, along a few random directions.
+    """As `check_gradient`, but for all parameters at once, along a few random directions.
 
-    The slope of f along a direction v of length 1 over all parameters must be <grads, v>:
-
-        (f(params + h v) - f(params - h v)) / (2 h)  =  <grads, v>
-
-    The difference is measured against the root-mean-square size of <grads, v> over all directions,
-    |grads| / sqrt(number of parameters): a single slope may vanish by chance.
+        (f(params + h v) - f(params - h v)) / (2 h)  =  <grads, v>        for v of length 1
 
     Parameters
     ----------
     f, params, grads
         A function of params; dicts with the same keys, float64 arrays pairwise of one shape.
     num_directions, h, tolerance, rng
-        How many, two evaluations each; the step; the largest difference that passes; a seed.
-
-    Raises
-    ------
-    GradientCheckError, TypeError, ValueError
-        As in `check_gradient`; keys differ.
+        How many, two evaluations each; the step; the largest difference that passes, relative to
+        the root mean square of <grads, v> over all v; a seed.
     """
     validation.check_counts(num_directions=num_directions, num_parameters=len(params))
     _require_keys(params, grads)
     for key, value in params.items():
         validation.check_float64(value, f"params[{key!r}]")
-        if np.shape(grads[key]) != value.shape:
-            shapes = f"the gradient of {key} has shape {np.shape(grads[key])}"
-            raise GradientCheckError(f"{shapes}, but {key} has shape {value.shape}")
+        if (shape := np.shape(grads[key])) != value.shape:
+            raise GradientCheckError(f"d{key} has shape {shape}, but {key} has {value.shape}")
     V = _directions(sum(value.size for value in params.values()), num_directions, rng)
-    check = _along(V, f, params, grads, h=h, tolerance=tolerance)
-    check.name = "gradients"
+    check = _along(V, f, params, grads, "the gradient", h=h, tolerance=tolerance)
     if not check.passed:
         is_random = not _is_steady(lambda _: f(params), *params.values())
         check.findings = [said("not_deterministic")] * is_random
-        one_by_one = f"check {', '.join(params)} one by one with check_gradient"
-        check.message = f"the gradient {check.message}: {one_by_one}"
+        check.message += f": check {', '.join(params)} one by one with check_gradient"
         raise _error([check])
     return check
 
@@ -286,7 +267,9 @@ def _directions(size: int, count: int = 4, rng: np.random.Generator | int = 0) -
     return V / np.linalg.norm(V, axis=1, keepdims=True)
 
 
-def _along(V: Array, f: Function, params: Params, grads: Params, **options: Any) -> GradientReport:
+def _along(
+    V: Array, f: Function, params: Params, grads: Params, name: str, **options: Any
+) -> GradientReport:
     """The check along the rows v of V. Typical is the root mean square of <grads, v> over all v."""
     gradient = np.concatenate([np.ravel(grads[key]) for key in params])
     ends = np.cumsum([value.size for value in params.values()])[:-1]
@@ -301,10 +284,10 @@ def _along(V: Array, f: Function, params: Params, grads: Params, **options: Any)
             return f(params)
 
         options = {"tolerance": 1e-5, "typical": typical} | options
-        check = GradientReport(f_at, np.zeros(len(V)), V @ gradient, "", **options)
+        check = GradientReport(f_at, np.zeros(len(V)), V @ gradient, name, **options)
     check.compared = f"{len(V)} random directions through all {gradient.size:,} parameters"
-    size = f"{check.error:.2g} of its typical size (tolerance {check.tolerance:g})"
-    check.message = f"is wrong: along a direction v the slope differs from <grads, v> by {size}"
+    off = f"{check.error:.2g} of its typical size (tolerance {check.tolerance:g})"
+    check.message = f"{name} is wrong: along a direction v the slope is off <grads, v> by {off}"
     return check
 
 
@@ -314,19 +297,15 @@ def _compare(
     """Along directions if there are more entries than the limit; what disagrees then by entries."""
     if x.size <= limit or gradient.shape != x.shape:
         return GradientReport(f, x, gradient, name, **options)
-    V, part = _directions(x.size), np.ones(x.size, dtype=bool)
-    check = _along(V, f, {name: x}, {name: gradient}, **options)
-    check.name, check.message = name, f"{name} {check.message}"
+    V, one = _directions(x.size), ({name: x}, {name: gradient}, name)
+    check, row = _along(V, f, *one, **options), V[:1]
     if check.passed or check.hidden:
         return check
-
-    def off(half: Array) -> float:
-        return _along(V[:1] * half, f, {name: x}, {name: gradient}, **options).error
-
-    while part.sum() > LARGE // 4:  # the half that disagrees most
-        halves = np.array_split(np.flatnonzero(part), 2)
-        part = max((np.isin(np.arange(x.size), half) for half in halves), key=off)
-    worst = GradientReport(f, x, gradient, name, asked=part.reshape(x.shape), **options)
+    while np.count_nonzero(row) > LARGE // 4:  # the half that disagrees most
+        halves = np.array_split(np.flatnonzero(row), 2)
+        rows = [row * np.isin(np.arange(x.size), half) for half in halves]
+        row = max(rows, key=lambda v: _along(v, f, *one, **options).error)
+    worst = GradientReport(f, x, gradient, name, asked=(row != 0).reshape(x.shape), **options)
     return check if worst.passed else worst
 
 
@@ -355,32 +334,29 @@ def check_model(model: Any, X: Any, y: Any, reg: float = 0.0) -> ModelReport:
 
     def answer(reg: float = reg, part: Any = ...) -> tuple[float, Params]:
         batch = (X, y) if part is ... else (X[part], y[part])
-        with layers.kept():
+        with _restored(*layers.state):
             return validation.check_answer(model.loss(*batch, reg))
 
     with _restored(*params.values()):
         grads = _gradients(answer, params, layers.at)
-        is_many = layers.all and sum(value.size for value in params.values()) > MANY
-        limit, checks = SMALL if is_many else LARGE, ModelReport()
+        checks, limit = ModelReport(), SMALL if layers.all else LARGE
         for key, x in params.items():
             checks[key] = _compare(lambda _: answer()[0], x, grads[key], f"d{key}", limit)
         failed = [key for key in reversed(params) if not checks[key].passed]
         if failed and layers.all:
-            is_refuted = any(checks[key].refuted for key in failed)
-            layers.check(answer, [key for key in failed if is_refuted and not checks[key].hidden])
+            layers.check(answer, [key for key in failed if not checks[key].hidden])
         largest = max((np.abs(each).max() for each in grads.values()), default=0.0)
         for key in failed:
-            check, l2 = checks[key], _penalty(answer, params[key], reg)
+            check, x = checks[key], params[key]
+            l2 = _penalty(answer, x, reg) if check.x is x else 0.0
             answer(0.0)  # which leaves in each layer what it gave, without a penalty
-            is_unsure = not check.refuted or np.any(check.kink)
             is_own = layers.gave(key, check.gradient, l2)
-            if (is_own and is_unsure) or (check.hidden and check.noise.max() <= LOOSEST * largest):
+            is_hidden = check.hidden and check.noise.max() <= LOOSEST * largest
+            if is_hidden or (is_own and (np.any(check.kink) or not check.refuted)):
                 check.passed, check.compared = True, "as far as slopes tell, both"
                 check.tolerance = check.relative_error = LOOSEST
             else:
-                known = _examples(check, lambda i: answer(0.0, [i]), N, l2, key)
-                known |= {"y": y, "others": [g for k, g in grads.items() if k != key]}
-                check.findings = Case(check, N=N, reg=reg, l2=l2, **known).explain()
+                _explain(check, lambda i: answer(0.0, [i]), N, grads, key, l2=l2, reg=reg, y=y)
     if wrong := [key for key in failed if not checks[key].passed]:
         wrong.sort(key=lambda key: not checks[key].refuted)
         place = layers.at[wrong[0]] if len({layers.at[key] for key in wrong}) == 1 else None
@@ -400,17 +376,19 @@ def _penalty(answer: Callable[..., tuple[float, Params]], x: Array, reg: float) 
     return next((k for k in (0.0, reg, 2 * reg) if abs(factor - k) < 1e-4 * reg), factor) * x
 
 
-def _examples(check: GradientReport, alone: Any, N: int, l2: Any, key: str) -> dict[str, Any]:
-    """Each example's share of the right and the given gradient, if alone(i) gives f and those."""
+def _explain(check: Any, alone: Any, N: int, grads: Params, key: str, **known: Any) -> None:
+    """Say why the gradient of key is wrong. Example i has alone(i), its loss and its gradients."""
+    known |= {"others": [other for name, other in grads.items() if name != key]}
     if check.value is not None and N * check.x.size <= LARGE:
         with suppress(Exception):  # whatever the model does with one example
             shares = [numerical_gradient(lambda _: alone(i)[0], check.x) for i in range(N)]  # noqa: B023
             given = [alone(i)[1].get(key, np.nan) for i in range(N)]
             for share in (1, 1 / N):  # of a sum over the examples, of a mean
-                off = np.abs(share * sum(shares) + l2 - check.value)
+                off = np.abs(share * sum(shares) + known.get("l2", 0.0) - check.value)
                 if (off <= 10 * check.noise + 1e-5 * np.abs(check.value).max()).all():
-                    return {"shares": share * np.array(shares), "given": share * np.array(given)}
-    return {}
+                    known |= {"shares": share * np.array(shares), "given": share * np.array(given)}
+                    break
+    check.findings = Case(check, N=N, **known).explain()
 
 
 class _Layers:
@@ -420,13 +398,7 @@ class _Layers:
         self.all = dict(_places(model))
         places = {id(v): place for place, each in self.all.items() for v in each.params.values()}
         self.at = {key: places.get(id(value), "") for key, value in model.params.items()}
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Put the state of all layers back in the end, such as running averages."""
-        states = [getattr(each, "state", None) or {} for each in self.all.values()]
-        with _restored(*(value for state in states for value in state.values())):
-            yield
+        self.state = [v for each in self.all.values() for v in getattr(each, "state", {}).values()]
 
     def check(self, answer: Callable[[], Any], wrong: list[str]) -> None:
         """Check every layer alone, from the output down, with what it got in one pass."""
@@ -450,15 +422,13 @@ class _Layers:
     def gave(self, key: str, gradient: Array, l2: Any) -> bool:
         """Whether a gradient is what its layer gave in the last pass, and the penalty's part."""
         own = getattr(self.all.get(self.at[key]), "grads", {}).get(key.rpartition(".")[2])
-        if own is None or np.shape(own) != gradient.shape:
-            return False
-        size = np.abs(own).max() + np.abs(l2).max()
-        return np.allclose(own + l2, gradient, rtol=0, atol=1e-6 * size)
+        is_like = own is not None and np.shape(own) == gradient.shape
+        return is_like and relative_error(own + l2, gradient) < 1e-6
 
     def alone(self, place: str, X: Array, dY: Any, needs_dX: bool) -> ModelReport:
         """What is wrong with a layer's gradients, for what entered it and the dY that it got."""
         layer, X = self.all[place], np.array(X)
-        with self.kept():
+        with _restored(*self.state):
             Y = np.array(layer.forward(X, True))
         if np.shape(dY) != Y.shape or not np.isfinite(dY).all() or not np.any(dY):
             dY = np.random.default_rng(0).standard_normal(Y.shape)
@@ -466,7 +436,7 @@ class _Layers:
         size = np.abs(dY * Y).sum()  # keeps the sum from hiding its own round-off
 
         def passed(part: Any = ...) -> float:
-            with self.kept():
+            with _restored(*self.state):
                 return float((dY[part] * layer.forward(X[part], True)).sum())
 
         passed()
@@ -480,10 +450,7 @@ class _Layers:
             name = f"{where}, {validation.describe(layer)}: d{key}"
             check = _compare(lambda _: size + passed(), x, np.array(given[key]), name, SMALL, h=h)
             if not check.passed and check.refuted:
-                known = _examples(check, lambda i: (passed([i]), {}), len(X), 0.0, "")
-                known |= {"others": [g for k, g in given.items() if k != key]}
-                known |= {"above": dY} if x is X else {}
-                check.findings = Case(check, N=len(X), **known).explain()
+                _explain(check, lambda i: (passed([i]), {}), len(X), given, key, above=dY)
                 found[key] = check
         return found
 

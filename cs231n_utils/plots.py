@@ -246,28 +246,6 @@ def draw_regions(
     ax.grid(False)
 
 
-def draw_losses(
-    ax: Axes, losses: Sequence[float], diverged: bool, *, most: float = 1e3, steps: int = 300
-) -> None:
-    """Draw losses on a log scale; a large cross ends those of a run that diverged.
-
-    Parameters
-    ----------
-    losses, diverged
-        One number a step, and whether the run stopped early.
-    most
-        Losses above it, and NaN, are drawn there.
-    steps
-        The right end of the axis.
-    """
-    capped = np.fmin(losses, most)  # NaN becomes most
-    ax.semilogy(np.arange(1, len(capped) + 1), capped, linewidth=1)
-    if diverged:
-        ax.plot(len(capped), capped[-1], "X", markersize=16, color=COLORS[3], clip_on=False)
-    ax.set(xlim=(0, steps), ylim=(1e-2, most), xlabel="step", ylabel="minibatch loss")
-    ax.minorticks_off()
-
-
 def draw_valley(
     ax: Axes, paths: Mapping[str, np.ndarray], curvatures: np.ndarray, *, style: int = 0
 ) -> None:
@@ -328,33 +306,6 @@ def weight_templates(
     fig, axes = _grid(W.T.reshape(-1, *shape), titles, size, columns, 12, **colours)
     fig.colorbar(axes[0, 0].images[0], ax=axes, label="weight", fraction=0.03)
     return fig.described(alt or f"{default}; orange is negative, purple positive.")
-
-
-def confusion_matrix(
-    y: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]
-) -> DescribedFigure:
-    """Draw how many examples of each true class (row) were given each predicted class (column)."""
-    num_classes = len(class_names)
-    counts = np.zeros((num_classes, num_classes), dtype=int)
-    np.add.at(counts, (y, y_pred), 1)
-    fig, ax = subplots(figsize=(6.5, 5.5))
-    image = ax.imshow(counts, cmap=SEQUENTIAL)
-    for (i, j), count in np.ndenumerate(counts):
-        dark = count < counts.max() / 2
-        ax.text(j, i, str(count), ha="center", va="center", color="white" if dark else "black")
-    ticks = range(num_classes)
-    ax.set_xticks(ticks, class_names)
-    if max(map(len, class_names)) > 3:  # longer names would run into one another
-        ax.tick_params("x", rotation=60)
-    ax.set_yticks(ticks, class_names)
-    ax.set(xlabel="predicted class", ylabel="true class")
-    ax.grid(False)
-    fig.colorbar(image, label="examples")
-    right = int(np.trace(counts))
-    return fig.described(
-        f"Confusion matrix of {num_classes} classes: {right} of {counts.sum()} examples on the "
-        f"diagonal, {counts.sum() - right} off it."
-    )
 
 
 def graph(

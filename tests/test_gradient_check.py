@@ -221,7 +221,7 @@ def test_near_kinks_and_in_round_off_right_is_still_told_from_wrong(f, x, right,
         failure(check_gradient, f, x, right + share * fault.reshape(x.shape) * right)
 
 
-UNFIT = [({}, "keys"), ({"x": np.zeros((3, 1))}, "of x has shape"), ({"x": X[0] * np.nan}, "inf")]
+UNFIT = [({}, "keys"), ({"x": np.zeros((3, 1))}, "dx has shape"), ({"x": X[0] * np.nan}, "inf")]
 
 
 @pytest.mark.parametrize(("grads", "message"), UNFIT)
