@@ -349,3 +349,94 @@ def graph(
     for (label, *_), place in zip(nodes, places, strict=True):
         ax.text(*place, label, ha="center", va="center", size=12)
     return fig.described(f"{alt} Values and gradients on the arrows: {', '.join(numbers)}.")
+
+
+def draw_arrows(
+    ax: Axes, arrows: Mapping[str, Sequence[float]], start: Sequence[float] = (0, 0)
+) -> None:
+    """Draw arrows of a plane to scale, from one start, each with its name at its head.
+
+    Parameters
+    ----------
+    arrows
+        Name -> vector of shape (2,); the names may hold formulas. At most 8.
+    start
+        The point where they begin.
+    """
+    tail: Any = np.asarray(start, dtype=float)
+    for (name, vector), color in zip(arrows.items(), COLORS, strict=False):
+        head: Any = tail + vector
+        style = {"arrowstyle": "-|>", "color": color, "lw": 2, "mutation_scale": 18}
+        ax.annotate("", head, tail, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
+        beyond: Any = 12 * np.asarray(vector) / (np.linalg.norm(vector) or 1.0)  # points
+        where: Any = {"textcoords": "offset points", "ha": "center", "va": "center"}
+        ax.annotate(name, head, beyond, color=color, **where)
+        ax.update_datalim([tail, head])
+    ax.set_aspect("equal")
+    ax.margins(0.15)
+    ax.autoscale_view()
+
+
+def draw_contours(
+    ax: Axes,
+    f: Callable[[np.ndarray], np.ndarray],
+    paths: Mapping[str, np.ndarray],
+    *,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    levels: Sequence[float] | int = 10,
+) -> None:
+    """Draw the contours of a function of the plane to scale, and paths over them.
+
+    Parameters
+    ----------
+    f
+        Function from points (..., 2) to values (...).
+    paths
+        Name -> positions of shape (steps, 2), for the legend. Positions outside are not seen.
+    x, y
+        The ends of both axes.
+    levels
+        The values at which lines are drawn, or about how many.
+    """
+    points = np.stack(np.meshgrid(np.linspace(*x, 200), np.linspace(*y, 200)), axis=-1)
+    ax.contour(points[..., 0], points[..., 1], f(points), levels, colors="0.7", linewidths=1)
+    for (name, path), color, marker in zip(paths.items(), COLORS, MARKERS, strict=False):
+        inside = np.where(np.abs(path) < 1e6, path, np.nan)  # of a path that explodes
+        ax.plot(*inside.T, linewidth=1, label=name, color=color, marker=marker, markersize=4)
+    ax.set(xlim=x, ylim=y, aspect="equal")
+
+
+def film(
+    frames: Mapping[str, np.ndarray],
+    image_shape: Sequence[int],
+    titles: Sequence[str],
+    alt: str,
+) -> DescribedFigure:
+    """Draw templates as they change: a row for each time, a column for each template.
+
+    Parameters
+    ----------
+    frames
+        Title of a row -> weights of shape (D, M). Each row has a scale of its own: orange is
+        negative, purple positive.
+    image_shape
+        (height, width), with D their product.
+    titles
+        M strings, above the columns.
+    alt
+        Text alternative.
+    """
+    size = (len(titles) + 1.2, 1.05 * len(frames) + 0.4)
+    fig, axes = subplots(len(frames), len(titles), figsize=size, squeeze=False)
+    for row, (title, W) in zip(axes, frames.items(), strict=True):
+        limit = np.abs(W).max() or 1.0
+        for ax, template in zip(row, np.asarray(W).T, strict=True):
+            image = template.reshape(image_shape)
+            ax.imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+        row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=11)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=11)
+    return fig.described(alt)

@@ -14,6 +14,7 @@ from IPython.core.getipython import get_ipython
 
 CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
 SECONDS = re.compile(r"at most (\d+) seconds to run")  # what a notebook states
+RECORDS = "records.txt"  # beside the notebooks: a reader's own results in open experiments
 STUB = "NotImplementedError: "  # how the error of what is still to write begins
 WRITE = re.compile(r"\bWrite(?= [\w. ]+: see )")  # how what a check wants begins
 
@@ -31,6 +32,13 @@ def follow(*tasks: str) -> None:
 def report() -> None:
     """Print how many checks pass as they last ran, and what to do next."""
     print(summary(_tasks, _errors))
+
+
+def record(notebook: str, what: str, value: float) -> None:
+    """Note what you reached in a notebook's open experiment, for example ("05", "right", 0.967)."""
+    with Path(RECORDS).open("a", encoding="utf-8") as file:
+        file.write(f"{notebook}: {what} {value:g}\n")
+    print(f"noted in {RECORDS}; `make progress` shows it")
 
 
 def _note(result: Any) -> None:
@@ -76,6 +84,8 @@ def main() -> None:
     for path in paths:
         print(f"{path.stem:26}", end="", flush=True)
         print(progress(path).replace("\n", "\n" + 26 * " "), flush=True)
+    if (records := (folder if folder.is_dir() else folder.parent) / RECORDS).exists():
+        print("Your records:", *records.read_text(encoding="utf-8").splitlines(), sep="\n  ")
 
 
 def progress(path: Path, limit: int = 60) -> str:

@@ -20,14 +20,15 @@ NOTEBOOKS = ROOT / "notebooks"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the type of an output that is a control
 TIMES = re.compile(
-    r"about (\d+) minutes without the exercises, (\d+) with them; at most (\d+) seconds to run"
+    r"about (\d+) minutes without the exercises, (\d+) with them"
+    r"(?:, and (\d+) for what stands under Further)?; at most (\d+) seconds to run"
 )
 NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?:\n\n|$)", re.DOTALL)
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 MARKER = re.compile(rf"^ *(?:{BEGIN}|{END})\n", re.M)
-WORDS_A_MINUTE, EQUATIONS_A_MINUTE, LINES_A_MINUTE = 130, 1, 10  # that a student reads
-MINUTES = {"warm-up": 5, "find the bug": 10, "": 20}  # for an exercise of each kind
-PLUMBING = {"print", "display", "explore", "plots", "fig", "ax", "axes", "left", "middle", "right"}
+# What a student in the second year takes, fitted to what four readers needed for 01 to 15.
+WORDS_A_MINUTE, LINES_A_MINUTE, MINUTES_AN_EQUATION = 90, 5, 2
+MINUTES = {"warm-up": 10, "find the bug": 20, "": 40}  # for an exercise of each kind
 TORCH = re.compile(r"^ *(?:import|from) torch\b", re.M)
 NO_TORCH = "PyTorch is not here: python -m pip install torch"
 LINTER = re.compile(r"  # noqa: \w+(?:, \w+)*(?:  (.*))?$", re.M)  # a remark may follow
@@ -79,33 +80,18 @@ def computed(source: str) -> list[str]:
     return [f"{a}.{b}" for a, b in sorted((int(a), int(b)) for a, b in numbers)]
 
 
-def code_lines(source: str) -> tuple[int, int]:
-    """How many lines of code compute or verify something, and how many there are.
-
-    Imports, prints and drawing do neither. Comments, docstrings and empty lines do not count.
-    """
-    computing = everything = 0
+def code_lines(source: str) -> int:
+    """How many lines of code there are, without comments, docstrings and empty lines."""
+    lines = 0
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.stmt) or is_docstring(node):
-            continue
-        lines = 1 if hasattr(node, "body") else (node.end_lineno or 0) - node.lineno + 1
-        everything += lines
-        computing += lines * (not is_plumbing(node))
-    return computing, everything
+        if isinstance(node, ast.stmt) and not is_docstring(node):
+            lines += 1 if hasattr(node, "body") else (node.end_lineno or 0) - node.lineno + 1
+    return lines
 
 
 def is_docstring(node: ast.stmt) -> bool:
     """Whether a statement is a text on its own."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def is_plumbing(node: ast.stmt) -> bool:
-    """Whether a statement imports, prints or draws."""
-    called = getattr(node, "value", None)
-    while isinstance(called, ast.Call | ast.Attribute | ast.Subscript):
-        called = called.func if isinstance(called, ast.Call) else called.value
-    named = isinstance(called, ast.Name) and called.id in PLUMBING
-    return named or isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def printed(cell: NotebookNode) -> str:
@@ -131,10 +117,11 @@ def missing_package(sources: Iterable[str]) -> str:
 
 
 class Times(NamedTuple):
-    """Minutes of a reader without and with the exercises, and seconds to run."""
+    """Minutes of a reader without and with the exercises, and for Further; seconds to run."""
 
     minutes: int
     with_exercises: int
+    further: int
     seconds: int
 
 
@@ -149,8 +136,8 @@ class Exercise:
 
     @property
     def points(self) -> int:
-        """What it is worth: a point for each five minutes of its kind."""
-        return MINUTES.get(self.kind, 20) // 5
+        """What it is worth: a point for each ten minutes of its kind."""
+        return MINUTES.get(self.kind, 40) // 10
 
 
 @dataclass(frozen=True)
@@ -237,9 +224,9 @@ class Notebook:
         if not match:
             raise ValueError(
                 f"{self.name}: the contract must say 'about N minutes without the exercises, "
-                "M with them; at most S seconds to run'"
+                "M with them, and F for what stands under Further; at most S seconds to run'"
             )
-        return Times(*map(int, match.groups()))
+        return Times(*(int(number or 0) for number in match.groups()))
 
     @property
     def needs(self) -> str:
@@ -269,18 +256,24 @@ class Notebook:
         return [first, *takewhile(lambda cell: not cell.source.startswith("## "), rest)]
 
     @property
-    def computed_minutes(self) -> tuple[int, int]:
-        """The minutes of a reader without and with the exercises, each rounded up to 5."""
-        own = self.your_turn
-        reading = _minutes([cell for cell in self.cells if cell not in own])
-        working = _minutes(own) + sum(MINUTES.get(each.kind, 20) for each in self.exercises)
-        return _up_to_5(reading), _up_to_5(reading + working)
+    def further(self) -> list[NotebookNode]:
+        """The cells from the heading Further on, which no later notebook needs; [] without one."""
+        starts = [cell.source.startswith("## Further") for cell in self.cells]
+        return self.cells[starts.index(True) :] if any(starts) else []
 
     @property
-    def computing(self) -> float:
-        """The share of the lines of open code that compute or verify something."""
-        counts = [code_lines(cell.source) for cell in self.open_code]
-        return sum(few for few, _ in counts) / sum(every for _, every in counts)
+    def road(self) -> list[NotebookNode]:
+        """The cells before Further, without those of the exercises."""
+        aside = [*self.your_turn, *self.further]
+        return [cell for cell in self.cells if cell not in aside]
+
+    @property
+    def computed_minutes(self) -> tuple[int, int, int]:
+        """The minutes of a reader without and with the exercises, and of Further, in fives."""
+        reading = _minutes(self.road)
+        working = _minutes(self.your_turn)
+        working += sum(MINUTES.get(each.kind, 40) for each in self.exercises)
+        return _up_to_5(reading), _up_to_5(reading + working), _up_to_5(_minutes(self.further))
 
     @property
     def compared(self) -> float:
@@ -347,11 +340,10 @@ class Notebook:
 def _minutes(cells: list[NotebookNode]) -> float:
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     code = [cell for cell in cells if cell.cell_type == "code" and not is_collapsed(cell)]
-    lines = sum(code_lines(cell.source)[1] for cell in code)
+    lines = sum(code_lines(cell.source) for cell in code)
     equations = text.count(r"\tag{")
-    return (
-        len(text.split()) / WORDS_A_MINUTE + equations / EQUATIONS_A_MINUTE + lines / LINES_A_MINUTE
-    )
+    reading = len(text.split()) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
+    return reading + equations * MINUTES_AN_EQUATION
 
 
 def _up_to_5(minutes: float) -> int:

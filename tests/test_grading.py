@@ -55,7 +55,7 @@ def test_points_follow_the_minutes_and_a_check_is_named_by_what_it_tests():
             [function] = re.findall(r"^(?:def|class) (\w+)", exercise.solution.source, re.M)[-1:]
             assert name.startswith(exercise.title.lower().replace(" ", "-"))
             assert function in name
-            assert 5 * points.pop(name) == MINUTES[exercise.kind]
+            assert 10 * points.pop(name) == MINUTES[exercise.kind]
         assert set(points.values()) <= {1}
         assert all(re.fullmatch(r"check-[a-zA-Z_]\w*[-\w]*", name) for name in points)
 

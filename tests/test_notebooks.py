@@ -25,7 +25,3 @@ def test_references_lead_somewhere():
 def test_the_packages_copies_of_their_code_are_up_to_date(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["export", "--check"])
     assert export.main() == 0, capsys.readouterr().out
-
-
-def test_parts_one_and_two_stay_short():
-    assert sum(notebook.words for notebook in SERIES if notebook.number <= "12") <= 42_000

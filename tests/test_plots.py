@@ -28,6 +28,7 @@ FIGURES = {
     "history": lambda: draw_history([2.3, 1.0, 0.5], [0.5, 0.9], [0.4, 0.8]),
     "regions": lambda: draw_regions(rng.normal(size=(30, 2)), rng.integers(0, 2, 30), ["a", "b"]),
     "templates": lambda: plots.weight_templates(rng.standard_normal((64, 3)), (8, 8)),
+    "film": lambda: plots.film({"0": np.zeros((4, 1))}, (2, 2), ["a"], "A film of one picture."),
     "graph": lambda: plots.graph([("x", 0, 0), ("+", 2, 0)], [(0, 1, "x", 3.0, 2.0)], "A sum."),
 }
 
@@ -62,6 +63,16 @@ def test_the_first_line_colours_are_readable_on_white():
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     contrast = 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
     assert contrast[0] >= 4.5 > contrast.min() >= 1.2
+
+
+def test_arrows_and_paths_are_to_scale():
+    fig, (left, right) = plots.subplots(1, 2)
+    plots.draw_arrows(left, {"v": (3, 4)}, start=(1, 1))
+    assert left.texts[0].xy.tolist() == left.texts[1].xy.tolist() == [4, 5]
+    path = np.array([[1, 0], [1e9, 0]])
+    plots.draw_contours(right, lambda p: (p**2).sum(-1), {"far": path}, x=(-2, 2), y=(-1, 1))
+    assert np.isnan(right.lines[0].get_xydata()[1, 0])
+    assert left.get_aspect() == right.get_aspect() == 1
 
 
 def test_images_are_shown_as_they_are_and_templates_share_a_scale_around_0():

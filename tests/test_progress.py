@@ -72,9 +72,13 @@ def test_a_terminal_says_a_line_for_each_notebook(tmp_path, monkeypatch, capsys)
     loop = tmp_path / "3 loop.ipynb"
     assert progress.progress(loop, limit=1).endswith("after 1 seconds in the cell: while True:")
     loop.unlink()
+    monkeypatch.chdir(tmp_path)
+    progress.record("05", "right", 0.967)
+    assert "records.txt" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["progress", str(tmp_path)])
     progress.main()
     lines = [line.split(maxsplit=2)[-1].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:2] == ["nothing written yet", "not a notebook of the student edition"]
     assert lines[2] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
-    assert lines[3:] == ["has not run yet.", "No such file or directory: 'missing'"]
+    assert lines[3:5] == ["has not run yet.", "No such file or directory: 'missing'"]
+    assert lines[5:] == ["records:", "0.967"]

@@ -1,5 +1,7 @@
 """The rules for a notebook's form: each is a function that tells how a notebook breaks it.
 
+    python -m tools.contract    what `is_told` counts, a line a notebook
+
 `test_notebooks.py` holds the series to them. What only running cells can tell is tried
 between their tests: see conftest.py.
 """
@@ -26,8 +28,10 @@ from publish.notebook import (
 )
 
 MAX_STATEMENTS = 18  # of a code cell
-MAX_WORDS, MAX_OPEN_CELLS = 4500, 40  # of a notebook
-LEAST_COMPUTING = 2 / 3  # of its lines of open code
+TOLD: set[str] = set()  # the numbers of the notebooks that are told, and held to `is_told`
+MIN_FIGURES, MAX_ASSERTS, MAX_SECTIONS, MAX_SILENT = 6, 12, 7, 1 / 5
+ROAD = (60, 90)  # minutes of the main road
+CLOSING = ("## Your turn", "## What you can now do", "## Sources", "## Further")
 MAX_PUZZLE = 8  # lines of code of the puzzle
 MAX_SECONDS = {"12": 200, "15": 90, "17": 240, "18": 90}  # that a notebook may run; the others 20
 CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
@@ -105,44 +109,96 @@ def stored_as_a_whole_run(notebook):
 
 
 def opens_and_closes(notebook):
-    """The puzzle's setting, imports, its code, its question with the contract; the answer later."""
+    """The puzzle's setting, imports, its code, soon the contract; the answer later."""
     if not re.match(rf"# {notebook.number} \S", notebook.opening):
         yield "the first cell must start with '# NN Title'"
-    first = notebook.cells[:4]
-    if [cell.cell_type for cell in first] != ["markdown", "code", "code", "markdown"]:
-        yield "it opens with the setting of a puzzle, imports, the puzzle's code, the contract"
+    first = notebook.cells[:8]
+    if [cell.cell_type for cell in first[:3]] != ["markdown", "code", "code"]:
+        yield "it opens with the setting of a puzzle, imports, the puzzle's code"
         return
     if not is_collapsed(first[1]) or "import" not in first[1].source:
         yield "the imports must be the second cell, collapsed"
     if is_collapsed(first[2]) or first[2].source.count("\n") >= MAX_PUZZLE:
         yield f"the puzzle's code must be open and have at most {MAX_PUZZLE} lines"
     for part in ["?", "**You will be able to**", "**You need**", "**Time**", "**The puzzle** is"]:
-        if part not in first[3].source:
-            yield f"the contract lacks {part}"
+        if not any(part in cell.source for cell in first if cell.cell_type == "markdown"):
+            yield f"the first cells lack {part}"
     if "**The puzzle.**" not in prose(notebook):
         yield "the puzzle is never answered"
     for part in ["## What you can now do", "**Next:**", "## Sources"]:
-        if part not in "\n".join(notebook.text[-3:]):
-            yield f"the last cells lack {part}"
+        if part not in "\n".join(cell.source for cell in notebook.road[-3:]):
+            yield f"the last cells of the main road lack {part}"
     if len(notebook.tagged("headline")) != 1:
         yield "exactly one cell must carry the tag headline"
 
 
 def says_how_long_it_takes(notebook):
-    if notebook.times[:2] != notebook.computed_minutes:
-        yield f"it takes {notebook.computed_minutes} minutes, not {notebook.times[:2]}"
+    if notebook.times[:3] != notebook.computed_minutes:
+        yield f"it takes {notebook.computed_minutes} minutes, not {notebook.times[:3]}"
     most = MAX_SECONDS.get(notebook.number, 20)
     if notebook.times.seconds > most:
         yield f"it may run for at most {most} seconds"
 
 
-def is_light(notebook):
-    if notebook.words > MAX_WORDS:
-        yield f"{notebook.words} words, at most {MAX_WORDS}"
-    if len(notebook.open_code) > MAX_OPEN_CELLS:
-        yield f"{len(notebook.open_code)} open code cells, at most {MAX_OPEN_CELLS}"
-    if notebook.computing < LEAST_COMPUTING:
-        yield f"only {notebook.computing:.0%} of the lines of open code compute or verify"
+def is_told(notebook):
+    """Pictures, few asserts, few silent cells, a main road of an hour or so."""
+    if notebook.number not in TOLD:
+        return
+    count = counted(notebook)
+    if count["figures"] < MIN_FIGURES:
+        yield f"{count['figures']} figures, at least {MIN_FIGURES}"
+    if not any(map(is_figure, (out for cell in notebook.code[:4] for out in cell.outputs))):
+        yield "no figure on the first screen"
+    if count["asserts"] > MAX_ASSERTS:
+        yield f"{count['asserts']} asserts in open cells, at most {MAX_ASSERTS}"
+    if count["silent"] > MAX_SILENT * count["open cells"]:
+        yield f"{count['silent']} of {count['open cells']} open cells show nothing"
+    if count["sections"] > MAX_SECTIONS:
+        yield f"{count['sections']} sections on the main road, at most {MAX_SECTIONS}"
+    if not ROAD[0] <= count["road"] <= ROAD[1]:
+        yield f"a main road of {count['road']} minutes, not {ROAD[0]} to {ROAD[1]}"
+    if "### Open experiment" not in prose(notebook):
+        yield "no open experiment under Your turn"
+
+
+def counted(notebook):
+    """What `is_told` looks at, by name; minutes as computed."""
+    headings = [cell.source for cell in notebook.road if cell.source.startswith("## ")]
+    road, _, further = notebook.computed_minutes
+    return {
+        "figures": len(re.findall(CAPTION, prose(notebook), re.M)),
+        "asserts": sum(
+            isinstance(node, ast.Assert)
+            for cell in notebook.open_code
+            for node in ast.walk(ast.parse(cell.source))
+        ),
+        "silent": sum(is_silent(*pair) for pair in pairwise([*notebook.code, notebook.code[-1]])),
+        "open cells": len(notebook.open_code),
+        "sections": sum(not heading.startswith(CLOSING) for heading in headings),
+        "words": notebook.words,
+        "road": road,
+        "further": further,
+    }
+
+
+def is_silent(cell, following):
+    """Whether an open cell shows nothing, nor defines what the next one uses at once."""
+    defined = re.findall(r"^(?:def|class) (\w+)", cell.source, re.M)
+    is_used = any(re.search(rf"\b{name}\b", following.source) for name in defined)
+    return not (is_collapsed(cell) or cell.outputs or is_used)
+
+
+def side_roads_are_folded(notebook):
+    """The last heading, collapsed when JupyterLab opens it; each side road says for whom it is."""
+    if not notebook.further:
+        return
+    first, *others = notebook.further
+    if not first.metadata.get("jp-MarkdownHeadingCollapsed"):
+        yield "the heading Further must be collapsed: fold it in JupyterLab"
+    roads = re.findall(r"^### .*\n+(.*)", "\n".join(cell.source for cell in notebook.further), re.M)
+    if any(cell.source.startswith("## ") for cell in others) or not roads:
+        yield "Further is the last heading of its level, and holds side roads"
+    yield from (f"not for whom: {text}" for text in roads if not text.startswith("*For "))
 
 
 def plumbing_is_collapsed_and_nothing_else(notebook):
@@ -151,8 +207,8 @@ def plumbing_is_collapsed_and_nothing_else(notebook):
             yield f"a widget or the check of an exercise is open: {first_line(cell)}"
     for cell in notebook.code:
         equation = computed(cell.source) and "check" not in tags(cell)
-        if is_collapsed(cell) and (has_solution(cell) or "witnesses" in tags(cell) or equation):
-            yield f"a solution, a witness or an equation is collapsed: {first_line(cell)}"
+        if is_collapsed(cell) and (has_solution(cell) or equation):
+            yield f"a solution or an equation is collapsed: {first_line(cell)}"
 
 
 def headings_skip_no_level(notebook):
@@ -178,8 +234,9 @@ def code_cells_are_small(notebook):
 
 
 def prose_stands_around_code(notebook):
-    """Only an exercise's check and the puzzle may follow another code cell at once."""
-    free = [exercise.solution for exercise in notebook.exercises] + notebook.code[:1]
+    """Only what is folded and the puzzle may follow another code cell at once."""
+    free = [cell for cell, after in pairwise(notebook.cells) if is_collapsed(after)]
+    free += notebook.code[:1]
     for before, cell in pairwise(notebook.cells):
         if cell.cell_type == before.cell_type == "code" and before not in free:
             yield f"no prose before: {first_line(cell)}"
@@ -210,8 +267,8 @@ def equations_are_coded_one_to_one(notebook):
             yield f"equation ({tag}) is computed by {labels[tag]} labelled lines, not by one"
     for label in labels.keys() - tagged:
         yield f"a line is labelled ({label}), an equation that does not exist"
-    if not tagged or tagged != in_order(notebook, tagged):
-        yield f"a notebook has equations, numbered in order: {tagged}"
+    if not tagged or Counter(tagged) != Counter(in_order(notebook, tagged)):
+        yield f"a notebook has equations, with the numbers from 1 on: {tagged}"
 
 
 def in_order(notebook, numbers):
@@ -337,3 +394,13 @@ RULES = [
     for function in list(globals().values())
     if inspect.isgeneratorfunction(function) and function is not references_lead_somewhere
 ]
+
+
+def main():
+    """Print what `is_told` counts."""
+    for notebook in Notebook.series():
+        print(notebook.number, *(f"{name} {number}," for name, number in counted(notebook).items()))
+
+
+if __name__ == "__main__":
+    main()

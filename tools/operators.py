@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from publish.notebook import computed, is_docstring, is_plumbing
+from publish.notebook import computed, is_docstring
 
 PAIRS = """Add Sub, Mult Div, And Or, Eq NotEq, Is IsNot, In NotIn, Lt Gt, LtE GtE, sum mean,
 max min, argmax argmin, maximum minimum, any all, zeros ones, zeros_like ones_like, ceil floor"""
@@ -18,6 +18,18 @@ EDGE = {"Lt": "LtE", "LtE": "Lt", "Gt": "GtE", "GtE": "Gt"}  # whether a tie cou
 FUNCTIONS = {"clip", "sqrt", "exp", "log", "log1p", "abs", "square", "tanh", "cumsum", "diff"}
 KEPT = {"islice", *dir(builtins)} - {"reversed", "sorted", "abs", "sum"}  # len, list and others
 QUIET = re.compile(r"(.*\.)?(check_\w+|print|display|cast|warn|tqdm|set_postfix)")
+
+
+PLUMBING = {"print", "display", "explore", "plots", "fig", "ax", "axes", "left", "middle", "right"}
+
+
+def is_plumbing(node: ast.stmt) -> bool:
+    """Whether a statement imports, prints or draws."""
+    called = getattr(node, "value", None)
+    while isinstance(called, ast.Call | ast.Attribute | ast.Subscript):
+        called = called.func if isinstance(called, ast.Call) else called.value
+    named = isinstance(called, ast.Name) and called.id in PLUMBING
+    return named or isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def faults(source: str, *, everywhere: bool) -> Iterator[tuple[str, str, str]]:

@@ -158,6 +158,16 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
             together += [node, nodes.Text(tail[0])]
 
 
+def fold_further(app: Sphinx, doctree: nodes.document) -> None:
+    """Fold what stands under the heading Further; a link into it opens it."""
+    for section in list(doctree.findall(nodes.section)):
+        if section[0].astext() == "Further":
+            summary = "<summary>Side roads, for those who want more</summary>"
+            opening = nodes.raw("", f'<details class="further">{summary}', format="html")
+            section.insert(1, opening)
+            section += nodes.raw("", "</details>", format="html")
+
+
 def copy_pictures(app: Sphinx, error: Exception | None) -> None:
     """Put the pictures of the widgets beside the other static files."""
     live.copy(Path(app.outdir, "_static", "live"))
@@ -167,6 +177,7 @@ def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("source-read", adapt)
     app.connect("doctree-read", keep_whole)
+    app.connect("doctree-read", fold_further)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
     app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)

@@ -89,7 +89,7 @@ def card(notebook: Notebook, derives: str, ends: str) -> str:
     """One notebook of the map: an item of a list."""
     words = ". ".join(alt_text(shown(notebook)).split(". ")[:2])  # a card has no room for more
     alt = MARKUP.sub(r"\\\1", words)
-    minutes, with_exercises, _ = notebook.times
+    minutes, with_exercises, *_ = notebook.times
     times = f"{minutes} min to read, {with_exercises} with the exercises"
     texts = [f"![{alt}](pictures/{notebook.name}.png)", f"**{link(notebook)}**"]
     texts += [derives[0].upper() + derives[1:] + ".", f"Ends with {ends}.", f"*{times}*"]
@@ -122,7 +122,7 @@ def times(notebooks: list[Notebook], *, talks: bool) -> str:
     head = ["notebook", "to read", "with exercises", *["due"] * bool(course.due), "get"]
     rows: list[list[object]] = []
     for n in notebooks:
-        minutes, with_exercises, _ = n.times
+        minutes, with_exercises, *_ = n.times
         due = course.due.get(n.number)
         gets = [f'<a href="slides/{n.name}.html">slides</a>'] * talks
         gets += [f'<a href="downloads/{n.path.name}" download>notebook</a>']
@@ -154,11 +154,11 @@ def counts(notebooks: list[Notebook]) -> str:
 
 def needs(notebooks: list[Notebook]) -> str:
     """What each notebook says that it needs and takes."""
-    head = ["notebook", "needs", "to read", "with exercises", "to run, at most"]
+    head = ["notebook", "needs", "to read", "with exercises", "Further", "to run, at most"]
     rows: list[list[object]] = []
     for n in notebooks:
-        minutes, with_exercises, seconds = n.times
-        times = [f"{minutes} min", f"{with_exercises} min", f"{seconds} s"]
+        *minutes, seconds = n.times
+        times = [f"{number} min" if number else "" for number in minutes] + [f"{seconds} s"]
         rows.append([link(n), n.needs.replace("](", "](notebooks/"), *times])
     return table(head, rows)
 

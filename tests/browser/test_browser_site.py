@@ -47,16 +47,10 @@ def visit(page, path, query=""):
 
 
 @pytest.mark.parametrize(
-    ("audience", "width", "colours"),
-    [
-        ("instructors", 1280, "light"),
-        ("instructors", 360, "dark"),
-        ("students", 1280, "dark"),
-        ("students", 360, "light"),
-    ],
+    ("audience", "width", "colours"), [("instructors", 1280, "light"), ("students", 360, "dark")]
 )
 def test_axe_finds_nothing(sites, new_page, audience, width, colours):
-    """Each audience's pages in both widths and both colours, and all four pairs once."""
+    """Both audiences' pages, both widths and both colours."""
     page, found = new_page(width, color_scheme=colours), []
     for kind in KINDS[audience]:
         visit(page, sites / audience / f"{kind}.html")
@@ -72,6 +66,7 @@ def test_every_page_fits(sites, page, audience):
     for path in sorted(site.rglob("*.html")):
         if not {"_static", "slides"} & {*path.parts}:
             visit(page, path)
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
             seen = page.locator("mjx-merror").all_inner_texts()
             for size in [(1280, 720), (360, 740)]:
                 page.set_viewport_size(dict(zip(["width", "height"], size, strict=True)))
