@@ -66,9 +66,9 @@ def test_the_first_line_colours_are_readable_on_white():
 
 
 def test_arrows_and_paths_are_to_scale():
-    fig, (left, right) = plots.subplots(1, 2)
+    _, (left, right) = plots.subplots(1, 2)
     plots.draw_arrows(left, {"v": (3, 4)}, start=(1, 1))
-    assert left.texts[0].xy.tolist() == left.texts[1].xy.tolist() == [4, 5]
+    assert [tuple(text.xy) for text in left.texts] == [(4, 5), (4, 5)]
     path = np.array([[1, 0], [1e9, 0]])
     plots.draw_contours(right, lambda p: (p**2).sum(-1), {"far": path}, x=(-2, 2), y=(-1, 1))
     assert np.isnan(right.lines[0].get_xydata()[1, 0])
