@@ -1,86 +1,52 @@
 """Answers to the exercises of 10_debugging, right and wrong."""
 
-# ruff: noqa: D101, D102
-
 import copy
 
 import numpy as np
 
-from cs231n_utils.taught import models, training
-from cs231n_utils.taught.linear import centre
-from cs231n_utils.taught.losses import softmax
+from cs231n_utils.taught import layers
 
 
-class Whole(models.TwoLayerNet):
-    """Another way to write the network, with the interface of the notebook's."""
-
-    def __init__(self, D, H, C):
-        super().__init__(D, H, C, std=0.1)
-
-    def forward(self, X):
-        return models.forward(self.params, X)
-
-    def loss(self, X, y=None, reg=0.0):
-        if y is not None:
-            self.P = softmax(self.forward(X)[2])
-        return super().loss(X, y, reg)
-
-    def prepare(self, data):
-        X_train, X_val = centre(data.X_train, data.X_val)
-        return X_train, data.y_train, X_val, data.y_val
-
-    def train(self, X, y, X_val, y_val, num_iters):
-        settings = {"learning_rate": 1.0, "learning_rate_decay": 1.0, "reg": 1e-3}
-        training.train(self, X, y, X_val, y_val, num_iters=num_iters, batch_size=43, **settings)
+def parts(**exchanged):
+    """An answer to exercise 3: the four right parts, some of them exchanged."""
+    right = {
+        "relu": lambda Z: Z * (Z > 0),
+        "shift": lambda S: (S.T - S.max(axis=1)).T,
+        "score_gradient": lambda P, y: (P - np.eye(P.shape[1])[y]) / len(P),
+        "weight_gradient": lambda W, G, reg: np.add(G, np.multiply(reg, W)),
+    }
+    return lambda: right | exchanged
 
 
-class PenaltyLeftOut(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        result = super().loss(X, y, reg)
-        return result if y is None else (result[0], super().loss(X, y)[1])
+def relu_left(Z):
+    return Z
 
 
-class Doubled(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        if y is None:
-            return super().loss(X)
-        loss, grads = super().loss(X, y, reg)
-        return loss, {name: len(X) * V for name, V in grads.items()}
+def alias_left(P, y):
+    P[np.arange(len(P)), y] -= 1
+    return P / len(P)
 
 
-class AliasLeft(Whole):
-    def loss(self, X, y=None, reg=0.0):
-        result = super().loss(X, y, reg)
-        if y is not None:
-            self.P[np.arange(len(y)), y] -= 1
-        return result
+def no_mean(P, y):
+    return P - np.eye(P.shape[1])[y]
 
 
-class ReluLeft(Whole):
-    def forward(self, X):
-        W1, b1, W2, b2 = self.params.values()
-        Z = X @ W1 + b1
-        return Z, Z, Z @ W2 + b2
-
-
-class ShiftLeft(Whole):
-    """The maximum of the whole matrix is subtracted before softmax."""
-
-    def loss(self, X, y=None, reg=0.0):
-        result = super().loss(X, y, reg)
-        S = super().loss(X)
-        with np.errstate(divide="ignore"):
-            wrong = np.log(np.exp(S - S.max()).sum(axis=1)).mean()
-        return result if y is None or np.isfinite(wrong) else (np.inf, result[1])
+def relu_of_centred(Z):
+    return np.maximum(Z - Z.mean(axis=0), 0)
 
 
 repaired = {
-    "right_other_class": lambda D, H, C: Whole(D, H, C),
-    "wrong_penalty": lambda D, H, C: PenaltyLeftOut(D, H, C),
-    "wrong_no_mean": lambda D, H, C: Doubled(D, H, C),
-    "wrong_alias": lambda D, H, C: AliasLeft(D, H, C),
-    "wrong_relu": lambda D, H, C: ReluLeft(D, H, C),
-    "wrong_shift": lambda D, H, C: ShiftLeft(D, H, C),
+    "right_other_functions": parts(),
+    "wrong_penalty_left_out": parts(weight_gradient=lambda W, G, reg: G),
+    "wrong_penalty_of_gradient": parts(weight_gradient=lambda W, G, reg: G + reg * G),
+    "wrong_no_mean": parts(score_gradient=no_mean),
+    "wrong_alias": parts(score_gradient=alias_left),
+    "wrong_relu": parts(relu=relu_left),
+    "wrong_centred_by_batch": parts(relu=relu_of_centred),
+    "wrong_shift": parts(shift=lambda S: S - S.max()),
+    "wrong_a_part_missing": lambda: {"relu": lambda Z: np.maximum(Z, 0)},
+    "wrong_taken_from_the_notebook": parts(relu=layers.relu),
+    "wrong_no_dictionary": lambda: None,
 }
 
 
