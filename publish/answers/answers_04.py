@@ -53,24 +53,35 @@ def loss_and_difference(S, y, rows, divisor):
     return cross_entropy(S, y), P / divisor
 
 
-def temperature_loss__right_written_out(S, y, T):
-    return loss_and_difference(S / T, y, np.arange(len(y)), T * len(y))
+def pulls__right_as_a_sum_of_lengths(S, y):
+    return len(y) * np.abs(softmax_loss(S, y)[1]).sum(axis=1)
 
 
-def temperature_loss__right_in_place(S, y, T):
-    S /= T
-    loss, dU = softmax_loss(S, y)
-    return loss, dU / T
+def pulls__right_as_a_list(S, y):
+    return [2 - 2 * P_n[k] for P_n, k in zip(softmax(S), y, strict=True)]
 
 
-temperature_loss = {
-    "wrong_without_the_chain_rule": lambda S, y, T: softmax_loss(S / T, y),
-    "wrong_multiplied": lambda S, y, T: (cross_entropy(S / T, y), softmax_loss(S / T, y)[1] * T),
-    "wrong_scores_not_divided": lambda S, y, T: (
-        cross_entropy(S / T, y),
-        softmax_loss(S, y)[1] / T,
-    ),
-    "wrong_loss_divided": lambda S, y, T: [value / T for value in softmax_loss(S, y)],
+def pulls__right_one_example_at_a_time(S, y):
+    found = np.zeros(len(y))
+    for n in range(len(y)):
+        found[n] = np.abs(softmax_loss(S[[n]], y[[n]])[1]).sum()
+    return found
+
+
+def lacking(S, y):
+    """The probability (N,) that each label lacks."""
+    return 1 - softmax(S)[np.arange(len(y)), y]
+
+
+pulls = {
+    "wrong_up_alone": lacking,
+    "wrong_with_the_mean_left_in": lambda S, y: np.abs(softmax_loss(S, y)[1]).sum(axis=1),
+    "wrong_signs_kept": lambda S, y: len(y) * softmax_loss(S, y)[1].sum(axis=1),
+    "wrong_one_for_the_batch": lambda S, y: 2 * lacking(S, y).sum(),
+    "wrong_one_for_each_class": lambda S, y: np.abs(softmax_loss(S, y)[1]).sum(axis=0),
+    "wrong_squares": lambda S, y: (len(y) ** 2 * softmax_loss(S, y)[1] ** 2).sum(axis=1),
+    "wrong_label_forgotten": lambda S, y: softmax(S).sum(axis=1),
+    "wrong_longest_arrow_twice": lambda S, y: 2 * softmax(S).max(axis=1),
 }
 
 
