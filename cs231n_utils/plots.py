@@ -246,29 +246,6 @@ def draw_regions(
     ax.grid(False)
 
 
-def draw_valley(
-    ax: Axes, paths: Mapping[str, np.ndarray], curvatures: np.ndarray, *, style: int = 0
-) -> None:
-    """Draw paths down a valley, the half sum of curvature times square, over its contours.
-
-    Parameters
-    ----------
-    paths, curvatures
-        Name -> positions (steps, 2), drawn inside the picture; the curvatures of the two axes.
-    style
-        Place of the first path's colour and marker.
-    """
-    w1, w2 = np.meshgrid(np.linspace(-6, 11, 100), np.linspace(-1.7, 1.7, 100))
-    levels = curvatures[0] * np.arange(1, 11) ** 2 / 2
-    losses = (curvatures[0] * w1**2 + curvatures[1] * w2**2) / 2
-    ax.contour(w1, w2, losses, levels, colors="0.8", linewidths=1)
-    for place, (name, path) in enumerate(paths.items(), start=style):
-        inside = np.where(np.abs(path) < 1e3, path, np.nan)
-        color, marker = COLORS[place], MARKERS[place]
-        ax.plot(*inside.T, linewidth=1, label=name, color=color, marker=marker, markersize=4)
-    ax.set(xlim=(-6, 11), ylim=(-1.7, 1.7), xlabel="$w_1$", ylabel="$w_2$")
-
-
 def weight_templates(
     W: np.ndarray,
     image_shape: Sequence[int],
