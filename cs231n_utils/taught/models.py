@@ -54,20 +54,6 @@ def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     return Z, A, S
 
 
-def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -> Params:
-    """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1 (H,), b2 (C,) of 0.
-
-    sizes holds D, H and C.
-    """
-    check_network(sizes, std, dtype)
-    D, H, C = sizes
-    rng = np.random.default_rng(rng)
-    W1 = std * rng.standard_normal((D, H))  # (7.9)
-    W2 = std * rng.standard_normal((H, C))
-    params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
-    return {name: value.astype(dtype) for name, value in params.items()}
-
-
 def backward(
     params: Params, X: np.ndarray, Z: np.ndarray, A: np.ndarray, dS: np.ndarray, reg: float
 ) -> Params:
@@ -80,6 +66,20 @@ def backward(
     dW2 = A.T @ dS + reg * W2  # (7.22) shape (H, C)
     db2 = dS.sum(axis=0)  # (7.23) shape (C,)
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+
+
+def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -> Params:
+    """Weights W1 (D, H), W2 (H, C) of standard deviation std, and biases b1 (H,), b2 (C,) of 0.
+
+    sizes holds D, H and C.
+    """
+    check_network(sizes, std, dtype)
+    D, H, C = sizes
+    rng = np.random.default_rng(rng)
+    W1 = std * rng.standard_normal((D, H))  # (7.9)
+    W2 = std * rng.standard_normal((H, C))
+    params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
+    return {name: value.astype(dtype) for name, value in params.items()}
 
 
 class TwoLayerNet:
