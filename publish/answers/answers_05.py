@@ -16,12 +16,19 @@ def steps_needed__right_walking(learning_rate, c, r):
     return steps
 
 
+def steps_needed__right_natural_logarithm(learning_rate, c, r):
+    return math.ceil(math.log(r) / -math.log(abs(1 - learning_rate * c)))
+
+
 def steps_needed__right_with_another_base(learning_rate, c, r):
     return int(np.ceil(-np.log2(r) / np.log2(abs(1 - learning_rate * c))))
 
 
 steps_needed = {
     "wrong_rounded_down": lambda rate, c, r: int(-math.log(r) / math.log(abs(1 - rate * c))),
+    "wrong_floor_plus_one": lambda rate, c, r: (
+        math.floor(math.log(r) / -math.log(abs(1 - rate * c))) + 1
+    ),
     "wrong_not_whole": lambda rate, c, r: -math.log(r) / math.log(abs(1 - rate * c)),
     "wrong_without_absolute_value": lambda rate, c, r: np.ceil(-np.log(r) / np.log(1 - rate * c)),
     "wrong_first_order": lambda rate, c, r: math.ceil(math.log(r) / (rate * c)),
