@@ -85,6 +85,16 @@ def agrees_repaired__wrong_first_entry(f, x, gradient):
     return along(np.eye(1, x.size).reshape(x.shape), f, x, gradient)
 
 
+def agrees_repaired__wrong_two_entries(f, x, gradient):
+    v = np.zeros(x.size)
+    v[:2] = 1, 2
+    return along(v.reshape(x.shape), f, x, gradient)
+
+
+def agrees_repaired__wrong_along_x(f, x, gradient):
+    return along(x, f, x, gradient)
+
+
 def agrees_repaired__wrong_any_of_two(f, x, gradient):
     rng = np.random.default_rng(0)
     return any(along(v, f, x, gradient) for v in (np.ones(x.shape), rng.standard_normal(x.shape)))
@@ -105,9 +115,23 @@ def agrees_repaired__wrong_leaves_x_moved(f, x, gradient):
     return agrees
 
 
+def fixed(pattern):
+    """A check along one direction whose entries are a function of 1, 2, ..., whatever f and x."""
+
+    def agrees(f, x, gradient):
+        return along(pattern(np.arange(1.0, x.size + 1)).reshape(x.shape), f, x, gradient)
+
+    return agrees
+
+
 agrees_repaired = {
     "wrong_accepts_all": lambda f, x, gradient: True,
     "wrong_refuses_all": lambda f, x, gradient: False,
+    "wrong_counting": fixed(lambda count: count),
+    "wrong_downwards": fixed(lambda count: count[::-1]),
+    "wrong_halves": fixed(lambda count: 0.5**count),
+    "wrong_roots": fixed(np.sqrt),
+    "wrong_sines": fixed(np.sin),
 }
 
 
