@@ -28,7 +28,7 @@ from publish.notebook import (
 )
 
 MAX_STATEMENTS = 18  # of a code cell
-TOLD = {"02", "03", "04", "05", "06", "07", "08", "09", "10"}  # the notebooks that are told
+TOLD = {"01", "02", "03", "04", "05", "06", "07", "08", "09", "10"}  # the notebooks that are told
 MIN_FIGURES, MAX_ASSERTS, MAX_SECTIONS, MAX_SILENT = 6, 12, 7, 1 / 5
 ROAD = (60, 90)  # minutes of the main road
 CLOSING = ("## Your turn", "## What you can now do", "## Sources", "## Further")

@@ -8,12 +8,6 @@ import numpy as np
 from cs231n_utils.validation import check_finite_scores, check_predictions
 
 
-def centre(X_train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """X_train and the other arrays (N, D), each minus the mean of the training rows alone."""
-    mean = X_train.mean(axis=0)  # (1.4) shape (D,)
-    return [X - mean for X in (X_train, *others)]  # (1.5)
-
-
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Scores S (N, C) of inputs X (N, D) for weights W (D, C) and biases b (C,)."""
     return X @ W + b  # (1.8)
@@ -45,3 +39,9 @@ def class_mean_classifier(
     W = np.stack(means, axis=1)  # (D, C): column i is the mean of class i
     b = -0.5 * np.sum(W * W, axis=0)  # (1.14) shape (C,)
     return W, b
+
+
+def centre(X_train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """X_train and the other arrays (N, D), each minus the mean of the training rows alone."""
+    mean = X_train.mean(axis=0)  # (1.4) shape (D,)
+    return [X - mean for X in (X_train, *others)]  # (1.5)
