@@ -102,16 +102,8 @@ class TwoLayerNet:
         W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
-        std: float = 4e-3,
-        *,
-        rng: np.random.Generator | int = 0,
-        dtype: Any = np.float64,
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
+                 rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
         self.params = init_params((input_size, hidden_size, output_size), std, rng, dtype)
 
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
