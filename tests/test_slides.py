@@ -69,11 +69,11 @@ def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
 
 def test_what_a_reference_shows(material):
     assert re.search(r"b_i\s+\\tag\{1\.6\}", material.show("equation", "1.6")), "no full stop"
-    whole, one = (plain(material.show("code", "look-up", *name)) for name in ([], ["look_up"]))
-    assert "(1.3)" in one
-    assert "for each row of X, the label" not in whole, "a docstring"
-    assert "points" in whole
-    assert "points" not in one
+    whole, one = (plain(material.show("code", "foot", *name)) for name in ([], ["foot_point"]))
+    assert "(1.12)" in one
+    assert "closest to the origin" not in whole, "a docstring"
+    assert "normal" in whole
+    assert "normal" not in one
     shown = material.show("output", "bias-column", "2", "3", "7")
     groups = [plain(group).splitlines() for group in shown.split('<span class="fragment">')]
     assert [len(group) for group in groups] == [2, 4]
