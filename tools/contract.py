@@ -52,15 +52,23 @@ WITNESSED = {
     "19": ["dU", "dX"],
 }
 
-# Notation, hype, seeds: in formulas, sentences and code.
+# One sign for one operation, no letter of the notation in a second role, no hype, seeds.
 FORBIDDEN = {
     "formula": {
         r"\^T\b": r"a transpose is ^\top",
         r"\\circ": r"the product entry by entry is \odot",
+        r"(?<![A-Za-z{])E\[": r"an expectation is \mathbb{E}",
+        r"\bH\(": "H is the number of hidden units, not an entropy",
+        r"\\sigma *(?:\\left)?\(": "sigma is a standard deviation; write sigmoid out",
+        r"(?<![A-Za-z\\_])m *= *\\max|\bm_n\b": "m is the index of a hidden unit",
         r"(?<!partial )(?<![A-Za-z\\])s_[ij] *= *p|p_[ij] *= *s": "s is a score, p a probability",
     },
-    "sentence": {r"!(?![=\[])|(?i:\b(?:obviously|clearly|simply|easy to see|trivially)\b)": "hype"},
-    "code": {r"np\.random\.(?!(?:default_rng|Generator|RandomState)\b)": "use a Generator"},
+    "sentence": {
+        r"!(?![=\[])|(?i:\b(?:obviously|clearly|simply|easy to see|trivially)\b)": "hype",
+    },
+    "code": {
+        r"np\.random\.(?!(?:default_rng|Generator|RandomState)\b)": "use a Generator",
+    },
 }
 
 
@@ -201,6 +209,14 @@ def plumbing_is_collapsed_and_nothing_else(notebook):
         equation = computed(cell.source) and "check" not in tags(cell)
         if is_collapsed(cell) and (has_solution(cell) or equation):
             yield f"a solution or an equation is collapsed: {first_line(cell)}"
+
+
+def headings_skip_no_level(notebook):
+    text = re.sub(r"```.*?```", "", prose(notebook), flags=re.S)
+    headings = re.findall(r"^(#+) (.*)", text, re.M)
+    for (before, _), (level, heading) in pairwise(headings):
+        if level == "#" or len(level) > len(before) + 1:
+            yield f"level {len(before)} is followed by level {len(level)}: {heading}"
 
 
 def code_cells_are_small(notebook):
