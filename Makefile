@@ -11,7 +11,7 @@ BENCH ?= $(filter-out side_by_side convnet,$(basename $(notdir $(wildcard benchm
 lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own
 	@$(BIN)/python -m publish.student.lab --port=$(PORT)
 
-progress: .venv/.student  ## say which checks of your notebooks pass, and what to do next
+progress: .venv/.student  ## say which checks of your saved notebooks pass, and what to do next
 	@$(BIN)/python -m cs231n_utils.progress my_notebooks
 
 data: .venv/.student  ## download CIFAR-10

@@ -28,8 +28,7 @@ def drawing_layers(layers: Sequence[Any]) -> Iterator[Any]:
 def with_own_generators(layers: Sequence[Any]) -> list[Any]:
     """The layers, each with a generator of its own if it would draw the numbers of an earlier one.
 
-    Two layers made with one seed hold equal generators. A layer that shares another's Generator
-    draws other numbers from it, and keeps it.
+    Layers made with one seed do; layers that share one Generator do not, and keep it.
     """
     seen: dict[str, Any] = {}  # the state of a generator -> the generator
     for layer in drawing_layers(layers):
@@ -40,6 +39,6 @@ def with_own_generators(layers: Sequence[Any]) -> list[Any]:
 
 def own_copy(model: Any) -> Any:
     """A copy of a model that shares its parameters, and draws random numbers of its own."""
-    memo: dict[int, Any] = {id(array): array for array in model.params.values()}
+    memo = {id(array): array for array in model.params.values()}
     memo |= {id(layer.rng): layer.rng.spawn(1)[0] for layer in drawing_layers([model])}
     return deepcopy(model, memo)  # which makes no copy of what stands in memo

@@ -12,17 +12,17 @@ from threadpoolctl import threadpool_limits
 _limit = threadpool_limits(limits=None)
 
 
-def limit_threads(setting: str) -> None:
+def limit_threads(default: str) -> None:
     """Limit the whole process to so many threads, or ``all`` that NumPy had when imported."""
-    global _limit
+    setting = os.environ.get("CS231N_THREADS", default)
     _limit.restore_original_limits()
     if setting == "all":
         return
     if not setting.isdecimal() or int(setting) < 1:
         raise ValueError(f"CS231N_THREADS must be a whole number above 0, or all, not {setting!r}")
-    _limit = threadpool_limits(limits=int(setting), user_api="blas")
+    threadpool_limits(limits=int(setting), user_api="blas")
 
 
 def use_all_threads() -> None:
     """Let matrix products use all threads again, unless CS231N_THREADS says how many."""
-    limit_threads(os.environ.get("CS231N_THREADS", "all"))
+    limit_threads("all")

@@ -19,13 +19,11 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
     draw
         Function of the controls' values, by name, that returns a described figure.
     **controls
-        Sliders of ipywidgets; a SelectionSlider for a choice, because JupyterLab keeps the arrow
-        keys from a Dropdown. Each needs a description, which is its label.
+        Sliders of ipywidgets with a description, which is their label; a SelectionSlider for a
+        choice, because JupyterLab keeps the arrow keys from a Dropdown.
     """
     longest = max(len(control.description) for control in controls.values())
-    for name, control in controls.items():
-        if not control.description:
-            raise ValueError(f"the control {name} needs a description, which readers see")
+    for control in controls.values():
         control.style.description_width = f"{0.6 * longest:.1f}em"  # sliders start in one line
         control.layout.width = "36em"
     start = {name: control.value for name, control in controls.items()}
@@ -39,10 +37,7 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
 
     def put_back(_: Any) -> None:
         for name, control in controls.items():
-            control.unobserve(show, names="value")  # one picture for all of them
             control.value = start[name]
-            control.observe(show, names="value")
-        show()
 
     for control in controls.values():
         control.observe(show, names="value")
@@ -54,19 +49,17 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
 def painter(draw: Draw, /, **start: Any) -> Callable[..., tuple[str, str]]:
     """A function of the controls' values that returns the text alternative, and a PNG in base64.
 
-    The axes stand where the layout of the first figure, at the start, puts them, with room for
-    longer labels: laying out each figure anew would take as long as drawing it.
+    The axes stand as in the first figure: laying out each takes as long as drawing it.
     """
     first = draw(**start)
     first.set_layout_engine("constrained", w_pad=0.3)  # inches beside each of the axes
     first.draw_without_rendering()
-    positions = [ax.get_position(original=True) for ax in first.axes]
 
     def paint(**values: Any) -> tuple[str, str]:
         figure = draw(**values)
         figure.set_layout_engine("none")
-        for ax, position in zip(figure.axes, positions, strict=False):
-            ax.set_position(position)
+        for ax, model in zip(figure.axes, first.axes, strict=False):
+            ax.set_position(model.get_position(original=True))
         return figure.alt, figure.png(tight=False)
 
     return paint

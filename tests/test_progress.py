@@ -5,7 +5,7 @@ import sys
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from cs231n_utils import progress
 from publish.notebook import Notebook
@@ -58,20 +58,24 @@ def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     assert [*map(progress.gist, ["x is 1\nnot 2", ""])] == ["x is 1", ""]
 
 
-FOLLOW = "from cs231n_utils import progress\nprogress.follow('Write f: see (1)')"
-LOOP = "while True:\n    pass"
-CELLS = {"1 notes": ["x = 1"], "2 tried": [FOLLOW, "open('missing')"], "3 loop": [LOOP, FOLLOW]}
+FOLLOW = "from cs231n_utils import progress\nprogress.follow(\n    'Write f: see (1)',\n)"
+CHECK = "# Check 1 of 1: f\nf()"
 
 
-def test_a_terminal_says_a_line_for_each_notebook(tmp_path, monkeypatch, capsys):
+def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monkeypatch, capsys):
     nbformat.write(edition.unsolved(SOLVED).content, tmp_path / "0 stubs.ipynb")
     solution = {"metadata": {"nbgrader": {"solution": True}}}
-    for name, sources in CELLS.items():
+    failed = {"ename": "SyntaxError", "evalue": "invalid syntax", "traceback": []}
+    ran = [new_output("error", **failed)]
+    for name, sources, count, outputs in [
+        ("1 notes", ["x = 1"], None, []),
+        ("2 begun", [FOLLOW, CHECK], None, []),
+        ("3 failed", [FOLLOW, CHECK], 7, ran),
+        ("4 passed", [FOLLOW, CHECK], 7, []),
+    ]:
         cells = [new_code_cell(source, **solution) for source in sources]
+        cells[-1] |= {"execution_count": count, "outputs": outputs}
         nbformat.write(new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
-    loop = tmp_path / "3 loop.ipynb"
-    assert progress.progress(loop, limit=1).endswith("after 1 seconds in the cell: while True:")
-    loop.unlink()
     monkeypatch.chdir(tmp_path)
     progress.record("05", "right", 0.967)
     assert "records.txt" in capsys.readouterr().out
@@ -80,5 +84,6 @@ def test_a_terminal_says_a_line_for_each_notebook(tmp_path, monkeypatch, capsys)
     lines = [line.split(maxsplit=2)[-1].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:2] == ["nothing written yet", "not a notebook of the student edition"]
     assert lines[2] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
-    assert lines[3:5] == ["has not run yet.", "No such file or directory: 'missing'"]
-    assert lines[5:] == ["records:", "0.967"]
+    assert lines[3] == "has not run yet."
+    assert lines[4] == "0 of 1 checks pass. Next, check 1: Look again at f: see (1)"
+    assert lines[5:] == ["syntax", "All 1 checks pass.", "records:", "0.967"]

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 COUNT = """
+import os
+
 import numpy
 from threadpoolctl import threadpool_info
 
@@ -14,10 +16,11 @@ def threads():
     return max([pool["num_threads"] for pool in threadpool_info()], default=1)
 
 available = threads()
-from cs231n_utils.threads import limit_threads, use_all_threads
+from cs231n_utils.threads import use_all_threads
 
 print(available, threads(), use_all_threads() or threads())
-limit_threads("0")
+os.environ["CS231N_THREADS"] = "0"
+use_all_threads()
 """
 
 
