@@ -14,11 +14,8 @@ from cs231n_utils.datasets import make_spirals
 from cs231n_utils.taught.models import TwoLayerNet
 from cs231n_utils.taught.optimizers import SGD
 from cs231n_utils.taught.search import (
-    log_uniform,
-    narrowed,
     sample_settings,
     search,
-    successive_halving,
     try_setting,
 )
 
@@ -96,16 +93,6 @@ def test_a_try_is_a_training_run_in_the_dtype_of_the_data(dtype):
     assert try_setting(setting, 3, splits) == expected
 
 
-def test_log_uniform_draws_stay_within_their_range_and_follow_the_distribution():
-    low, high = 1e-5, 1e2
-    draws = np.sort(log_uniform(low, high, 20_000, np.random.default_rng(0)))
-    assert draws.shape == (20_000,)
-    assert low <= draws[0] < 1.01 * low
-    assert high / 1.01 < draws[-1] <= high
-    expected = np.log(draws / low) / np.log(high / low)
-    assert np.abs(expected - np.linspace(0, 1, 20_000)).max() < 0.015
-
-
 @pytest.mark.parametrize(
     ("low", "high"),
     [(0, 1), (-1, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan), (-2, -1)],
@@ -113,27 +100,3 @@ def test_log_uniform_draws_stay_within_their_range_and_follow_the_distribution()
 def test_ranges_without_a_log_scale_are_refused(low, high):
     with pytest.raises(ValueError, match=r"(low|high) must be"):
         sample_settings({"learning_rate": (low, high)}, 1, np.random.default_rng(0))
-
-
-def test_narrowed_ranges_lie_around_the_setting():
-    setting = {"learning_rate": 0.5, "reg": 1e-3, "num_iters": 100}
-    ranges = narrowed(setting, {"learning_rate": (0, 1), "reg": (0, 1)}, 4)
-    assert ranges == {"learning_rate": (0.125, 2.0), "reg": (0.00025, 0.004)}
-
-
-def test_successive_halving_keeps_the_best_and_the_earlier_at_a_tie():
-    seeds = set()
-
-    def score(setting, seed):
-        seeds.add(seed.generate_state(1)[0])
-        return {"val_accuracy": setting["quality"], "steps": setting["num_iters"]}
-
-    qualities = [0.3, 0.9, 0.5, 0.9, 0.1, 0.5, 0.2, 0.4]
-    settings = [{"number": number, "quality": q} for number, q in enumerate(qualities)]
-    rounds = successive_halving(settings, score, num_iters=3)
-    numbers = [[setting["number"] for setting, _ in pairs] for pairs in rounds]
-    assert numbers == [[1, 3, 2, 5, 7, 0, 6, 4], [1, 3, 2, 5], [1, 3], [1]]
-    steps = [{result["steps"] for _, result in pairs} for pairs in rounds]
-    assert steps == [{3}, {6}, {12}, {24}]
-    assert settings[0] == {"number": 0, "quality": 0.3}, "the caller's settings must not change"
-    assert len(seeds) == 8 + 4 + 2 + 1, "every try has a seed of its own"
