@@ -38,7 +38,6 @@ def test_two_processes_give_the_same_table():
     serial = list(search(SETTINGS, evaluate))
     failed = [False] * len(DATA.y_val)
     assert {"loss": np.inf, "val_accuracy": 0.0, "right": failed} in serial, "one run diverges"
-    assert len({result["loss"] for result in serial}) > 6
     with joblib.parallel_config("loky", n_jobs=2):
         assert list(search(SETTINGS, evaluate)) == serial
 
