@@ -22,8 +22,8 @@ def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
     """Mean cross-entropy of scores S (N, C) for labels y (N,), in nats."""
     S = check_scores(S)
     y = check_labels(y, *S.shape)
-    shifted = S - S.max(axis=1, keepdims=True)  # (2.14) shape (N, C)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))  # (2.15) shape (N,)
+    shifted = S - S.max(axis=1, keepdims=True)  # S - M, shape (N, C)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))  # shape (N,)
     return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))  # (2.16)
 
 
