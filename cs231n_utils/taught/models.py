@@ -37,8 +37,8 @@ class SoftmaxClassifier:
         if y is None:
             return S
         loss, dS = softmax_loss(S, y)
-        loss += l2_penalty(reg, self.params["W"])  # (5.2)
-        dW = X.T @ dS + float(reg) * self.params["W"]  # (5.3)
+        loss += l2_penalty(reg, self.params["W"])
+        dW = X.T @ dS + float(reg) * self.params["W"]  # (5.7)
         return loss, {"W": dW, "b": dS.sum(axis=0)}
 
     def predict(self, X: np.ndarray) -> np.ndarray:

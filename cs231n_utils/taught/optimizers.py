@@ -17,7 +17,7 @@ from cs231n_utils.validation import check_nonnegative, check_positive
 def sgd_step(params: Params, grads: Params, learning_rate: float) -> None:
     """Move every parameter one step down its gradient, in place."""
     for name in params:
-        params[name] -= learning_rate * grads[name]  # (5.5)
+        params[name] -= learning_rate * grads[name]  # (5.1)
 
 
 class SGD:
