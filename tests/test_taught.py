@@ -339,9 +339,6 @@ def compare_with_torch(layer, arrays, forward, dY, gradients, training):
         close(gradients[key], tensor.grad.numpy())
 
 
-# --- Convolutions: notebook 16 --------------------------------------------------------------------
-
-
 @st.composite
 def settings(draw):
     """X, W, b, dZ, stride and pad: windows of any form, and a rest that the stride leaves."""
