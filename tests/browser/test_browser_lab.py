@@ -7,7 +7,7 @@ import pytest
 
 from publish.notebook import Notebook
 
-SAMPLE = Notebook.series("02", "04", "11")  # every kind of slider, and a notebook without
+SAMPLE = Notebook.series("02", "19")  # every kind of slider
 PANEL = "window.jupyterapp.shell.currentWidget"
 
 
