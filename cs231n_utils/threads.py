@@ -13,7 +13,7 @@ _limit = threadpool_limits(limits=None)
 
 
 def limit_threads(default: str) -> None:
-    """Limit the whole process to so many threads, or ``all`` that NumPy had when imported."""
+    """Limit the process to CS231N_THREADS threads, or the default; ``all`` are NumPy's own."""
     setting = os.environ.get("CS231N_THREADS", default)
     _limit.restore_original_limits()
     if setting == "all":

@@ -23,9 +23,6 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
         choice, because JupyterLab keeps the arrow keys from a Dropdown.
     """
     longest = max(len(control.description) for control in controls.values())
-    for control in controls.values():
-        control.style.description_width = f"{0.6 * longest:.1f}em"  # sliders start in one line
-        control.layout.width = "36em"
     start = {name: control.value for name, control in controls.items()}
     reset = ipywidgets.Button(description="Reset", tooltip="Put every control back")
     picture = ipywidgets.HTML()
@@ -40,6 +37,8 @@ def explore(draw: Draw, /, **controls: Any) -> ipywidgets.VBox:
             control.value = start[name]
 
     for control in controls.values():
+        control.style.description_width = f"{0.6 * longest:.1f}em"  # sliders start in one line
+        control.layout.width = "36em"
         control.observe(show, names="value")
     reset.on_click(put_back)
     show()
@@ -54,12 +53,13 @@ def painter(draw: Draw, /, **start: Any) -> Callable[..., tuple[str, str]]:
     first = draw(**start)
     first.set_layout_engine("constrained", w_pad=0.3)  # inches beside each of the axes
     first.draw_without_rendering()
+    positions = [ax.get_position(original=True) for ax in first.axes]
 
     def paint(**values: Any) -> tuple[str, str]:
         figure = draw(**values)
         figure.set_layout_engine("none")
-        for ax, model in zip(figure.axes, first.axes, strict=False):
-            ax.set_position(model.get_position(original=True))
+        for ax, position in zip(figure.axes, positions, strict=False):
+            ax.set_position(position)
         return figure.alt, figure.png(tight=False)
 
     return paint

@@ -43,7 +43,7 @@ def test_what_is_installed_is_what_the_notebooks_import():
         for path in [*ROOT.glob("cs231n_utils/**/*.py"), *ROOT.glob("notebooks/*.ipynb")]
     }
     imported = set().union(*imports.values())
-    around = {"IPython", "jupyter_client", "nbformat"}  # where a notebook runs, they are
+    around = {"IPython"}  # where a notebook runs, it is
     foreign = imported - sys.stdlib_module_names - {"cs231n_utils"} - around
     assert foreign == requirements(PROJECT["dependencies"] + EXTRAS["pytorch"]).keys()
     assert [name for name, found in imports.items() if "torch" in found] == ["20_pytorch"]
