@@ -158,7 +158,9 @@ def image_grid(
     return fig.described(alt or f"{default}.")
 
 
-def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
+def training_history(
+    history: Mapping[str, Sequence[float]], alt: str | None = None
+) -> DescribedFigure:
     """Draw what `train` returns, losses by iteration and accuracies by epoch, side by side."""
     losses = history["loss_history"]
     train, val = history["train_acc_history"], history["val_acc_history"]
@@ -174,10 +176,11 @@ def training_history(history: Mapping[str, Sequence[float]]) -> DescribedFigure:
     if train:
         last = f"{train[-1]:.0%} on training and {val[-1]:.0%} on validation examples"
         outcome = f"over {len(train)} epochs, at the end {last}"
-    return fig.described(
+    default = (
         f"Two panels. Left: the minibatch loss over {len(losses):,} iterations, from "
         f"{losses[0]:.1f} to {losses[-1]:.1f}. Right: accuracy {outcome}."
     )
+    return fig.described(alt or default)
 
 
 def decision_regions(
