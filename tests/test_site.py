@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from publish.live import build as live
 from publish.notebook import BEGIN, END, WIDGET, Notebook, alt_text, exported_to, printed
 from publish.site import build as sites
+from publish.site import roads
 from publish.slides import build as slides
 from publish.student.edition import solved, unsolved
 
@@ -148,3 +149,10 @@ def test_a_control_becomes_a_sentence_and_its_state_is_left_out():
     adapted = nbformat.reads(text[0], as_version=4)
     assert "widgets" not in adapted.metadata
     assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
+
+
+def test_a_course_takes_what_its_notebooks_need():
+    needs = roads.needed(SERIES)
+    for weeks, taken in roads.COURSES.items():
+        assert taken <= set(needs), f"{weeks} weeks: a notebook that there is not"
+        assert set().union(*(needs[number] for number in taken)) <= taken, f"{weeks} weeks"

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 from publish.course import Course
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook, alt_text, size
+from publish.site import roads
 
 TITLE = "From raw pixels to a trained network"
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
@@ -71,7 +72,7 @@ def start() -> str:
 
 
 def series_map(notebooks: list[Notebook]) -> str:
-    """The series by parts, as README.md has it: for each notebook a picture, a link, its times."""
+    """The roads through the series, and its parts as in README.md: pictures, links, times."""
     by_name = {notebook.name: notebook for notebook in notebooks}
     cards: dict[str, list[str]] = {}
     for title, name, derives, ends in PART.findall(readme()):
@@ -79,7 +80,7 @@ def series_map(notebooks: list[Notebook]) -> str:
             cards[part := title] = []
         else:
             cards[part].append(card(by_name[name], derives, ends))
-    return "\n".join(
+    return roads.picture(notebooks) + "\n".join(
         f"### {part}\n\n```{{container}} map\n{''.join(items)}```\n"
         for part, items in cards.items()
     )
