@@ -1,15 +1,27 @@
-"""The frame of the final project: where it stops, what passes, and what it refuses."""
+"""The frame of the final project, and its example: where it stops, what passes, what it refuses."""
 
 import pytest
 
-from publish.answers import project_rms_norm as example
 from publish.notebook import ROOT, Notebook, tags
 from tools.contract_run import execute
 
 FOLDER = ROOT / "publish" / "student" / "project"
 FRAME = Notebook.read(FOLDER / "new_layer.ipynb")
-WRITTEN = ("NewLayer", "backward_loops", "cases", "network", "FaultyLayer")
-FILLED = {name: getattr(example, name) for name in WRITTEN}
+EXAMPLE = Notebook.read(FOLDER / "example.ipynb")
+WRITTEN = {"NewLayer": "layer", "backward_loops": "loops", "cases": "cases"}
+WRITTEN |= {"network": "network", "FaultyLayer": "faulty"}
+
+
+def filled():
+    """What the example's cells define in place of the frame's."""
+    names = {"__name__": "__main__"}
+    for cell in EXAMPLE.code:
+        if cell.id in ("imports", *WRITTEN.values()):
+            execute(cell.source, names)
+    return {name: names[name] for name in WRITTEN}
+
+
+FILLED = filled()
 
 
 def run(**written):
@@ -24,13 +36,22 @@ def run(**written):
     return None, ""
 
 
-def test_it_stops_at_the_first_missing_answer_and_passes_when_filled():
-    for missing, told in [(WRITTEN, "cases"), (WRITTEN[1:2], "backward_loops")]:
-        error, cell = run(**{name: FILLED[name] for name in FILLED if name not in missing})
-        assert isinstance(error, NotImplementedError), missing
-        assert f"Write {told}" in str(error)
-        assert "check" in tags(next(each for each in FRAME.code if each.id == cell))
-    assert run(**FILLED) == (None, "")
+def test_the_example_passes_the_frame_s_checks():
+    checks = {cell.id: cell.source for cell in FRAME.tagged("check")}
+    assert checks == {cell.id: cell.source for cell in EXAMPLE.tagged("check")}
+    names = {"__name__": "__main__"}
+    for cell in EXAMPLE.code:
+        execute(cell.source, names)
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"), [([*WRITTEN], "cases"), (["backward_loops"], "backward_loops")]
+)
+def test_it_stops_at_the_first_missing_answer(missing, told):
+    error, cell = run(**{name: FILLED[name] for name in FILLED if name not in missing})
+    assert isinstance(error, NotImplementedError)
+    assert f"Write {told}" in str(error)
+    assert "check" in tags(next(each for each in FRAME.code if each.id == cell))
 
 
 def wrong_loops(layer, dOut, X, training):
@@ -38,7 +59,7 @@ def wrong_loops(layer, dOut, X, training):
 
 
 def one_shape(rng):
-    return 3 * example.cases(rng)[:1]
+    return 3 * FILLED["cases"](rng)[:1]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +67,9 @@ def one_shape(rng):
     [
         ({"backward_loops": wrong_loops}, "witnesses"),
         ({"cases": one_shape}, "witnesses"),
-        ({"network": lambda kind, rng: example.network(example.FaultyLayer, rng)}, "model"),
-        ({"network": lambda kind, rng: example.network(example.NewLayer, rng)}, "faulty-check"),
-        ({"FaultyLayer": example.NewLayer}, "faulty-check"),
+        ({"network": lambda kind, rng: FILLED["network"](FILLED["FaultyLayer"], rng)}, "model"),
+        ({"network": lambda kind, rng: FILLED["network"](FILLED["NewLayer"], rng)}, "faulty-check"),
+        ({"FaultyLayer": FILLED["NewLayer"]}, "faulty-check"),
     ],
 )
 def test_it_refuses(changed, cell):

@@ -72,7 +72,7 @@ html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     """Say in myst-nb's words what a notebook says in the project's; the file stays as it is."""
-    if not page.startswith("notebooks/"):
+    if not page.startswith("notebooks/") and not page.endswith("project/example"):
         return
     content = nbformat.reads(source[0], as_version=4)
     notebook = Notebook(Path(page).name, Path("notebooks"), content)
