@@ -20,37 +20,16 @@ def unbroadcast(G: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 class Recorded:
     """An array of floats that remembers which operation made it, and from what.
 
-    Parameters
-    ----------
-    data
-        Numbers, no Tensors; whole numbers become floats.
-    parents
-        Tensors that it was made from, each with its VJP: a function that takes the gradient of
-        this array to the parent's share.
-    constant
-        Whether nobody needs the gradient: of data, for example.
-
-    Attributes
-    ----------
-    grad
-        The sum of the gradients that `backward` has brought so far, an array to be read and not
-        written to: others may share it. None before.
+    Each parent comes with its VJP. `grad` is the sum of what all passes have brought, to be read
+    and not written to, or None before the first.
     """
-
-    __array_ufunc__ = None  # NumPy leaves array + tensor to the tensor
 
     def __init__(self, data: Any, *parents: tuple[Any, Any], constant: bool = False) -> None:
         data = check_numbers(data)
         self.data = data.astype(np.result_type(data.dtype, np.float32), copy=False)
         self.grad: np.ndarray | None = None
         self.parents = [(parent, vjp) for parent, vjp in parents if not parent.constant]
-        self.constant = constant or bool(parents and not self.parents)
-
-    def lift(self, other: Any) -> Any:
-        """Numbers as a constant of the same dtype; a Tensor as it is."""
-        if isinstance(other, Recorded):
-            return other
-        return type(self)(np.asarray(other, self.data.dtype), constant=True)
+        self.constant = constant or bool(parents and not self.parents)  # of constants alone
 
     def order(self) -> list[Any]:
         """Every tensor that a pass visits, this one first, each before its parents."""
@@ -77,17 +56,59 @@ class Recorded:
                 arrived[parent] = arrived[parent] + share if parent in arrived else share  # (19.5)
 
 
-class Tensor(Recorded):
-    """Adds what can be computed: operators, functions, sums, shapes and entries."""
+class SmallTensor(Recorded):
+    """Adds sums, products, powers, entries, and what is made of them."""
 
-    def __add__(self, other: Any) -> "Tensor":
-        other = self.lift(other)
-        return Tensor(self.data + other.data, (self, lambda G: G), (other, lambda G: G))  # (19.7)
+    __array_ufunc__ = None  # NumPy leaves array + tensor to the tensor
 
-    def __mul__(self, other: Any) -> "Tensor":
+    def lift(self, other: Any) -> Any:
+        """Numbers as a constant of the same dtype; a Tensor as it is."""
+        if isinstance(other, Recorded):
+            return other
+        return type(self)(np.asarray(other, self.data.dtype), constant=True)
+
+    def __add__(self, other: Any) -> Any:
+        U, V = self, self.lift(other)
+        return type(self)(U.data + V.data, (U, lambda G: G), (V, lambda G: G))  # (19.7)
+
+    def __mul__(self, other: Any) -> Any:
         other = self.lift(other)
         U, V = self.data, other.data
-        return Tensor(U * V, (self, lambda G: G * V), (other, lambda G: U * G))  # (19.8)
+        return type(self)(U * V, (self, lambda G: G * V), (other, lambda G: U * G))  # (19.8)
+
+    def __pow__(self, power: float) -> Any:
+        X = self.data
+        return type(self)(X**power, (self, lambda G: G * power * X ** (power - 1)))  # (19.9)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        def copies(G: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(G.reshape(kept.shape), self.data.shape)  # (19.14)
+
+        kept = self.data.sum(axis=axis, keepdims=True)
+        return type(self)(kept if keepdims else kept.squeeze(axis), (self, copies))
+
+    def __getitem__(self, index: Any) -> Any:
+        def scatter(G: np.ndarray) -> np.ndarray:
+            taken = np.zeros_like(self.data)
+            np.add.at(taken, index, G)  # (19.17)
+            return taken
+
+        return type(self)(self.data[index], (self, scatter))
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -self.lift(other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.lift(other) - self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+class Tensor(SmallTensor):
+    """Adds the product of matrices, quotients, functions, means, maxima and shapes."""
 
     def __matmul__(self, other: Any) -> "Tensor":
         other = self.lift(other)
@@ -99,23 +120,8 @@ class Tensor(Recorded):
         return Tensor(U @ V, (self, lambda G: G @ V.swapaxes(-1, -2)),
                       (other, lambda G: U.swapaxes(-1, -2) @ G))  # (19.13)
 
-    def __pow__(self, power: float) -> "Tensor":
-        X = self.data
-        return Tensor(X**power, (self, lambda G: G * power * X ** (power - 1)))  # (19.9)
-
-    def __neg__(self) -> "Tensor":
-        return self * -1.0
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return self + -self.lift(other)
-
     def __truediv__(self, other: Any) -> "Tensor":
         return self * self.lift(other) ** -1.0
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return self.lift(other) - self
 
     def __rtruediv__(self, other: Any) -> "Tensor":
         return self.lift(other) / self
@@ -124,21 +130,13 @@ class Tensor(Recorded):
         return self.lift(other) @ self
 
     def exp(self) -> "Tensor":
-        Y = np.exp(self.data)
-        return Tensor(Y, (self, lambda G: G * Y))  # (19.10)
+        return Tensor(Y := np.exp(self.data), (self, lambda G: G * Y))  # (19.10)
 
     def log(self) -> "Tensor":
         return Tensor(np.log(self.data), (self, lambda G, X=self.data: G / X))  # (19.11)
 
     def relu(self) -> "Tensor":
         return Tensor(self.data.clip(0), (self, lambda G, X=self.data: G * (X > 0)))  # (19.12)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        def copies(G: np.ndarray) -> np.ndarray:
-            return np.broadcast_to(G.reshape(kept.shape), self.data.shape)  # (19.14)
-
-        kept = self.data.sum(axis=axis, keepdims=True)
-        return Tensor(kept if keepdims else kept.squeeze(axis), (self, copies))
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         total = self.sum(axis, keepdims)
@@ -156,11 +154,3 @@ class Tensor(Recorded):
     def transpose(self, *axes: int) -> "Tensor":
         back = np.argsort(np.ravel(axes) % self.data.ndim) if axes else None  # (19.16)
         return Tensor(self.data.transpose(*axes), (self, lambda G: G.transpose(back)))
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        def scatter(G: np.ndarray) -> np.ndarray:
-            taken = np.zeros_like(self.data)
-            np.add.at(taken, index, G)  # (19.17)
-            return taken
-
-        return Tensor(self.data[index], (self, scatter))
