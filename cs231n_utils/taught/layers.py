@@ -243,15 +243,24 @@ def mean_over(X: np.ndarray, axis: int) -> np.ndarray:
 def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """X with mean 0 and variance 1 along an axis, and 1 / sqrt(variance + eps)."""
     centred = X - mean_over(X, axis=axis)  # (14.1)
-    variance = mean_over(centred**2, axis=axis)  # (14.2)
-    scale = 1 / np.sqrt(variance + eps)  # (14.3)
-    return scale * centred, scale  # (14.4)
+    variance = mean_over(centred**2, axis=axis)
+    scale = 1 / np.sqrt(variance + eps)  # (14.2)
+    return scale * centred, scale
 
 
 def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
     X_hat, _ = standardize(X, axis=0, eps=eps)
     return gamma * X_hat + beta  # (14.5)
+
+
+def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
+    """Move a running mean and variance towards those of a batch; the variance is unbiased."""
+    mean = mean_over(X, axis=0)[0]
+    unbiased = mean_over((X - mean) ** 2, axis=0)[0] * len(X) / (len(X) - 1)  # (14.28)
+    for key, value in {"mean": mean, "variance": unbiased}.items():
+        state[key] *= decay
+        state[key] += (1 - decay) * value  # (14.26)
 
 
 def standardize_backward(
@@ -272,15 +281,6 @@ def batch_norm_backward(
     dgamma = (dY * X_hat).sum(axis=0)  # (14.7)
     dbeta = dY.sum(axis=0)  # (14.6)
     return dX, dgamma, dbeta
-
-
-def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
-    """Move a running mean and variance towards those of a batch; the variance is unbiased."""
-    mean = mean_over(X, axis=0)[0]
-    unbiased = mean_over((X - mean) ** 2, axis=0)[0] * len(X) / (len(X) - 1)  # (14.28)
-    for key, value in {"mean": mean, "variance": unbiased}.items():
-        state[key] *= decay
-        state[key] += (1 - decay) * value  # (14.26)
 
 
 class Norm(Layer):
