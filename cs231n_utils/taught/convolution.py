@@ -68,24 +68,24 @@ def filters_gradient(
     return dW.reshape(*size, C, F)
 
 
+def bias_gradient(dZ: np.ndarray) -> np.ndarray:
+    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all positions, as a product with ones."""
+    rows = dZ.reshape(-1, dZ.shape[3])
+    return np.ones(len(rows), rows.dtype) @ rows
+
+
 def images_gradient(
     dZ: np.ndarray, W: np.ndarray, size: tuple[int, int], stride: int, pad: int
 ) -> np.ndarray:
     """Gradient dX (N, rows, columns, C) of images of a size (rows, columns), from dZ."""
     (rows, cols), (U, V, C, F), (N, P, Q, _) = size, W.shape, dZ.shape
-    high, wide = rows + 2 * pad + U - 1, cols + 2 * pad + V - 1
-    spread = np.zeros((N, high, wide, F), dZ.dtype)
-    last_row, last_column = U - 1 + stride * P, V - 1 + stride * Q
+    high, wide = rows + 2 * pad + U - 1, cols + 2 * pad + V - 1  # those of E bar
+    spread = np.zeros((N, high, wide, F), dZ.dtype)  # all zeros at first
+    last_row, last_column = U - 1 + stride * P, V - 1 + stride * Q  # dZ ends before
     spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ  # (16.12)
-    used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]
+    used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]  # cut the padding
     turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
     return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.14)
-
-
-def bias_gradient(dZ: np.ndarray) -> np.ndarray:
-    """Gradient db (F,) from dZ (N, P, Q, F): a sum over all positions, as a product with ones."""
-    rows = dZ.reshape(-1, dZ.shape[3])
-    return np.ones(len(rows), rows.dtype) @ rows
 
 
 def conv2d_backward(
