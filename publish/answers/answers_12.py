@@ -190,6 +190,12 @@ def train_in_the_dark__wrong_photographs(model, X, y, image_shape, order, **opti
     return train(model, X, y, X, y, augment=random_flips(image_shape), **options)
 
 
+def train_in_the_dark__wrong_permutes_afterwards(model, X, y, image_shape, order, **options):
+    history = train(model, X, y, X, y, augment=random_flips(image_shape), **options)
+    model.params["W1"] = model.params["W1"][order]
+    return history
+
+
 def train_in_the_dark__wrong_changes_images(model, X, y, image_shape, order, **options):
     model.params["W1"] = model.params["W1"][order]
     X[:] = X[:, order]
