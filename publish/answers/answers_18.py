@@ -131,6 +131,20 @@ def path_shares__right_one_batch(model, images, classes, start, steps=50):
     return np.array(shares)
 
 
+def path_shares__wrong_left_ends(model, images, classes, start, steps=50):
+    total = np.zeros(images.shape)
+    for t in np.arange(steps) / steps:
+        total += score_gradient(model, start + t * (images - start), classes)
+    return (images - start) * total / steps
+
+
+def path_shares__wrong_right_ends(model, images, classes, start, steps=50):
+    total = np.zeros(images.shape)
+    for t in np.arange(1, steps + 1) / steps:
+        total += score_gradient(model, start + t * (images - start), classes)
+    return (images - start) * total / steps
+
+
 def path_shares__wrong_gradient_at_the_end(model, images, classes, start, steps=50):
     return (images - start) * score_gradient(model, images, classes)
 
