@@ -24,6 +24,7 @@ from strategies import (
 )
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.datasets import load_digits
 from cs231n_utils.gradient_check import numerical_gradient, relative_error
 from cs231n_utils.taught import convolution
 from cs231n_utils.taught.convnet import Pixels, Slices
@@ -48,6 +49,7 @@ from cs231n_utils.taught.layers import (
     Sequential,
     deep_net,
 )
+from cs231n_utils.taught.linear import accuracy, centre
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
 from cs231n_utils.taught.optimizers import SGD, Adam, RMSprop, linear_decay
 
@@ -442,6 +444,22 @@ def test_two_affine_maps_are_the_two_layer_network_bit_for_bit(shape, seed, reg)
     assert history == other
     assert bits(*model.params.values()) == bits(*net.params.values())
     assert np.array_equal(model.predict(X), net.predict(X))
+
+
+def test_twenty_plain_maps_can_read():
+    """The open experiment of 13: inner maps that begin as the identity."""
+    digits = load_digits()
+    X, X_val, _ = centre(digits.X_train, digits.X_val, digits.X_test)
+    shares = []
+    for seed in range(3):
+        net = deep_net([64] + [50] * 19 + [10], rng=seed)
+        for layer in net.layers[2:-1:2]:
+            layer.params["W"][...] = np.eye(50)
+        options = {"num_iters": 150, "batch_size": 50, "learning_rate_decay": 1.0, "rng": seed}
+        optimizer = {"optimizer": SGD(0.02, momentum=0.9), "schedule": linear_decay}
+        net.train(X, digits.y_train, X_val, digits.y_val, **options, **optimizer)
+        shares.append(accuracy(net.predict(X_val), digits.y_val))
+    assert np.mean(shares) > 0.95
 
 
 def test_a_loss_renews_averages_and_scores_do_not():

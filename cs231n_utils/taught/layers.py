@@ -84,30 +84,6 @@ class Layer:
         return check_remembered(self, self.memory)
 
 
-class Affine(Layer):
-    """X W + b. Weights W (D, H) of standard deviation std, by default He's, and b (H,) of 0."""
-
-    def __init__(self, input_size: int, output_size: int, std: float | None = None, *,
-                 rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
-        if std is None:
-            std = float(np.sqrt(2 / input_size))  # He's rule
-        check_network((input_size, output_size), std, dtype)
-        W = std * np.random.default_rng(rng).standard_normal((input_size, output_size))
-        super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
-        self.input_size, self.output_size = input_size, output_size
-
-    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        self.memory = check_shape(self, X, ("N", self.input_size))
-        return X @ self.params["W"] + self.params["b"]  # (13.4)
-
-    def backward(self, dOut: np.ndarray) -> np.ndarray:
-        X = self.remembered()
-        dW = X.T @ dOut  # (13.5)
-        db = dOut.sum(axis=0)  # (13.6)
-        self.grads = {"W": dW, "b": db}
-        return dOut @ self.params["W"].T if self.needs_dX else dOut  # (13.7)
-
-
 class ReLU(Layer):
     """max(X, 0), entry by entry."""
 
@@ -133,6 +109,28 @@ class Flatten(Layer):
         return dOut.reshape(self.remembered())
 
 
+class Affine(Layer):
+    """X W + b. Weights W (D, H) of standard deviation std, else by He's rule, and b (H,) of 0."""
+
+    def __init__(self, input_size: int, output_size: int, std: float | None = None, *,
+                 rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
+        if std is None:
+            std = float(np.sqrt(2 / input_size))  # He's rule
+        check_network((input_size, output_size), std, dtype)
+        W = std * np.random.default_rng(rng).standard_normal((input_size, output_size))
+        super().__init__(W=W.astype(dtype), b=np.zeros(output_size, dtype))
+        self.input_size, self.output_size = input_size, output_size
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = check_shape(self, X, ("N", self.input_size))
+        return X @ self.params["W"] + self.params["b"]
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        X = self.remembered()
+        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.4)
+        return dOut @ self.params["W"].T if self.needs_dX else dOut
+
+
 def gathered(layers: Sequence[Layer], name: str) -> Params:
     """The params, grads or state of all layers, with keys like "2.W" for layers[2].params["W"]."""
     return {f"{place}.{key}": value for place, layer in enumerate(layers)
@@ -151,7 +149,7 @@ class Chain(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         for layer in self.layers:
-            X = layer.forward(X, training)  # (13.8)
+            X = layer.forward(X, training)
         return X
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
@@ -167,7 +165,7 @@ def add_l2_penalty(reg: float, params: Params, grads: Params) -> float:
     """Penalty of all weights "W"; adds its gradient, reg * W, to theirs in place."""
     weights = {key: value for key, value in params.items() if key.split(".")[-1] == "W"}
     for key, W in weights.items():
-        grads[key] += float(reg) * W  # (13.11)
+        grads[key] += float(reg) * W
     return l2_penalty(reg, *weights.values())
 
 
@@ -192,7 +190,7 @@ class Sequential(Chain):
         with put_back(first, "needs_dX"):
             first.needs_dX = False
             self.backward(dS)
-        loss += add_l2_penalty(reg, self.params, self.grads)  # (13.10)
+        loss += add_l2_penalty(reg, self.params, self.grads)
         return loss, self.grads
 
     def scores(self, X: np.ndarray, training: bool = False) -> np.ndarray:
@@ -230,7 +228,7 @@ class Residual(Chain):
         return X + out  # (13.20)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut + super().backward(dOut)  # (13.22)
+        return dOut + super().backward(dOut)  # (13.5)
 
 
 def mean_over(X: np.ndarray, axis: int) -> np.ndarray:

@@ -76,6 +76,7 @@ gradient_in_halves = {
     "wrong_first_half_twice": partial(in_halves, halves=(0, 0)),
     "wrong_sum": partial(in_halves, combine=lambda a, b: a + b),
     "wrong_last_half_only": partial(in_halves, combine=lambda a, b: b),
+    "wrong_whole_batch": lambda net, X, y: net.loss(X, y)[1],
     "wrong_no_dict": lambda net, X, y: list(in_halves(net, X, y).values()),
     "wrong_weights_only": lambda net, X, y: {
         key: gradient for key, gradient in in_halves(net, X, y).items() if key.endswith("W")
