@@ -24,32 +24,6 @@ from cs231n_utils.types import Augment, History
 from cs231n_utils.validation import check_counts, check_examples, check_shape
 
 
-class Pixels(Layer):
-    """Images with every channel standardized, as floats; bytes may enter.
-
-    Parameters
-    ----------
-    images
-        Training images (N, rows, columns, channels). The first thousand give the means and
-        standard deviations.
-    """
-
-    def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
-        super().__init__()
-        few = images[:1000].astype(np.float64)
-        mean, deviation = few.mean(axis=(0, 1, 2)), few.std(axis=(0, 1, 2))
-        is_constant = deviation <= 1e-6 * np.abs(mean)  # but for rounding: only its mean goes
-        self.mean = mean.astype(dtype)
-        self.scale = (1 / np.where(is_constant, 1, deviation)).astype(dtype)
-
-    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        check_shape(self, X, ("N", "rows", "columns", len(self.mean)))
-        return (X - self.mean) * self.scale  # (17.1)
-
-    def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut * self.scale
-
-
 class GlobalMeanPool(Layer):
     """The mean of every channel over the whole image: rows (N, C)."""
 
@@ -100,6 +74,37 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     return model
 
 
+def one_cycle(progress: float, peak: float = 0.2) -> float:
+    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
+    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
+
+
+class Pixels(Layer):
+    """Images with every channel standardized, as floats; bytes may enter.
+
+    Parameters
+    ----------
+    images
+        Training images (N, rows, columns, channels). The first thousand give the means and
+        standard deviations.
+    """
+
+    def __init__(self, images: np.ndarray, dtype: Any = np.float32) -> None:
+        super().__init__()
+        few = images[:1000].astype(np.float64)
+        mean, deviation = few.mean(axis=(0, 1, 2)), few.std(axis=(0, 1, 2))
+        is_constant = deviation <= 1e-6 * np.abs(mean)  # but for rounding: only its mean goes
+        self.mean = mean.astype(dtype)
+        self.scale = (1 / np.where(is_constant, 1, deviation)).astype(dtype)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        check_shape(self, X, ("N", "rows", "columns", len(self.mean)))
+        return (X - self.mean) * self.scale  # (17.1)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut * self.scale
+
+
 class Copies:
     """A model and copies that share its parameters, each with a memory and a thread of its own."""
 
@@ -142,7 +147,7 @@ class Slices(Copies):
     """
 
     def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
-        """Scores (N, C) when y is None; otherwise the loss and a dict of gradients."""
+        """Scores (N, classes) when y is None; otherwise the loss and a dict of gradients."""
         if y is None:
             return self.scores(X)
         parts = self.at_once(lambda model, X, y: (len(y), *model.loss(X, y, reg)), X, y)
@@ -157,7 +162,7 @@ class Slices(Copies):
         return loss, grads
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Scores (N, C) of inputs X, a few hundred at a time."""
+        """Scores (N, classes) of inputs X, a few hundred at a time."""
         chunks = np.array_split(X, 1 + len(X) // (250 * len(self.models)))
         parts = [self.at_once(lambda model, X: model.scores(X), chunk) for chunk in chunks]
         return np.concatenate([scores for part in parts for scores in part])
@@ -167,11 +172,6 @@ class Slices(Copies):
         return predict_labels(self.scores(X))
 
     train = training.train  # the loop of 08_training, as a method
-
-
-def one_cycle(progress: float, peak: float = 0.2) -> float:
-    """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
-    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
 
 
 def random_crops(size: int, padding: int = 0) -> Augment:
@@ -221,6 +221,6 @@ def train_on_crops(model: Any, images: np.ndarray, y: np.ndarray, images_val: np
 
 
 def mirrored_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
-    """Probabilities (N, C), averaged over every image and its mirror image."""
+    """Probabilities (N, classes), averaged over every image and its mirror image."""
     looks = [softmax(model.scores(each)) for each in (images, images[:, :, ::-1])]
     return (looks[0] + looks[1]) / 2  # (17.15)
