@@ -28,7 +28,6 @@ from publish.notebook import (
 )
 
 MAX_STATEMENTS = 18  # of a code cell
-TOLD = {"01", "02", "03", "04", "05", "06", "07", "08", "09", "10"}  # the notebooks that are told
 MIN_FIGURES, MAX_ASSERTS, MAX_SECTIONS, MAX_SILENT = 6, 12, 7, 1 / 5
 ROAD = (60, 90)  # minutes of the main road
 CLOSING = ("## Your turn", "## What you can now do", "## Sources", "## Further")
@@ -142,8 +141,6 @@ def says_how_long_it_takes(notebook):
 
 def is_told(notebook):
     """Pictures, few asserts, few silent cells, a main road of an hour or so."""
-    if notebook.number not in TOLD:
-        return
     count = counted(notebook)
     if count["figures"] < MIN_FIGURES:
         yield f"{count['figures']} figures, at least {MIN_FIGURES}"
