@@ -57,7 +57,7 @@ def test_a_notebook_has_its_talk(notebook):
         ("{{ equation 1.99 }}", "no display equation 1.99"),
         ("{{ code class-means nothing }}", "defines no nothing"),
         ("{{ picture class-means }}", "no kind 'picture'"),
-        ("See {{ equation 1.1 }}.", "alone on its line"),
+        ("See {{ equation 1.8 }}.", "alone on its line"),
         ("{{ output bias-column 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
     ],
 )
@@ -68,9 +68,9 @@ def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
 
 
 def test_what_a_reference_shows(material):
-    assert re.search(r"b_i\s+\\tag\{1\.6\}", material.show("equation", "1.6")), "no full stop"
+    assert re.search(r"b_i\s+\\tag\{1\.1\}", material.show("equation", "1.1")), "no full stop"
     whole, one = (plain(material.show("code", "foot", *name)) for name in ([], ["foot_point"]))
-    assert "(1.12)" in one
+    assert "(1.14)" in one
     assert "closest to the origin" not in whole, "a docstring"
     assert "normal" in whole
     assert "normal" not in one

@@ -14,13 +14,13 @@ from cs231n_utils.taught.losses import softmax_loss
 def loss_gradient(model: Any, images: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Gradient of every image's own cross-entropy, as images of the same shape."""
     _, dS = softmax_loss(model.scores(images), y)  # whatever loss the model was trained with
-    return len(images) * model.backward(dS)  # (18.2) of its own loss, not of the mean
+    return len(images) * model.backward(dS)  # (18.5) of its own loss, not of the mean
 
 
 def sign_step(model: Any, images: np.ndarray, y: np.ndarray, eps: float, low: float = 0.0,
               high: float = 1.0) -> np.ndarray:
     """Images moved by eps, each number in the direction that raises the loss, within a range."""
-    moved = images + eps * np.sign(loss_gradient(model, images, y))  # (18.10)
+    moved = images + eps * np.sign(loss_gradient(model, images, y))  # (18.6)
     return np.clip(moved, low, high)
 
 
@@ -30,7 +30,7 @@ def sign_steps(model: Any, images: np.ndarray, y: np.ndarray, eps: float, count:
     moved = images
     for _ in range(count):
         moved = sign_step(model, moved, y, 2.5 * eps / count, low, high)
-        moved = np.clip(moved, images - eps, images + eps)  # (18.11)
+        moved = np.clip(moved, images - eps, images + eps)  # (18.7)
     return moved
 
 
@@ -56,6 +56,6 @@ class Hardened:
         """Scores (N, C) when y is None; otherwise the loss at moved images, and its gradients."""
         if y is not None:
             X = sign_step(self.model, X, y, self.eps, self.low, self.high)
-        return self.model.loss(X, y, reg)  # (18.12)
+        return self.model.loss(X, y, reg)  # (18.8)
 
     train = training.train  # the loop of 08_training, as a method

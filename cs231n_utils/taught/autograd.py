@@ -14,7 +14,7 @@ def unbroadcast(G: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Gradient of an array of a shape, from that of its broadcast form: a sum over all copies."""
     added = G.ndim - len(shape)
     stretched = [added + axis for axis, size in enumerate(shape) if size == 1]
-    return G.sum(axis=(*range(added), *stretched)).reshape(shape)  # (19.4)
+    return G.sum(axis=(*range(added), *stretched)).reshape(shape)  # (19.2)
 
 
 class Recorded:
@@ -48,12 +48,12 @@ class Recorded:
         arrived = {self: np.broadcast_to(gradient, self.data.shape).astype(self.data.dtype)}
         for node in self.order():
             G = arrived.pop(node)
-            node.grad = G if node.grad is None else node.grad + G  # (19.6)
+            node.grad = G if node.grad is None else node.grad + G  # (19.17)
             for parent, vjp in node.parents:
                 share = vjp(G)
                 if share.shape != parent.data.shape:
                     share = unbroadcast(share, parent.data.shape)
-                arrived[parent] = arrived[parent] + share if parent in arrived else share  # (19.5)
+                arrived[parent] = arrived[parent] + share if parent in arrived else share  # (19.16)
 
 
 class SmallTensor(Recorded):
@@ -69,20 +69,20 @@ class SmallTensor(Recorded):
 
     def __add__(self, other: Any) -> Any:
         U, V = self, self.lift(other)
-        return type(self)(U.data + V.data, (U, lambda G: G), (V, lambda G: G))  # (19.7)
+        return type(self)(U.data + V.data, (U, lambda G: G), (V, lambda G: G))  # (19.5)
 
     def __mul__(self, other: Any) -> Any:
         other = self.lift(other)
         U, V = self.data, other.data
-        return type(self)(U * V, (self, lambda G: G * V), (other, lambda G: U * G))  # (19.8)
+        return type(self)(U * V, (self, lambda G: G * V), (other, lambda G: U * G))  # (19.6)
 
     def __pow__(self, power: float) -> Any:
         X = self.data
-        return type(self)(X**power, (self, lambda G: G * power * X ** (power - 1)))  # (19.9)
+        return type(self)(X**power, (self, lambda G: G * power * X ** (power - 1)))  # (19.7)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         def copies(G: np.ndarray) -> np.ndarray:
-            return np.broadcast_to(G.reshape(kept.shape), self.data.shape)  # (19.14)
+            return np.broadcast_to(G.reshape(kept.shape), self.data.shape)  # (19.12)
 
         kept = self.data.sum(axis=axis, keepdims=True)
         return type(self)(kept if keepdims else kept.squeeze(axis), (self, copies))
@@ -90,7 +90,7 @@ class SmallTensor(Recorded):
     def __getitem__(self, index: Any) -> Any:
         def scatter(G: np.ndarray) -> np.ndarray:
             taken = np.zeros_like(self.data)
-            np.add.at(taken, index, G)  # (19.17)
+            np.add.at(taken, index, G)  # (19.15)
             return taken
 
         return type(self)(self.data[index], (self, scatter))
@@ -118,7 +118,7 @@ class Tensor(SmallTensor):
         if U.ndim == 1:
             return (self.reshape(1, -1) @ other).sum(axis=-2)  # a row
         return Tensor(U @ V, (self, lambda G: G @ V.swapaxes(-1, -2)),
-                      (other, lambda G: U.swapaxes(-1, -2) @ G))  # (19.13)
+                      (other, lambda G: U.swapaxes(-1, -2) @ G))  # (19.11)
 
     def __truediv__(self, other: Any) -> "Tensor":
         return self * self.lift(other) ** -1.0
@@ -130,13 +130,13 @@ class Tensor(SmallTensor):
         return self.lift(other) @ self
 
     def exp(self) -> "Tensor":
-        return Tensor(Y := np.exp(self.data), (self, lambda G: G * Y))  # (19.10)
+        return Tensor(Y := np.exp(self.data), (self, lambda G: G * Y))  # (19.8)
 
     def log(self) -> "Tensor":
-        return Tensor(np.log(self.data), (self, lambda G, X=self.data: G / X))  # (19.11)
+        return Tensor(np.log(self.data), (self, lambda G, X=self.data: G / X))  # (19.9)
 
     def relu(self) -> "Tensor":
-        return Tensor(self.data.clip(0), (self, lambda G, X=self.data: G * (X > 0)))  # (19.12)
+        return Tensor(self.data.clip(0), (self, lambda G, X=self.data: G * (X > 0)))  # (19.10)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
         total = self.sum(axis, keepdims)
@@ -146,11 +146,11 @@ class Tensor(SmallTensor):
         kept = self.data.max(axis=axis, keepdims=True)
         at = (self.data == kept).astype(kept.dtype)  # several may be largest
         top, share = kept if keepdims else kept.squeeze(axis), at / at.sum(axis, keepdims=True)
-        return Tensor(top, (self, lambda G: G.reshape(kept.shape) * share))  # (19.15)
+        return Tensor(top, (self, lambda G: G.reshape(kept.shape) * share))  # (19.13)
 
     def reshape(self, *shape: int) -> "Tensor":
         return Tensor(self.data.reshape(*shape), (self, lambda G: G.reshape(self.data.shape)))
 
     def transpose(self, *axes: int) -> "Tensor":
-        back = np.argsort(np.ravel(axes) % self.data.ndim) if axes else None  # (19.16)
+        back = np.argsort(np.ravel(axes) % self.data.ndim) if axes else None  # (19.14)
         return Tensor(self.data.transpose(*axes), (self, lambda G: G.transpose(back)))

@@ -30,7 +30,7 @@ class GlobalMeanPool(Layer):
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         """The rows A: what images of any size leave."""
         self.memory = X.shape
-        return X.mean(axis=(1, 2))  # (17.2)
+        return X.mean(axis=(1, 2))  # (17.1)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         """The gradient dX: every position gets an equal share."""
@@ -64,7 +64,7 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
     layers: list[Layer] = [Pixels(images, dtype)]
     size = images.shape[3]
     for number, width in enumerate(widths):
-        layers += block(size, width, MaxPool2D(2))  # (17.5)
+        layers += block(size, width, MaxPool2D(2))  # (17.4)
         if number in pairs or number - len(widths) in pairs:
             layers += [Residual([*block(width, width), *block(width, width)])]
         size = width
@@ -76,7 +76,7 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
 
 def one_cycle(progress: float, peak: float = 0.2) -> float:
     """Share of the learning rate: up on a straight line until `peak` of the run, then down to 0."""
-    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.12)
+    return min(progress / peak, (1 - progress) / (1 - peak))  # (17.5)
 
 
 class Pixels(Layer):
@@ -99,7 +99,7 @@ class Pixels(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         check_shape(self, X, ("N", "rows", "columns", len(self.mean)))
-        return (X - self.mean) * self.scale  # (17.1)
+        return (X - self.mean) * self.scale  # (17.6)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut * self.scale
@@ -154,10 +154,10 @@ class Slices(Copies):
         self.average_state(len(parts))
         counts, losses, gradients = zip(*parts, strict=True)
         shares = [count / len(y) for count in counts]
-        loss = sum(map(mul, shares, losses))  # (17.10)
+        loss = sum(map(mul, shares, losses))  # (17.11)
         grads = {
             key: sum(share * each[key] for share, each in zip(shares, gradients, strict=True))
-            for key in self.params  # (17.11)
+            for key in self.params  # (17.12)
         }
         return loss, grads
 

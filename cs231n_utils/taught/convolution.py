@@ -64,7 +64,7 @@ def filters_gradient(
     dW = np.zeros((prod(size) * C, F), dZ.dtype)
     for few in blocks(patches):
         table = patches[few].reshape(-1, len(dW))
-        dW += table.T @ dZ[few].reshape(-1, F)  # (16.11)
+        dW += table.T @ dZ[few].reshape(-1, F)  # (16.6)
     return dW.reshape(*size, C, F)
 
 
@@ -85,7 +85,7 @@ def images_gradient(
     spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ  # (16.12)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]  # cut the padding
     turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
-    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.14)
+    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.7)
 
 
 def conv2d_backward(
@@ -106,7 +106,7 @@ def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
 def max_pool(X: np.ndarray, size: int) -> np.ndarray:
     """The largest number of every window of size x size, channel by channel: A (N, P, Q, C)."""
     check_tiles(X, size)
-    return reduce(np.maximum, phases(X, size))  # (16.18)
+    return reduce(np.maximum, phases(X, size))  # (16.8)
 
 
 def max_pool_backward(
@@ -119,7 +119,7 @@ def max_pool_backward(
     for few in blocks(X):
         rest = dA[few]  # what no entry has taken yet
         for entry, dentry in zip(phases(X[few], size), phases(dX[few], size), strict=True):
-            np.multiply(rest, entry == A[few], out=dentry)  # (16.19)
+            np.multiply(rest, entry == A[few], out=dentry)  # (16.14)
             rest = rest - dentry
     return dX
 

@@ -34,20 +34,20 @@ def affine_backward(
     dZ: np.ndarray, X: np.ndarray, W: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dX (N, D), dW (D, H) and db (H,) of Z = X W + b, from dZ (N, H)."""
-    dX = dZ @ W.T  # (6.16)
-    dW = X.T @ dZ  # (6.17)
-    db = dZ.sum(axis=0)  # (6.18)
+    dX = dZ @ W.T  # (6.7)
+    dW = X.T @ dZ  # (6.8)
+    db = dZ.sum(axis=0)  # (6.9)
     return dX, dW, db
 
 
 def relu(Z: np.ndarray) -> np.ndarray:
     """max(Z, 0), entry by entry."""
-    return np.maximum(Z, 0)  # (6.21)
+    return np.maximum(Z, 0)  # (6.10)
 
 
 def relu_backward(dA: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Gradient dZ of A = relu(Z), from dA; arrays of one shape. At the kink, Z = 0, it is 0."""
-    return dA * (Z > 0)  # (6.23)
+    return dA * (Z > 0)  # (6.11)
 
 
 class Layer:
@@ -127,7 +127,7 @@ class Affine(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X = self.remembered()
-        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.4)
+        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.1)
         return dOut @ self.params["W"].T if self.needs_dX else dOut
 
 
@@ -154,7 +154,7 @@ class Chain(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         for layer in reversed(self.layers):
-            dOut = layer.backward(dOut)  # (13.9)
+            dOut = layer.backward(dOut)  # (13.2)
             if not layer.needs_dX:  # nor do the layers below
                 break
         self.grads = gathered(self.layers, "grads")
@@ -225,10 +225,10 @@ class Residual(Chain):
         out = super().forward(X, training)
         check_shape("what a Residual adds to its input", out, X.shape,
                     "its layers must keep the shape, as windows of 3x3 do with pad=1")
-        return X + out  # (13.20)
+        return X + out  # (13.6)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut + super().backward(dOut)  # (13.5)
+        return dOut + super().backward(dOut)  # (13.7)
 
 
 def mean_over(X: np.ndarray, axis: int) -> np.ndarray:
@@ -249,16 +249,16 @@ def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.nd
 def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
     X_hat, _ = standardize(X, axis=0, eps=eps)
-    return gamma * X_hat + beta  # (14.5)
+    return gamma * X_hat + beta  # (14.3)
 
 
 def renew_averages(state: Params, X: np.ndarray, decay: float) -> None:
     """Move a running mean and variance towards those of a batch; the variance is unbiased."""
     mean = mean_over(X, axis=0)[0]
-    unbiased = mean_over((X - mean) ** 2, axis=0)[0] * len(X) / (len(X) - 1)  # (14.28)
+    unbiased = mean_over((X - mean) ** 2, axis=0)[0] * len(X) / (len(X) - 1)  # (14.10)
     for key, value in {"mean": mean, "variance": unbiased}.items():
         state[key] *= decay
-        state[key] += (1 - decay) * value  # (14.26)
+        state[key] += (1 - decay) * value  # (14.4)
 
 
 def standardize_backward(
@@ -267,7 +267,7 @@ def standardize_backward(
     """Gradient dX of X_hat, scale = standardize(X, axis, eps), from dX_hat."""
     average = mean_over(dX_hat, axis=axis)
     along = mean_over(dX_hat * X_hat, axis=axis)
-    return scale * (dX_hat - average - X_hat * along)  # (14.17)
+    return scale * (dX_hat - average - X_hat * along)  # (14.7)
 
 
 def batch_norm_backward(
@@ -276,8 +276,8 @@ def batch_norm_backward(
     """Gradients dX (N, D), dgamma (D,) and dbeta (D,) of batch_norm, from dY of X's shape."""
     X_hat, scale = standardize(X, axis=0, eps=eps)
     dX = standardize_backward(gamma * dY, X_hat, scale, axis=0)
-    dgamma = (dY * X_hat).sum(axis=0)  # (14.7)
-    dbeta = dY.sum(axis=0)  # (14.6)
+    dgamma = (dY * X_hat).sum(axis=0)  # (14.12)
+    dbeta = dY.sum(axis=0)  # (14.11)
     return dX, dgamma, dbeta
 
 
@@ -341,7 +341,7 @@ class BatchNorm(Norm):
 def layer_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
     """Every row of X (N, D) with mean 0 and variance 1, then scaled and shifted by column."""
     X_hat, _ = standardize(X, axis=1, eps=eps)
-    return gamma * X_hat + beta  # (14.30)
+    return gamma * X_hat + beta  # (14.8)
 
 
 def layer_norm_backward(

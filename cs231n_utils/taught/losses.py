@@ -24,7 +24,7 @@ def cross_entropy(S: np.ndarray, y: np.ndarray) -> float:
     y = check_labels(y, *S.shape)
     shifted = S - S.max(axis=1, keepdims=True)  # S - M, shape (N, C)
     log_sum = np.log(np.exp(shifted).sum(axis=1))  # shape (N,)
-    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))  # (2.16)
+    return float(np.mean(log_sum - shifted[np.arange(len(y)), y]))  # (2.9)
 
 
 def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -32,7 +32,7 @@ def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     loss = cross_entropy(S, y)
     dS = softmax(S)  # a new array: P, about to become P - Y
     dS[np.arange(len(y)), y] -= 1
-    return loss, dS / len(y)  # (4.5)
+    return loss, dS / len(y)  # (4.3)
 
 
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:
@@ -53,6 +53,6 @@ def smoothed_loss(S: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[float
     Q = (1 - smoothing) * np.eye(C, dtype=S.dtype)[y] + smoothing / C  # (15.6)
     shifted = S - S.max(axis=1, keepdims=True)  # as in notebook 02
     log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    loss = -float(np.mean(np.sum(Q * log_P, axis=1)))  # (15.7)
-    dS = (np.exp(log_P) - Q) / len(y)  # (15.8)
+    loss = -float(np.mean(np.sum(Q * log_P, axis=1)))  # (15.10)
+    dS = (np.exp(log_P) - Q) / len(y)  # (15.11)
     return loss, dS

@@ -48,9 +48,9 @@ class SoftmaxClassifier:
 
 def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pre-activations Z (N, H), activations A (N, H) and scores S (N, C) of inputs X (N, D)."""
-    Z = X @ params["W1"] + params["b1"]  # (7.5)
-    A = relu(Z)  # (7.6)
-    S = A @ params["W2"] + params["b2"]  # (7.7)
+    Z = X @ params["W1"] + params["b1"]  # (7.2)
+    A = relu(Z)  # (7.3)
+    S = A @ params["W2"] + params["b2"]  # (7.4)
     return Z, A, S
 
 
@@ -59,12 +59,12 @@ def backward(
 ) -> Params:
     """Gradient of the loss for every parameter, from dS (N, C) and the arrays of `forward`."""
     W1, W2 = params["W1"], params["W2"]
-    dA = dS @ W2.T  # (7.18) shape (N, H)
-    dZ = dA * (Z > 0)  # (7.19) shape (N, H)
-    dW1 = X.T @ dZ + reg * W1  # (7.20) shape (D, H)
-    db1 = dZ.sum(axis=0)  # (7.21) shape (H,)
-    dW2 = A.T @ dS + reg * W2  # (7.22) shape (H, C)
-    db2 = dS.sum(axis=0)  # (7.23) shape (C,)
+    dA = dS @ W2.T  # (7.7) shape (N, H)
+    dZ = dA * (Z > 0)  # (7.8) shape (N, H)
+    dW1 = X.T @ dZ + reg * W1  # (7.9) shape (D, H)
+    db1 = dZ.sum(axis=0)  # (7.10) shape (H,)
+    dW2 = A.T @ dS + reg * W2  # (7.11) shape (H, C)
+    db2 = dS.sum(axis=0)  # (7.12) shape (C,)
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
@@ -76,7 +76,7 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
     check_network(sizes, std, dtype)
     D, H, C = sizes
     rng = np.random.default_rng(rng)
-    W1 = std * rng.standard_normal((D, H))  # (7.9)
+    W1 = std * rng.standard_normal((D, H))  # (7.13)
     W2 = std * rng.standard_normal((H, C))
     params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
     return {name: value.astype(dtype) for name, value in params.items()}
@@ -112,8 +112,8 @@ class TwoLayerNet:
         Z, A, S = forward(self.params, X)
         if y is None:
             return S
-        loss, dS = softmax_loss(S, y)  # (7.17)
-        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (7.10)
+        loss, dS = softmax_loss(S, y)  # (7.6)
+        loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (7.5)
         return loss, backward(self.params, X, Z, A, dS, float(reg))
 
     def predict(self, X: np.ndarray) -> np.ndarray:

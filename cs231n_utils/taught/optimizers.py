@@ -31,13 +31,13 @@ class SGD:
     def step(self, params: Params, grads: Params) -> None:
         """Renew every velocity, then move the parameters against it, in place."""
         for name in params:
-            self.velocity[name] = self.momentum * self.velocity[name] + grads[name]  # (9.2)
-            params[name] -= self.learning_rate * self.velocity[name]  # (9.3)
+            self.velocity[name] = self.momentum * self.velocity[name] + grads[name]  # (9.1)
+            params[name] -= self.learning_rate * self.velocity[name]  # (9.2)
 
 
 def linear_decay(progress: float) -> float:
     """Share of the learning rate that is left when a share `progress` of the run is done."""
-    return 1 - progress  # (9.10)
+    return 1 - progress  # (9.3)
 
 
 class RMSprop:
@@ -53,9 +53,9 @@ class RMSprop:
         """Renew the mean squares, then move the parameters, in place."""
         for name, gradient in grads.items():
             kept = self.decay * self.squares[name]
-            self.squares[name] = kept + (1 - self.decay) * gradient**2  # (9.11)
+            self.squares[name] = kept + (1 - self.decay) * gradient**2  # (9.4)
             root = np.sqrt(self.squares[name])
-            params[name] -= self.learning_rate * gradient / (root + self.eps)  # (9.12)
+            params[name] -= self.learning_rate * gradient / (root + self.eps)  # (9.5)
 
 
 class Adam:
@@ -76,14 +76,14 @@ class Adam:
         """Renew both averages, then shrink and move the parameters, in place."""
         self.num_steps += 1
         for name, gradient in grads.items():
-            self.means[name] = self.beta1 * self.means[name] + (1 - self.beta1) * gradient  # (9.13)
+            self.means[name] = self.beta1 * self.means[name] + (1 - self.beta1) * gradient  # (9.6)
             self.squares[name] = (self.beta2 * self.squares[name]
-                                  + (1 - self.beta2) * gradient**2)  # (9.14)
-            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.15)
-            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.16)
+                                  + (1 - self.beta2) * gradient**2)  # (9.7)
+            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.8)
+            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.9)
             params[name] -= (
-                self.learning_rate * self.weight_decay * params[name]  # (9.18)
-                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.17)
+                self.learning_rate * self.weight_decay * params[name]  # (9.16)
+                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.10)
             )
 
 
@@ -119,10 +119,10 @@ class Averaged:
         self.num_steps += 1
         for name, value in params.items():
             self.sums[name] = (self.decay * self.sums[name]
-                               + (1 - self.decay) * value)  # (15.11)
+                               + (1 - self.decay) * value)  # (15.15)
 
     @property
     def averages(self) -> Params:
         """The average of every parameter, in arrays of its own."""
         weight = 1 - self.decay**self.num_steps
-        return {name: value / weight for name, value in self.sums.items()}  # (15.12)
+        return {name: value / weight for name, value in self.sums.items()}  # (15.16)

@@ -29,16 +29,16 @@ def channels_first(images: np.ndarray) -> np.ndarray:
 def training_step(net: Any, optimizer: Any, loss_of_scores: Callable[..., Any], inputs: Any,
                   labels: Any) -> float:
     """One step against the gradient of a batch's loss, and of nothing else; that loss."""
-    optimizer.zero_grad()  # (20.7)
+    optimizer.zero_grad()  # (20.5)
     loss = loss_of_scores(net(inputs), labels)
-    loss.backward()  # (20.6)
+    loss.backward()  # (20.4)
     optimizer.step()
     return loss.item()
 
 
 def decay_groups(net: Any, weight_decay: float) -> list[dict[str, Any]]:
     """Groups for an optimizer: weights and filters with weight_decay, all others with 0."""
-    weights = [each for each in net.parameters() if each.ndim > 1]  # (20.9)
+    weights = [each for each in net.parameters() if each.ndim > 1]  # (20.6)
     others = [each for each in net.parameters() if each.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay},
             {"params": others, "weight_decay": 0.0}]

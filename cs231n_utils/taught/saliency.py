@@ -26,5 +26,5 @@ def occlusion(model: Any, images: np.ndarray, classes: np.ndarray, size: int,
     for p, q in np.ndindex(fall.shape[1:]):
         covered = images.copy()
         covered[:, p * size : (p + 1) * size, q * size : (q + 1) * size] = grey
-        fall[:, p, q] = before - model.scores(covered)[who, classes]  # (18.3)
+        fall[:, p, q] = before - model.scores(covered)[who, classes]  # (18.2)
     return fall

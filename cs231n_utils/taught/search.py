@@ -99,7 +99,7 @@ def log_uniform(low: float, high: float, size: int, rng: np.random.Generator) ->
     """
     check_positive("low", low, most=check_positive("high", high))
     u = rng.random(size)
-    return low * (high / low) ** u  # (11.3)
+    return low * (high / low) ** u  # (11.1)
 
 
 Ranges = dict[str, tuple[float, float]]

@@ -92,7 +92,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
     state = getattr(model, "state", {})  # what else a model's steps renew
     if optimizer is not None:
         learning_rate = optimizer.learning_rate
-    steps_per_epoch = -(-N // batch_size)  # (8.4), as // rounds down
+    steps_per_epoch = -(-N // batch_size)  # (8.3), as // rounds down
     batches = islice(minibatches(N, batch_size, rng), num_iters)
     bar = tqdm(batches, total=num_iters, disable=not verbose, unit="step", file=sys.stdout)
     with put_back(optimizer, "learning_rate"):
@@ -116,7 +116,7 @@ def train(model: Any, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarra
                 history["train_acc_history"].append(accuracy(model.predict(X[sample]), y[sample]))
                 history["val_acc_history"].append(accuracy(model.predict(X_val), y_val))
                 bar.set_postfix(loss=loss, val_acc=history["val_acc_history"][-1])
-                learning_rate *= learning_rate_decay  # (8.6)
+                learning_rate *= learning_rate_decay  # (8.8)
                 *earlier, latest = history["val_acc_history"]
                 if keep_best and latest > max(earlier, default=-1):  # higher than ever
                     best = {name: value.copy() for name, value in (model.params | state).items()}
