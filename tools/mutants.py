@@ -40,7 +40,7 @@ from tools.operators import faults
 
 FOLDER = Path(__file__).with_suffix("")
 LONG = {"12"}  # trains for minutes, on CIFAR-10: run only if it is named
-ROUNDS = 50_000  # of `while` in a cell: none takes more
+ROUNDS = 1_000_000  # of `while` loops in one cell, all together: what loops on is stopped
 
 
 @functools.cache
