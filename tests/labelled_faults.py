@@ -380,7 +380,7 @@ def deep_faults(seed, tries=3):
         for attempt in range(60):
             net, X, y, reg = (deep_model, image_model)[attempt % 2](rng)
             those = [each for each in places(net) if type(each[1]) in kinds]
-            if found == tries or not those:
+            if not those:
                 continue
             place, layer = those[rng.integers(len(those))]
             right = [net.loss(X, y, reg) for _ in range(2)][1]
@@ -393,6 +393,8 @@ def deep_faults(seed, tries=3):
                     own = [f"{place}.{key}"] * (key != "dX")
                     what = f"{key} of {place}, {type(layer).__name__}, {X.shape}, reg {reg:g}"
                     yield Fault(cause, what, net, X, y, reg, place, (own or keys)[-1])
+            if found == tries:
+                break
     for cause, wrong in LOSSES * tries:
         net, X, y, reg = (deep_model, image_model)[rng.integers(2)](rng)
         net.loss_of_scores = other_loss(net.loss_of_scores, wrong)

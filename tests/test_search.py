@@ -92,10 +92,7 @@ def test_a_try_is_a_training_run_in_the_dtype_of_the_data(dtype):
     assert try_setting(setting, 3, splits) == expected
 
 
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [(0, 1), (-1, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan), (-2, -1)],
-)
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (2, 1), (1, np.inf), (np.nan, 1), (1, np.nan)])
 def test_ranges_without_a_log_scale_are_refused(low, high):
     with pytest.raises(ValueError, match=r"(low|high) must be"):
         sample_settings({"learning_rate": (low, high)}, 1, np.random.default_rng(0))

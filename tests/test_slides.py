@@ -84,13 +84,6 @@ def test_what_a_reference_shows(material):
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
 
 
-def test_without_npm_the_message_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(slides, "NPM", tmp_path)
-    monkeypatch.setattr(slides.shutil, "which", lambda _: None)
-    with pytest.raises(SystemExit, match=r"Install Node\.js"):
-        slides.copy_libraries(tmp_path)
-
-
 def test_the_index_lists_the_talks_that_are_there(tmp_path, monkeypatch):
     """After some decks are built alone, no link leads nowhere."""
     monkeypatch.setattr(slides, "copy_libraries", lambda folder: None)

@@ -58,10 +58,3 @@ def test_layers_of_dropout_in_one_network_draw_different_masks():
     assert np.array_equal(masks[0], Dropout(0.5).forward(ones, training=True))
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert 0.35 < np.mean(masks[one] == masks[other]) < 0.65
-
-
-def test_layers_may_share_a_generator():
-    rng = np.random.default_rng(3)
-    layers = [Dropout(0.5, rng=rng), Dropout(0.5, rng=rng)]
-    Sequential(layers)
-    assert layers[0].rng is layers[1].rng is rng

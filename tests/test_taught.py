@@ -24,7 +24,6 @@ from strategies import (
 )
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
-from cs231n_utils.datasets import load_digits
 from cs231n_utils.gradient_check import numerical_gradient, relative_error
 from cs231n_utils.taught import convolution
 from cs231n_utils.taught.convnet import Pixels, Slices
@@ -49,7 +48,6 @@ from cs231n_utils.taught.layers import (
     Sequential,
     deep_net,
 )
-from cs231n_utils.taught.linear import accuracy, centre
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
 from cs231n_utils.taught.optimizers import SGD, Adam, RMSprop, linear_decay
 
@@ -263,7 +261,6 @@ LAYERS = {  # how to make a layer for inputs of a size, and their shapes
     "Residual": (lambda size: Residual([Affine(size, 6), ReLU(), Affine(6, size, rng=1)]), ROWS),
     "Conv2D 3x3": (filters(3, 3, stride=1, pad=1), IMAGES),
     "Conv2D 2x4, stride 3": (filters(2, 4, stride=3, pad=2), IMAGES),
-    "Conv2D 3x1": (filters(3, 1, stride=1, pad=0), IMAGES),
     "Conv2D 1x1, stride 2": (filters(1, 1, stride=2, pad=0), IMAGES),
     "Conv2D 4x3, pad 3": (filters(4, 3, stride=2, pad=3), IMAGES),
     "MaxPool2D": (lambda size: MaxPool2D(2), ((2, 4, 6, 3), (1, 2, 2, 1))),
@@ -384,14 +381,6 @@ def test_several_blocks_are_one(block, monkeypatch):
         close(part, whole)
 
 
-def test_equal_entries_of_a_window_share_nothing():
-    """All of the gradient goes to the first, and no entry of another window gets any."""
-    X, dA = np.ones((1, 4, 4, 1)), np.arange(1.0, 5).reshape(1, 2, 2, 1)
-    dX = max_pool_backward(dA, X, 2)
-    assert np.array_equal(dX[0, ::2, ::2], dA[0])
-    assert np.count_nonzero(dX) == 4
-
-
 # --- Chains of layers, and slices of a batch: notebooks 13 to 17 ----------------------------------
 
 
@@ -428,38 +417,6 @@ def test_float32_stays_float32_through_forward_backward_and_state():
     for key, value in (twin.params | twin.state).items():
         value[...] = (model.params | model.state)[key]
     close(twin.loss(*batch(8), 0.1)[0], model.loss(*batch(8, np.float32), 0.1)[0], 1e-4)
-
-
-@for_all(shape=SHAPES, seed=SEEDS, reg=st.sampled_from([0.0, 0.3]))
-def test_two_affine_maps_are_the_two_layer_network_bit_for_bit(shape, seed, reg):
-    """Scores, loss, gradients and a run of training."""
-    net, X, y = problem(shape, seed)
-    model = deep_net(shape[1:], rng=seed)
-    for value, other in zip(model.params.values(), net.params.values(), strict=True):
-        value[...] = other
-    (loss, grads), (expected, others) = model.loss(X, y, reg), net.loss(X, y, reg)
-    assert bits(loss, *grads.values()) == bits(expected, *others.values())
-    options = {"learning_rate": 0.1, "reg": reg, "num_iters": 5, "batch_size": 3}
-    history, other = (each.train(X, y, X, y, **options) for each in (model, net))
-    assert history == other
-    assert bits(*model.params.values()) == bits(*net.params.values())
-    assert np.array_equal(model.predict(X), net.predict(X))
-
-
-def test_twenty_plain_maps_can_read():
-    """The open experiment of 13: inner maps that begin as the identity."""
-    digits = load_digits()
-    X, X_val, _ = centre(digits.X_train, digits.X_val, digits.X_test)
-    shares = []
-    for seed in range(3):
-        net = deep_net([64] + [50] * 19 + [10], rng=seed)
-        for layer in net.layers[2:-1:2]:
-            layer.params["W"][...] = np.eye(50)
-        options = {"num_iters": 150, "batch_size": 50, "learning_rate_decay": 1.0, "rng": seed}
-        optimizer = {"optimizer": SGD(0.02, momentum=0.9), "schedule": linear_decay}
-        net.train(X, digits.y_train, X_val, digits.y_val, **options, **optimizer)
-        shares.append(accuracy(net.predict(X_val), digits.y_val))
-    assert np.mean(shares) > 0.95
 
 
 def test_a_loss_renews_averages_and_scores_do_not():

@@ -3,7 +3,6 @@
 import gc
 
 import ipywidgets
-import pytest
 
 from cs231n_utils import plots
 from cs231n_utils.widgets import explore
@@ -40,8 +39,3 @@ def test_moves_leave_no_figures_and_no_widgets_and_labels_that_grow_stay_inside(
         assert has_white_border(picture.value)
     gc.collect()
     assert len(gc.get_objects()) < before + 1000  # one figure has thousands of objects
-
-
-def test_what_a_reader_cannot_see_needs_words():
-    with pytest.raises(ValueError, match="no text alternative"):
-        explore(lambda h: plots.subplots()[0], h=ipywidgets.IntSlider(description="Height"))

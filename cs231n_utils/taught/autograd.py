@@ -108,7 +108,24 @@ class SmallTensor(Recorded):
 
 
 class Tensor(SmallTensor):
-    """Adds the product of matrices, quotients, functions, means, maxima and shapes."""
+    """An array that records operations: adds matrices' products, functions, maxima and shapes.
+
+    Parameters
+    ----------
+    data
+        Numbers, no Tensors; whole numbers become floats.
+    parents
+        Tensors that it was made from, each with its VJP: a function that takes the gradient of
+        this array to the parent's share.
+    constant
+        Whether nobody needs the gradient: of data, for example.
+
+    Attributes
+    ----------
+    grad
+        The sum of the gradients that `backward` has brought so far, an array to be read and not
+        written to: others may share it. None before.
+    """
 
     def __matmul__(self, other: Any) -> "Tensor":
         other = self.lift(other)
