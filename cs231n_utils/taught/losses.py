@@ -32,7 +32,7 @@ def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     loss = cross_entropy(S, y)
     dS = softmax(S)  # a new array: P, about to become P - Y
     dS[np.arange(len(y)), y] -= 1
-    return loss, dS / len(y)  # (4.3)
+    return loss, dS / len(y)  # (4.2)
 
 
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:

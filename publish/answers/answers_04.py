@@ -53,15 +53,15 @@ def loss_and_difference(S, y, rows, divisor):
     return cross_entropy(S, y), P / divisor
 
 
-def pulls__right_as_a_sum_of_lengths(S, y):
+def arrows__right_as_a_sum_of_lengths(S, y):
     return len(y) * np.abs(softmax_loss(S, y)[1]).sum(axis=1)
 
 
-def pulls__right_as_a_list(S, y):
+def arrows__right_as_a_list(S, y):
     return [2 - 2 * P_n[k] for P_n, k in zip(softmax(S), y, strict=True)]
 
 
-def pulls__right_one_example_at_a_time(S, y):
+def arrows__right_one_example_at_a_time(S, y):
     found = np.zeros(len(y))
     for n in range(len(y)):
         found[n] = np.abs(softmax_loss(S[[n]], y[[n]])[1]).sum()
@@ -73,7 +73,7 @@ def lacking(S, y):
     return 1 - softmax(S)[np.arange(len(y)), y]
 
 
-pulls = {
+arrows = {
     "wrong_up_alone": lacking,
     "wrong_with_the_mean_left_in": lambda S, y: np.abs(softmax_loss(S, y)[1]).sum(axis=1),
     "wrong_signs_kept": lambda S, y: len(y) * softmax_loss(S, y)[1].sum(axis=1),
