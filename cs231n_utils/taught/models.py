@@ -59,12 +59,12 @@ def backward(
 ) -> Params:
     """Gradient of the loss for every parameter, from dS (N, C) and the arrays of `forward`."""
     W1, W2 = params["W1"], params["W2"]
-    dA = dS @ W2.T  # (7.7) shape (N, H)
-    dZ = dA * (Z > 0)  # (7.8) shape (N, H)
-    dW1 = X.T @ dZ + reg * W1  # (7.9) shape (D, H)
-    db1 = dZ.sum(axis=0)  # (7.10) shape (H,)
-    dW2 = A.T @ dS + reg * W2  # (7.11) shape (H, C)
-    db2 = dS.sum(axis=0)  # (7.12) shape (C,)
+    dA = dS @ W2.T  # (7.6) shape (N, H)
+    dZ = dA * (Z > 0)  # (7.7) shape (N, H)
+    dW1 = X.T @ dZ + reg * W1  # (7.8) shape (D, H)
+    db1 = dZ.sum(axis=0)  # (7.9) shape (H,)
+    dW2 = A.T @ dS + reg * W2  # (7.10) shape (H, C)
+    db2 = dS.sum(axis=0)  # (7.11) shape (C,)
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
@@ -76,31 +76,14 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
     check_network(sizes, std, dtype)
     D, H, C = sizes
     rng = np.random.default_rng(rng)
-    W1 = std * rng.standard_normal((D, H))  # (7.13)
+    W1 = std * rng.standard_normal((D, H))
     W2 = std * rng.standard_normal((H, C))
     params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
     return {name: value.astype(dtype) for name, value in params.items()}
 
 
 class TwoLayerNet:
-    """Affine, ReLU, affine, softmax.
-
-    Parameters
-    ----------
-    input_size, hidden_size, output_size
-        D, H and C, each at least 1.
-    std
-        Standard deviation of the initial weights, finite and at least 0.
-    rng
-        A Generator, or a seed for one.
-    dtype
-        float64, or float32 for speed.
-
-    Attributes
-    ----------
-    params
-        W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
-    """
+    """Affine, ReLU, affine, softmax. The dict params has W1 (D, H), b1 (H,), W2 (H, C), b2 (C,)."""
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
@@ -112,7 +95,7 @@ class TwoLayerNet:
         Z, A, S = forward(self.params, X)
         if y is None:
             return S
-        loss, dS = softmax_loss(S, y)  # (7.6)
+        loss, dS = softmax_loss(S, y)
         loss += l2_penalty(reg, self.params["W1"], self.params["W2"])  # (7.5)
         return loss, backward(self.params, X, Z, A, dS, float(reg))
 

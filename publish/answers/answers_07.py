@@ -15,44 +15,6 @@ RIGHT = {
 }
 
 
-def init(sizes, std, rng, dtype, *, draw=None, second=None):
-    """First weights: how they are drawn, and the generator of W2 if it has its own."""
-    D, H, C = sizes
-    rng = np.random.default_rng(rng)
-    draw = draw or np.random.Generator.standard_normal
-    W1 = std * draw(rng, (D, H))
-    W2 = std * draw(second() if second else rng, (H, C))
-    params = {"W1": W1, "b1": np.zeros(H), "W2": W2, "b2": np.zeros(C)}
-    return {name: value.astype(dtype) for name, value in params.items()}
-
-
-def init_params__right_second_layer_first(sizes, std, rng, dtype):
-    D, H, C = sizes
-    rng = np.random.default_rng(rng)
-    W2 = std * rng.standard_normal((H, C))
-    params = {
-        "W1": std * rng.standard_normal((D, H)),
-        "b1": np.zeros(H),
-        "W2": W2,
-        "b2": np.zeros(C),
-    }
-    return {name: value.astype(dtype) for name, value in params.items()}
-
-
-def init_params__wrong_uniform(sizes, std, rng, dtype):
-    width = 3**0.5
-    return init(sizes, std, rng, dtype, draw=lambda rng, shape: rng.uniform(-width, width, shape))
-
-
-def init_params__wrong_one_seed_twice(sizes, std, rng, dtype):
-    return init(sizes, std, rng, dtype, second=lambda: np.random.default_rng(rng))
-
-
-def init_params__wrong_same_spread_for_biases(sizes, std, rng, dtype):
-    params = init(sizes, std, rng, dtype)
-    return params | {"b1": params["W1"][0]}
-
-
 wrong_gradients = {
     "right_lists": lambda: {fault: sorted(names) for fault, names in RIGHT.items()},
     "wrong_reaches_back": lambda: RIGHT | {"Z for A": {"W1", "W2"}},
