@@ -78,12 +78,12 @@ class Adam:
         for name, gradient in grads.items():
             self.means[name] = self.beta1 * self.means[name] + (1 - self.beta1) * gradient  # (9.6)
             self.squares[name] = (self.beta2 * self.squares[name]
-                                  + (1 - self.beta2) * gradient**2)  # (9.7)
-            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.8)
-            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)  # (9.9)
+                                  + (1 - self.beta2) * gradient**2)  # like (9.4)
+            u_hat = self.means[name] / (1 - self.beta1**self.num_steps)  # (9.7)
+            q_hat = self.squares[name] / (1 - self.beta2**self.num_steps)
             params[name] -= (
-                self.learning_rate * self.weight_decay * params[name]  # (9.16)
-                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.10)
+                self.learning_rate * self.weight_decay * params[name]  # (9.14)
+                + self.learning_rate * u_hat / (np.sqrt(q_hat) + self.eps)  # (9.8)
             )
 
 
