@@ -81,8 +81,7 @@ def images_gradient(
     (rows, cols), (U, V, C, F), (N, P, Q, _) = size, W.shape, dZ.shape
     high, wide = rows + 2 * pad + U - 1, cols + 2 * pad + V - 1  # those of E bar
     spread = np.zeros((N, high, wide, F), dZ.dtype)  # all zeros at first
-    last_row, last_column = U - 1 + stride * P, V - 1 + stride * Q  # dZ ends before
-    spread[:, U - 1 : last_row : stride, V - 1 : last_column : stride] = dZ  # (16.12)
+    spread[:, U - 1 :: stride, V - 1 :: stride][:, :P, :Q] = dZ  # (16.12)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]  # cut the padding
     turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
     return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.7)
