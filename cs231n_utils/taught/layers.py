@@ -84,17 +84,6 @@ class Layer:
         return check_remembered(self, self.memory)
 
 
-class ReLU(Layer):
-    """max(X, 0), entry by entry."""
-
-    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        self.memory = X
-        return relu(X)
-
-    def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return relu_backward(dOut, self.remembered())
-
-
 class Flatten(Layer):
     """Every example as one row."""
 
@@ -107,6 +96,23 @@ class Flatten(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         return dOut.reshape(self.remembered())
+
+
+def gathered(layers: Sequence[Layer], name: str) -> Params:
+    """The params, grads or state of all layers, with keys like "2.W" for layers[2].params["W"]."""
+    return {f"{place}.{key}": value for place, layer in enumerate(layers)
+            for key, value in getattr(layer, name).items()}
+
+
+class ReLU(Layer):
+    """max(X, 0), entry by entry."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = X
+        return relu(X)
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return relu_backward(dOut, self.remembered())
 
 
 class Affine(Layer):
@@ -128,13 +134,7 @@ class Affine(Layer):
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X = self.remembered()
         self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.1)
-        return dOut @ self.params["W"].T if self.needs_dX else dOut
-
-
-def gathered(layers: Sequence[Layer], name: str) -> Params:
-    """The params, grads or state of all layers, with keys like "2.W" for layers[2].params["W"]."""
-    return {f"{place}.{key}": value for place, layer in enumerate(layers)
-            for key, value in getattr(layer, name).items()}
+        return dOut @ self.params["W"].T if self.needs_dX else dOut  # images need no dX
 
 
 class Chain(Layer):
@@ -142,10 +142,10 @@ class Chain(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self.layers = with_own_generators(layers)
-        self.input_size, self.output_size = check_chain(self.layers)
-        self.params = gathered(self.layers, "params")
-        self.state = gathered(self.layers, "state")
+        self.layers = with_own_generators(layers)  # for notebook 15
+        self.input_size, self.output_size = check_chain(self.layers)  # do they fit?
+        self.params = gathered(self.layers, "params")  # "2.W" is the W of layers[2]
+        self.state = gathered(self.layers, "state")  # for notebook 14
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         for layer in self.layers:
@@ -155,7 +155,7 @@ class Chain(Layer):
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         for layer in reversed(self.layers):
             dOut = layer.backward(dOut)  # (13.2)
-            if not layer.needs_dX:  # nor do the layers below
+            if not layer.needs_dX:  # the first one with weights: done
                 break
         self.grads = gathered(self.layers, "grads")
         return dOut
