@@ -42,15 +42,6 @@ def test_train_on_crops_may_leave_one_part_out(share, num_epochs, num_steps):
     assert len(history["loss_history"]) == num_steps
 
 
-def test_both_parts_of_a_run_draw_from_one_generator():
-    runs = [
-        train_on_crops(convnet(images, (4,), num_classes=4), images, y, images, y, num_epochs=2,
-                       small=2, batch_size=16, padding=1, mirror=False, rng=rng)["loss_history"]
-        for rng in (7, np.random.default_rng(7))
-    ]  # fmt: skip
-    assert runs[0] == runs[1]
-
-
 def test_train_on_crops_refuses_a_run_without_steps():
     model = convnet(images, (4,), num_classes=4)
     with pytest.raises(ValueError, match="num_steps must be a whole number, at least 1, not 0"):

@@ -82,13 +82,3 @@ def test_what_a_reference_shows(material):
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
-
-
-def test_the_index_lists_the_talks_that_are_there(tmp_path, monkeypatch):
-    """After some decks are built alone, no link leads nowhere."""
-    monkeypatch.setattr(slides, "copy_libraries", lambda folder: None)
-    for names in (("02",), ("07",)):
-        slides.build(tmp_path, names)
-    index = (tmp_path / "index.html").read_text(encoding="utf-8")
-    links = re.findall(r'href="(\d\d_\w+\.html)"', index)
-    assert links == ["02_softmax_cross_entropy.html", "07_two_layer_net.html"]

@@ -24,6 +24,7 @@ from strategies import (
 )
 
 from cs231n_utils import SoftmaxClassifier, TwoLayerNet
+from cs231n_utils.datasets import load_digits
 from cs231n_utils.gradient_check import numerical_gradient, relative_error
 from cs231n_utils.taught import convolution
 from cs231n_utils.taught.convnet import Pixels, Slices
@@ -48,6 +49,7 @@ from cs231n_utils.taught.layers import (
     Sequential,
     deep_net,
 )
+from cs231n_utils.taught.linear import accuracy, centre
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
 from cs231n_utils.taught.optimizers import SGD, Adam, RMSprop, linear_decay
 
@@ -417,6 +419,34 @@ def test_float32_stays_float32_through_forward_backward_and_state():
     for key, value in (twin.params | twin.state).items():
         value[...] = (model.params | model.state)[key]
     close(twin.loss(*batch(8), 0.1)[0], model.loss(*batch(8, np.float32), 0.1)[0], 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("inner", "std", "rates", "num_iters", "low", "high"),
+    [
+        (5, 0.05, (0.03, 1, 3), 150, 0, 0.15),
+        (19, None, (0.01, 0.05), 150, 0, 0.8),
+        (19, None, (0.02,), 600, 0.8, 1),
+        (19, "identity", (0.02,), 150, 0.95, 1),
+    ],
+)
+def test_other_runs_that_13_speaks_of(inner, std, rates, num_iters, low, high):
+    """The share of validation digits that plain networks read, a mean of three seeds."""
+    digits = load_digits()
+    X, X_val, _ = centre(digits.X_train, digits.X_val, digits.X_test)
+    options = {"num_iters": num_iters, "batch_size": 50, "learning_rate_decay": 1.0}
+    for rate in rates:
+        shares = []
+        for seed in range(3):
+            first = None if std == "identity" else std
+            net = deep_net([64] + [50] * inner + [10], std=first, rng=seed)
+            for layer in net.layers[2:-1:2] if std == "identity" else ():
+                layer.params["W"][...] = np.eye(50)
+            net.train(X, digits.y_train, X_val, digits.y_val, **options, rng=seed,
+                      optimizer=SGD(rate, momentum=0.9), schedule=linear_decay)  # fmt: skip
+            shares.append(accuracy(net.predict(X_val), digits.y_val))
+        assert low <= np.mean(shares) < high, rate
 
 
 def test_a_loss_renews_averages_and_scores_do_not():

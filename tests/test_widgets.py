@@ -1,12 +1,9 @@
 """`explore`: controls above a picture that follows them."""
 
-import gc
-
 import ipywidgets
 
 from cs231n_utils import plots
 from cs231n_utils.widgets import explore
-from tools.contract_run import has_white_border
 
 
 def draw(height, name="a"):
@@ -28,14 +25,3 @@ def test_the_picture_follows_every_control_and_reset_brings_the_first_one_back()
     assert 'alt="A line that rises by 5, &quot;b&quot;."' in picture.value
     reset.click()
     assert (height.value, name.value, picture.value) == (2, "a", first)
-
-
-def test_moves_leave_no_figures_and_no_widgets_and_labels_that_grow_stay_inside():
-    height, *_, picture = make().children
-    gc.collect()
-    before = len(gc.get_objects())
-    for move in range(20):
-        height.value = move % 5
-        assert has_white_border(picture.value)
-    gc.collect()
-    assert len(gc.get_objects()) < before + 1000  # one figure has thousands of objects
