@@ -81,10 +81,10 @@ def images_gradient(
     (rows, cols), (U, V, C, F), (N, P, Q, _) = size, W.shape, dZ.shape
     high, wide = rows + 2 * pad + U - 1, cols + 2 * pad + V - 1  # those of E bar
     spread = np.zeros((N, high, wide, F), dZ.dtype)  # all zeros at first
-    spread[:, U - 1 :: stride, V - 1 :: stride][:, :P, :Q] = dZ  # (16.12)
+    spread[:, U - 1 :: stride, V - 1 :: stride][:, :P, :Q] = dZ  # (16.11)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]  # cut the padding
-    turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.13)
-    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.7)
+    turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.9)
+    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.10)
 
 
 def conv2d_backward(
@@ -105,7 +105,7 @@ def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
 def max_pool(X: np.ndarray, size: int) -> np.ndarray:
     """The largest number of every window of size x size, channel by channel: A (N, P, Q, C)."""
     check_tiles(X, size)
-    return reduce(np.maximum, phases(X, size))  # (16.8)
+    return reduce(np.maximum, phases(X, size))  # (16.7)
 
 
 def max_pool_backward(

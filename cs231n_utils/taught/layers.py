@@ -133,7 +133,7 @@ class Affine(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X = self.remembered()
-        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.1)
+        self.grads = {"W": X.T @ dOut, "b": dOut.sum(axis=0)}  # (13.4)
         return dOut @ self.params["W"].T if self.needs_dX else dOut  # images need no dX
 
 
@@ -154,7 +154,7 @@ class Chain(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         for layer in reversed(self.layers):
-            dOut = layer.backward(dOut)  # (13.2)
+            dOut = layer.backward(dOut)  # (13.10)
             if not layer.needs_dX:  # the first one with weights: done
                 break
         self.grads = gathered(self.layers, "grads")
@@ -225,10 +225,10 @@ class Residual(Chain):
         out = super().forward(X, training)
         check_shape("what a Residual adds to its input", out, X.shape,
                     "its layers must keep the shape, as windows of 3x3 do with pad=1")
-        return X + out  # (13.6)
+        return X + out  # (13.5)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut + super().backward(dOut)  # (13.7)
+        return dOut + super().backward(dOut)  # (13.6)
 
 
 def mean_over(X: np.ndarray, axis: int) -> np.ndarray:

@@ -38,7 +38,7 @@ def softmax_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 def l2_penalty(reg: float, *weights: np.ndarray) -> float:
     """Half of reg times the sum of all squared weights; its gradient is reg * W for each W."""
     reg = check_nonnegative("reg", reg)
-    return 0.5 * reg * sum(float(np.vdot(W, W)) for W in weights)  # (5.6)
+    return 0.5 * reg * sum(float(np.vdot(W, W)) for W in weights)  # (5.5)
 
 
 def smoothed_loss(S: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[float, np.ndarray]:

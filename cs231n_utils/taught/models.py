@@ -38,7 +38,7 @@ class SoftmaxClassifier:
             return S
         loss, dS = softmax_loss(S, y)
         loss += l2_penalty(reg, self.params["W"])
-        dW = X.T @ dS + float(reg) * self.params["W"]  # (5.7)
+        dW = X.T @ dS + float(reg) * self.params["W"]  # (5.6)
         return loss, {"W": dW, "b": dS.sum(axis=0)}
 
     def predict(self, X: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def training_step(net: Any, optimizer: Any, loss_of_scores: Callable[..., Any], 
 
 def decay_groups(net: Any, weight_decay: float) -> list[dict[str, Any]]:
     """Groups for an optimizer: weights and filters with weight_decay, all others with 0."""
-    weights = [each for each in net.parameters() if each.ndim > 1]  # (20.6)
+    weights = [each for each in net.parameters() if each.ndim > 1]  # (20.9)
     others = [each for each in net.parameters() if each.ndim <= 1]
     return [{"params": weights, "weight_decay": weight_decay},
             {"params": others, "weight_decay": 0.0}]
