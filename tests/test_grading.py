@@ -270,7 +270,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     printed = run(course, first, status=1)
     for told in [
-        r"ann: 11 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
+        r"ann: 12 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve: nothing",
@@ -290,7 +290,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
     printed = run(course, again)
-    assert re.search(r"dan: 11 points, 100.0 .*\n +word for word the published", printed)
+    assert re.search(r"dan: 12 points, 100.0 .*\n +word for word the published", printed)
     assert page.stat().st_mtime == 0, "only what is new is graded"
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}
