@@ -83,7 +83,24 @@ def init_params(sizes: tuple[int, int, int], std: float, rng: Any, dtype: Any) -
 
 
 class TwoLayerNet:
-    """Affine, ReLU, affine, softmax. The dict params has W1 (D, H), b1 (H,), W2 (H, C), b2 (C,)."""
+    """Affine, ReLU, affine, softmax.
+
+    Parameters
+    ----------
+    input_size, hidden_size, output_size
+        D, H and C, each at least 1.
+    std
+        Standard deviation of the initial weights, finite and at least 0.
+    rng
+        A Generator, or a seed for one.
+    dtype
+        float64, or float32 for speed.
+
+    Attributes
+    ----------
+    params
+        W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
+    """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, std: float = 4e-3, *,
                  rng: np.random.Generator | int = 0, dtype: Any = np.float64) -> None:
