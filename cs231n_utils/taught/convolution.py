@@ -51,7 +51,7 @@ def conv2d(
     Z = np.empty((*patches.shape[:3], W.shape[3]), np.result_type(X, W))
     for few in blocks(patches):
         table = patches[few].reshape(-1, len(filters))  # a copy, a row for each position
-        Z[few] = (table @ filters + b).reshape(Z[few].shape)  # (16.4)
+        Z[few] = (table @ filters + b).reshape(Z[few].shape)  # (16.3)
     return Z
 
 
@@ -64,7 +64,7 @@ def filters_gradient(
     dW = np.zeros((prod(size) * C, F), dZ.dtype)
     for few in blocks(patches):
         table = patches[few].reshape(-1, len(dW))
-        dW += table.T @ dZ[few].reshape(-1, F)  # (16.6)
+        dW += table.T @ dZ[few].reshape(-1, F)  # (16.5)
     return dW.reshape(*size, C, F)
 
 
@@ -83,8 +83,8 @@ def images_gradient(
     spread = np.zeros((N, high, wide, F), dZ.dtype)  # all zeros at first
     spread[:, U - 1 :: stride, V - 1 :: stride][:, :P, :Q] = dZ  # (16.11)
     used = spread[:, pad : pad + rows + U - 1, pad : pad + cols + V - 1]  # cut the padding
-    turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.9)
-    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.10)
+    turned = W[::-1, ::-1].swapaxes(2, 3)  # (16.8)
+    return conv2d(used, turned, np.zeros(C, dZ.dtype))  # (16.9)
 
 
 def conv2d_backward(
@@ -105,7 +105,7 @@ def phases(X: np.ndarray, size: int) -> list[np.ndarray]:
 def max_pool(X: np.ndarray, size: int) -> np.ndarray:
     """The largest number of every window of size x size, channel by channel: A (N, P, Q, C)."""
     check_tiles(X, size)
-    return reduce(np.maximum, phases(X, size))  # (16.7)
+    return reduce(np.maximum, phases(X, size))  # (16.6)
 
 
 def max_pool_backward(
