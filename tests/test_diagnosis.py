@@ -67,7 +67,7 @@ def test_of_all_labelled_faults(faults, least):
     assert cause >= least
 
 
-@pytest.mark.parametrize("models", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("models", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_correct_model_is_accused(models):
     assert not labelled.accusations(labelled.correct(models))
 
