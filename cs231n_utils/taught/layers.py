@@ -247,7 +247,7 @@ def standardize(X: np.ndarray, axis: int, eps: float) -> tuple[np.ndarray, np.nd
 
 
 def batch_norm(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float = 1e-5) -> np.ndarray:
-    """Every column of X (N, D) with mean beta and standard deviation gamma, both (D,)."""
+    """Every column of X (N, D) standardized, then times gamma and plus beta, both (D,)."""
     X_hat, _ = standardize(X, axis=0, eps=eps)
     return gamma * X_hat + beta  # (14.3)
 
