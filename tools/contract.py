@@ -208,14 +208,6 @@ def plumbing_is_collapsed_and_nothing_else(notebook):
             yield f"a solution or an equation is collapsed: {first_line(cell)}"
 
 
-def headings_skip_no_level(notebook):
-    text = re.sub(r"```.*?```", "", prose(notebook), flags=re.S)
-    headings = re.findall(r"^(#+) (.*)", text, re.M)
-    for (before, _), (level, heading) in pairwise(headings):
-        if level == "#" or len(level) > len(before) + 1:
-            yield f"level {len(before)} is followed by level {len(level)}: {heading}"
-
-
 def code_cells_are_small(notebook):
     """Of open ones; imports and docstrings do not count, and `a, b = 1, 2` are two statements."""
     for cell in notebook.open_code:
