@@ -50,7 +50,7 @@ def smoothed_loss(S: np.ndarray, y: np.ndarray, smoothing: float) -> tuple[float
     y = check_labels(y, *S.shape)
     check_nonnegative("smoothing", smoothing, below=1)
     C = S.shape[1]
-    Q = (1 - smoothing) * np.eye(C, dtype=S.dtype)[y] + smoothing / C  # (15.6)
+    Q = (1 - smoothing) * np.eye(C, dtype=S.dtype)[y] + smoothing / C
     shifted = S - S.max(axis=1, keepdims=True)  # as in notebook 02
     log_P = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     loss = -float(np.mean(np.sum(Q * log_P, axis=1)))  # (15.10)
