@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.taught.adversarial import sign_step, sign_steps
+from cs231n_utils.taught.adversarial import sign_step
 from cs231n_utils.taught.losses import softmax, softmax_loss
 from cs231n_utils.taught.saliency import score_gradient
 
@@ -35,14 +35,6 @@ def one_step__right_by_hand(model, images, y, eps):
     return moved(images, model.backward(dS), eps)
 
 
-def one_step__right_package(model, images, y, eps):
-    return sign_step(model, images, y, eps)
-
-
-def one_step__right_several(model, images, y, eps):
-    return sign_steps(model, images, y, eps)
-
-
 def one_step__right_lead_of_the_runner_up(model, images, y, eps):
     S = model.scores(images)
     S[np.arange(len(y)), y] = -np.inf
@@ -65,20 +57,6 @@ def one_step__wrong_as_given(model, images, y, eps):
 def one_step__wrong_down_the_loss(model, images, y, eps):
     _, dS = model.loss_of_scores(model.scores(images), y)
     return moved(images, -model.backward(dS), eps)
-
-
-def one_step__wrong_own_answer_smoothed(model, images, y, eps):
-    _, dS = model.loss_of_scores(model.scores(images), model.predict(images))
-    return moved(images, model.backward(dS), eps)
-
-
-def one_step__wrong_several_steps_as_given(model, images, y, eps):
-    start = images
-    for _ in range(10):
-        _, dS = model.loss_of_scores(model.scores(images), y)
-        images = moved(images, model.backward(dS), eps / 4)
-        images = np.clip(images, start - eps, start + eps)
-    return images
 
 
 def one_step__wrong_not_clipped(model, images, y, eps):
@@ -149,10 +127,6 @@ def path_shares__wrong_gradient_at_the_end(model, images, classes, start, steps=
     return (images - start) * score_gradient(model, images, classes)
 
 
-def path_shares__wrong_gradient_at_the_start(model, images, classes, start, steps=50):
-    return (images - start) * score_gradient(model, start, classes)
-
-
 def path_shares__wrong_gradient_alone(model, images, classes, start, steps=50):
     middles = (np.arange(steps) + 0.5) / steps
     return np.mean(
@@ -172,20 +146,6 @@ def path_shares__wrong_other_way(model, images, classes, start, steps=50):
     return path_shares__right_loop(model, start, classes, images, steps)
 
 
-def path_shares__wrong_class(model, images, classes, start, steps=50):
-    return path_shares__right_loop(model, images, np.zeros_like(classes), start, steps)
-
-
-def path_shares__wrong_times_the_image(model, images, classes, start, steps=50):
-    middles = (np.arange(steps) + 0.5) / steps
-    slopes = [score_gradient(model, start + t * (images - start), classes) for t in middles]
-    return images * np.mean(slopes, axis=0)
-
-
 def path_shares__wrong_spread_evenly(model, images, classes, start, steps=50):
     shares = path_shares__right_loop(model, images, classes, start, steps)
     return np.broadcast_to(shares.mean(axis=(1, 2, 3), keepdims=True), images.shape)
-
-
-def path_shares__wrong_sum_over_images(model, images, classes, start, steps=50):
-    return path_shares__right_loop(model, images, classes, start, steps).sum(axis=0)
