@@ -8,8 +8,10 @@ from cs231n_utils.taught.augmentation import random_flips
 from cs231n_utils.taught.training import train
 
 images_needed = {
-    "right_integer_part": lambda q, most: math.floor(q * (1 - q) / (most / 2) ** 2) + 1,
-    "right_float": lambda q, most: np.ceil(q * (1 - q) * (2 / most) ** 2),
+    "right_floor": lambda q, most: -math.floor(1e-9 - q * (1 - q) / (most / 2) ** 2),
+    "right_float": lambda q, most: np.ceil(np.round(q * (1 - q) * (2 / most) ** 2, 6)),
+    "wrong_rounding_goes_up": lambda q, most: math.ceil(4 * q * (1 - q) / most**2),
+    "wrong_integer_part": lambda q, most: math.floor(q * (1 - q) / (most / 2) ** 2) + 1,
     "wrong_one_standard_error": lambda q, most: math.ceil(q * (1 - q) / most**2),
     "wrong_no_root": lambda q, most: math.ceil(2 * q * (1 - q) / most),
     "wrong_rounded_down": lambda q, most: max(1, int(4 * q * (1 - q) / most**2)),
@@ -20,7 +22,7 @@ images_needed = {
 
 def images_needed__right_search(q, most):
     count = 1
-    while 2 * math.sqrt(q * (1 - q) / count) > most:
+    while 2 * math.sqrt(q * (1 - q) / count) > most * (1 + 1e-12):
         count += 1
     return count
 
