@@ -126,6 +126,7 @@ def test_images_are_upright_and_split_in_file_order(tmp_path, dtype):
         load_cifar10(30, 11, 1, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_official_size_and_the_memory_it_takes(tmp_path, monkeypatch):
     """10,000 images a batch, and the bytes of one file at a time."""
     monkeypatch.setattr(datasets, "ROWS", 10_000)

@@ -141,10 +141,9 @@ def test_what_is_wrong_is_one_sentence(tmp_path, python, sentence):
     assert output.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_learner_needs_no_nbgrader_and_a_free_port():
-    code = (
-        "import sys; sys.modules['nbgrader'] = None; from publish.student.lab import main; main()"
-    )
+    code = "import sys; sys.modules['nbgrader'] = None; from publish.student import lab; lab.main()"
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = [sys.executable, "-c", code, f"--port={server.getsockname()[1]}"]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
