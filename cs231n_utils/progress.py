@@ -15,10 +15,12 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
+NOTHING = "nothing written yet"
 RECORDS = "records.txt"  # beside the notebooks: a reader's own results in open experiments
 
 _tasks: list[str] = []  # what each check wants written
 _errors: dict[int, str] = {}  # by the number of a check that has run: its error, or ""
+_unread: dict[str, str] = {}  # what Python could not read, by the name that it would define
 
 
 def follow(*tasks: str) -> None:
@@ -42,9 +44,24 @@ def record(notebook: str, what: str, value: float) -> None:
 
 def _note(result: Any) -> None:
     """Note how a cell ended if it is a check. IPython calls this after each cell."""
-    if match := CHECK.match(result.info.raw_cell or ""):
-        error = result.error_before_exec or result.error_in_exec
-        _errors[int(match[1])] = f"{type(error).__name__}: {gist(str(error))}" if error else ""
+    error = result.error_before_exec or result.error_in_exec
+    told = f"{type(error).__name__}: {gist(str(error))}" if error else ""
+    _take(result.info.raw_cell or "", told, _errors, _unread)
+
+
+def _take(source: str, told: str, errors: dict[int, str], unread: dict[str, str]) -> None:
+    """Note a cell's error, told in one line: a check's by its number, a definition's by its name.
+
+    A check that misses a name is told why: Python could not read the cell that defines it.
+    """
+    if match := CHECK.match(source):
+        missing = re.match(r"NameError: name '(\w+)'", told)
+        errors[int(match[1])] = unread.get(missing[1], told) if missing else told
+        return
+    for name in re.findall(r"^(?:def|class) (\w+)", source, re.M):
+        unread.pop(name, None)
+        if re.match("SyntaxError|IndentationError|TabError", told):
+            unread[name] = f"{told}, in the cell that defines {name}"
 
 
 def gist(message: str) -> str:
@@ -77,8 +94,12 @@ def main() -> None:
     folder = parser.parse_args().folder
     if not (paths := sorted(folder.glob("*.ipynb"))):
         parser.error(f"there are no notebooks in {folder}")
-    for path in paths:
-        print(f"{path.stem:26}" + progress(path).replace("\n", "\n" + 26 * " "))
+    told = {path.stem: progress(path) for path in paths}
+    if set(told.values()) == {NOTHING}:
+        print(f"{NOTHING}: begin with {paths[0].stem}")
+    else:
+        for name, text in told.items():
+            print(f"{name:26}" + text.replace("\n", "\n" + 26 * " "))
     if (records := folder / RECORDS).exists():
         print("Your records:", *records.read_text(encoding="utf-8").splitlines(), sep="\n  ")
 
@@ -92,13 +113,12 @@ def progress(path: Path) -> str:
         return "not a notebook of the student edition"
     own = [cell for cell in code if cell["metadata"].get("nbgrader", {}).get("solution")]
     if all(map(is_as_released, own)):
-        return "nothing written yet"
-    errors = {}
-    for cell in code:
-        match = CHECK.match(cell["source"])
-        if match and cell["execution_count"]:
-            failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
-            errors[int(match[1])] = "".join(f"{e['ename']}: {gist(e['evalue'])}" for e in failed)
+        return NOTHING
+    errors, unread = dict[int, str](), dict[str, str]()
+    for cell in [cell for cell in code if cell["execution_count"]]:
+        failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
+        told = "".join(f"{e['ename']}: {gist(e['evalue'])}" for e in failed)
+        _take(cell["source"], told, errors, unread)
     tasks = followed[0].partition("progress.follow(")[2].rpartition(")")[0]
     return summary(ast.literal_eval(f"[{tasks}]"), errors)
 

@@ -6,6 +6,7 @@ All notebooks and more kinds of hand-ins take an hour: `python -m publish.studen
 import csv
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -201,12 +202,12 @@ def run(course, *command, status=0):
 
 
 ATTACK = """
-import os, pathlib, subprocess
+import os, pathlib, socket, subprocess
 course = pathlib.Path({course!r})
 def outcome(action, *arguments):
     try:
         action(*arguments)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return type(error).__name__
     return "done"
 subprocess.Popen(["sleep", "999"], start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
@@ -217,9 +218,13 @@ print([
     outcome(open, course / "gradebook.db", "r+"),
     outcome(open, course / "mine", "w"),
     outcome(open, course.parent / "mine", "w"),
-    outcome(open, "mine", "w")])
+    outcome(open, "mine", "w"),
+    outcome(os.truncate, "mine", 2**30) if os.path.exists("mine") else "",
+    outcome(bytearray, 2**34),
+    outcome(socket.create_connection, {address!r})])
 """
-OUT_OF_REACH = [*6 * ["PermissionError"], "done"]  # all but the folder of its own
+# All but the folder of its own, too large a file, too much memory, the network.
+OUT_OF_REACH = [*6 * ["PermissionError"], "done", "OSError", "MemoryError", "OSError"]
 
 
 @pytest.mark.slow
@@ -231,11 +236,16 @@ def test_another_user_runs_what_a_student_wrote(monkeypatch):
         pytest.skip(f"the user nobody cannot run {sys.executable}")
     [notebook] = Notebook.series("09")
     monkeypatch.setattr(Notebook, "series", lambda: [notebook])
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+    with (
+        tempfile.TemporaryDirectory() as folder,  # pytest's own folders are closed to others
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
         Path(folder).chmod(0o755)
         edition.build(Path(folder))
         course = Path(folder, "nbgrader")
-        full, attack = edition.solved(notebook).content, ATTACK.format(course=str(course))
+        full, address = edition.solved(notebook).content, server.getsockname()
+        attack = ATTACK.format(course=str(course), address=address)
+        socket.create_connection(address).close()  # who is not confined reaches it
         before = isolation.run("nobody", sys.executable, "-c", attack).stdout
         isolation.run("nobody", *isolation.END)
         assert before.startswith("['done', 'done'"), "without the option the solutions are open"
@@ -266,6 +276,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "ben/MY HOMEWORK", hands["killed"])
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
+    give(course, "gus/03_gradient_checking", hands["solved"])
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     printed = run(course, first, status=1)
@@ -274,10 +285,13 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve: nothing",
+        r"gus: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
     ]:
         assert re.search(told, printed), told
+    assert "gus" not in (course / "grades" / "moodle.csv").read_text(encoding="utf-8")
     broken.unlink()
+    (course / "handed_in" / "gus" / "03_gradient_checking.ipynb").unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
     text, name = page.read_text(encoding="utf-8"), "check-gradient_by_loop"
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)", text), "offline"

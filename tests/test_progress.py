@@ -19,6 +19,7 @@ def run(monkeypatch, capsys):
     """A function that runs a cell, and returns what it printed."""
     monkeypatch.setattr(progress, "_tasks", [])
     monkeypatch.setattr(progress, "_errors", {})
+    monkeypatch.setattr(progress, "_unread", {})
     shell = InteractiveShell.instance()
 
     def run(source):
@@ -43,6 +44,7 @@ def test_a_report_is_right_whatever_ran_before(run):
         ([], first("Write") + not_run),
         ([stub, check[0]], first("Write")),
         (["f = lambda: 1", check[0]], first(again) + "    AssertionError: f() must be 2\n"),
+        (["del f", "def f(:\n    return 2", check[0]], first(again) + "    SyntaxError: invalid"),
         (["f = g = lambda: 2", check[0]], second("Write") + not_run),
         ([check[1]], "All 2 checks pass.\n"),
         ([f"{check[1]} +"], second(again) + "    SyntaxError: invalid syntax"),
@@ -63,7 +65,10 @@ CHECK = "# Check 1 of 1: f\nf()"
 
 
 def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["progress", str(tmp_path)])
     nbformat.write(edition.unsolved(SOLVED).content, tmp_path / "0 stubs.ipynb")
+    progress.main()
+    assert capsys.readouterr().out == "nothing written yet: begin with 0 stubs\n"
     solution = {"metadata": {"nbgrader": {"solution": True}}}
     failed = {"ename": "SyntaxError", "evalue": "invalid syntax", "traceback": []}
     ran = [new_output("error", **failed)]
@@ -79,7 +84,6 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     progress.record("05", "right", 0.967)
     assert "records.txt" in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["progress", str(tmp_path)])
     progress.main()
     lines = [line.split(maxsplit=2)[-1].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:2] == ["nothing written yet", "not a notebook of the student edition"]

@@ -91,7 +91,8 @@ def solved(notebook: Notebook) -> Notebook:
     notebook.content.cells = [part for cell in notebook.cells for part in split(cell)]
     hand_over(notebook)
     contract = next(cell for cell in notebook.cells if cell.source == notebook.contract)
-    contract.source += f"\n\n{what_to_write(notebook)}"
+    above, heading, below = contract.source.partition("\n\n## ")  # of a cell that goes on
+    contract.source = f"{above}\n\n{what_to_write(notebook)}{heading}{below}"
     follow(notebook)
     for cell in notebook.cells:
         mark(cell)

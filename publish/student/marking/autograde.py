@@ -1,8 +1,11 @@
 """How nbgrader takes a notebook in, runs it and shows it, so that no hand-in ends the grading."""
 
+import ast
 import asyncio
+import hashlib
 import html
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,10 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Dict, Integer, Unicode
 
-from .submission import restore
+from .bending import bound, needed, parsed
+from .submission import code, restore
 
+GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
 STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
 FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -40,10 +45,16 @@ class Restore(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Restore the notebook."""
         name = resources["nbgrader"]["notebook"]
-        path = Path("release", resources["nbgrader"]["assignment"], f"{name}.ipynb")
-        for sentence in restore(nb, nbformat.read(path, as_version=4)):
+        for sentence in restore(nb, released(resources)):
             self.log.warning("%s, %s: %s", resources["nbgrader"]["student"], name, sentence)
         return nb, resources
+
+
+def released(resources: dict[str, Any]) -> NotebookNode:
+    """What students got of the notebook that is graded; an empty one if there is no release."""
+    about = resources["nbgrader"]
+    path = Path("release", about.get("assignment", ""), f"{about['notebook']}.ipynb")
+    return nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
 
 
 class FairExecute(Execute):
@@ -52,6 +63,9 @@ class FairExecute(Execute):
     A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
     out, and the cells above it run once more. What the student has written for it is not called
     again, so that other answers keep their points. After the third such cell the rest is not run.
+
+    Before each cell that the student only got, what the student's own cells may have bent is put
+    back: see guard.py.
     """
 
     timeout = Integer(20, help="seconds of a cell").tag(config=True)
@@ -67,12 +81,19 @@ class FairExecute(Execute):
         self.longest = int(self.timeouts.get(name, self.timeout))
         self.timeout_func = self.limit
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
+        self.guarded: Any = None  # the kernel that remembers what checks need
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
+        self.original = released(resources)
+        answers = [cell for cell in code(self.original) if is_solution(cell)]
+        self.theirs = {name for cell in answers for name in bound(cell.source)}
+        self.sources = [cell.source for cell in code(self.original) if not is_solution(cell)]
+        self.given = {source.strip() for source in self.sources}
         for _ in range(STOPS - 1):
             try:
                 return super().preprocess(nb, resources, km)
             except DeadKernelError:
                 self.log.error("%s: the kernel died; run again without that cell", name)
+            self.guarded = None
         return super().preprocess(nb, resources, km)
 
     def preprocess_cell(
@@ -84,6 +105,12 @@ class FairExecute(Execute):
         if index in self.stopped or len(self.stopped) >= STOPS:
             sentence = f"the rest was not run, because {STOPS} cells did not end"
             cell.outputs = [self.stopped.get(index) or error("NotRun", sentence)]
+            return cell, resources
+        if self.guarded is not self.kc:
+            self.guard()
+        given = cell.source.strip() in self.given or is_grade(cell)
+        if given and not self.put_back(needed(cell.source, self.sources)):
+            cell.outputs = [error("Bent", "what this check needs could not be put back")]
             return cell, resources
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
@@ -97,7 +124,40 @@ class FairExecute(Execute):
             cell.outputs = [as_shown(output) for output in cell.outputs]
         elif is_solution(cell):
             self.ban(defined(self.nb, cell))
+        if given:
+            self.tell(f"note({sorted(bound(cell.source) - self.theirs)})")
         return cell, resources
+
+    def guard(self) -> None:
+        """Let a new kernel remember what the checks need, under a name that nobody can know."""
+        self.guarded, self.secret, self.place = self.kc, secrets.token_hex(), secrets.token_hex()
+        trees = [parsed(cell.source) for cell in code(self.original)]
+        imports = "\n".join(
+            f"try: {ast.unparse(line)}\nexcept ImportError: pass"
+            for tree in trees
+            for line in tree.body
+            if isinstance(line, ast.Import | ast.ImportFrom)
+        )
+        start = (
+            f"def start(shell, names):\n    exec({GUARD!r}, names)\n"
+            f"    guard = names['Guard'](shell, {imports!r}, {self.secret!r})\n"
+            f"    setattr(shell.kernel, {'_' + self.place!r}, guard)\n"
+            "start(get_ipython(), {'__name__': 'guard'})\ndel start"
+        )
+        self.kc.execute(start, silent=True)
+
+    def put_back(self, names: set[str]) -> bool:
+        """Put back what may have been bent; whether the kernel proves that it has."""
+        nonce = secrets.token_hex()
+        proof = hashlib.sha256(f"{self.secret}{nonce}".encode()).hexdigest()
+        return self.tell(f"put_back({sorted(names)}, {nonce!r})") == repr(proof)
+
+    def tell(self, call: str) -> str:
+        """What a call of the guard returns, as text; "" if it does not."""
+        place = f"__import__('IPython').get_ipython().kernel._{self.place}"
+        request = self.kc.execute("", silent=True, user_expressions={"said": f"{place}.{call}"})
+        said = run_sync(self.reply)(request).get("user_expressions", {}).get("said", {})
+        return str(said.get("data", {}).get("text/plain", ""))
 
     def limit(self, cell: NotebookNode) -> int:
         """How many seconds a cell may run."""
@@ -127,17 +187,18 @@ class FairExecute(Execute):
 
     def answers(self) -> bool:
         """Whether the kernel takes a request within five seconds after it was interrupted."""
-        return run_sync(self.reply)(self.kc.kernel_info())
+        return bool(run_sync(self.reply)(self.kc.kernel_info(), seconds=5))
 
-    async def reply(self, request: str) -> bool:
-        """Whether the reply to a request comes within five seconds."""
+    async def reply(self, request: str, seconds: float = 60) -> dict[str, Any]:
+        """The reply to a request; {} if none comes in time."""
         try:
-            async with asyncio.timeout(5):
-                while (await self.kc.get_shell_msg())["parent_header"].get("msg_id") != request:
-                    pass
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await self.kc.get_shell_msg()
+                    if message["parent_header"].get("msg_id") == request:
+                        return dict(message["content"])
         except TimeoutError:
-            return False
-        return True
+            return {}
 
     def leave_out(self, index: int, cell: NotebookNode, stopped: NotebookNode) -> None:
         """Note that a cell cost the kernel; start again, unless no cell may follow.

@@ -1,7 +1,8 @@
 """Run students' code as another user of this machine, who sees neither solutions nor grades.
 
 The instructor is root, so that the rest of nbgrader can start, interrupt and end what this user
-runs. The user owns one new folder for each notebook, and nothing of this user outlives a notebook.
+runs. The user owns one new folder for each notebook, has no network, and bounded memory, files and
+processes; nothing of this user outlives a notebook.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
@@ -22,6 +24,7 @@ from traitlets import Unicode
 from .kernel import PollingKernelManager
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA", "OPENBLAS_NUM_THREADS")  # of the environment
+LIMITS = ("--as=8589934592", "--fsize=268435456", "--nproc=256", "--core=0")  # bytes, processes
 END = ("sh", "-c", "kill -9 -1")  # every program of the user who runs it
 
 
@@ -36,8 +39,14 @@ class UserKernelManager(PollingKernelManager):
             folder = Path(tempfile.mkdtemp(prefix="grading-"))
             shutil.chown(folder, self.user)
             self.connection_file, self.ip = str(folder / "kernel.json"), str(folder / "kernel")
-            options |= as_user(self.user, folder) | {"stdout": DEVNULL, "stderr": DEVNULL}
+            options |= {"cwd": folder, "env": environment(folder)}
+            options |= {"stdout": DEVNULL, "stderr": DEVNULL}
         await super()._async_start_kernel(**options)
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """The command that starts the kernel, confined if a user is named."""
+        command = super().format_kernel_cmd(extra_arguments)
+        return confined(self.user, command) if self.user else command
 
     def write_connection_file(self, **options: Any) -> None:
         """Write how to reach the kernel, to be read by the user alone."""
@@ -54,28 +63,32 @@ class UserKernelManager(PollingKernelManager):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def as_user(name: str, folder: Path) -> dict[str, Any]:
-    """What `subprocess` needs to run a program as a user in a folder."""
-    environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
-    environment |= {"HOME": str(folder), "TMPDIR": str(folder)}
-    group = pwd.getpwnam(name).pw_gid
-    return {"user": name, "group": group, "extra_groups": [], "cwd": folder, "env": environment}
+def environment(folder: Path) -> dict[str, str]:
+    """What a program of the user's finds in its environment."""
+    passed_on = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
+    return passed_on | {"HOME": str(folder), "TMPDIR": str(folder)}
+
+
+def confined(name: str, command: Sequence[str]) -> list[str]:
+    """A command as a user who has no network and can take neither the machine nor new rights."""
+    user = ["--reuid", name, "--regid", str(pwd.getpwnam(name).pw_gid), "--clear-groups"]
+    around = ["unshare", "--net", "prlimit", *LIMITS, "setpriv", *user, "--no-new-privs"]
+    return [*around, *command]
 
 
 def run(name: str, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user, and keep what it prints; 126 if it is out of the user's reach."""
-    try:
-        return subprocess.run(
-            command, check=False, capture_output=True, text=True, **as_user(name, Path("/"))
-        )
-    except PermissionError as error:
-        return subprocess.CompletedProcess(command, 126, "", str(error))
+    """Run a command confined, and keep what it prints."""
+    command, env = tuple(confined(name, command)), environment(Path("/"))
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", env=env)
 
 
 def close(course: Path, name: str) -> str:
     """Close the course's folder to everyone else; why a user cannot run students' code, or ""."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "to run students' code as another user, be root: put sudo before the command"
+    tools = [tool for tool in ("unshare", "prlimit", "setpriv") if not shutil.which(tool)]
+    if tools:
+        return f"{', '.join(tools)} of util-linux is missing: grade on Linux, or in a container"
     course.chmod(0o700)
     if name not in [account.pw_name for account in pwd.getpwall()]:
         return f"there is no user {name}: sudo useradd --system {name}"

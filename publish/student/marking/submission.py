@@ -12,6 +12,8 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import digest, is_as_released
 
+from .bending import bent
+
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see.*\n"
     r"((?:.*\n)*?) *### END SOLUTION$",
@@ -19,10 +21,14 @@ SOLUTION = re.compile(
 )
 # What reaches the finished functions from the code of a student.
 FINISHED = re.compile(
-    r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b"
-    r"|\bexec\(|\beval\()"
+    r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b)"
 )
-STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun")  # names of errors that grading writes
+STOPPED = (
+    "CellTimeoutError",
+    "DeadKernelError",
+    "NotRun",
+    "Bent",
+)  # names of errors that grading writes
 
 
 def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
@@ -84,7 +90,12 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     given = {line for cell in code(released) for line in lines(cell.source)}
     theirs = [cell for cell in code(notebook) if not is_as_released(cell)]  # of any release
     own = [line for cell in theirs for line in lines(cell.source) if line not in given]
-    told = [f"to look at: {line}" for line in own if FINISHED.match(line)]
+    seen = [line for line in own if FINISHED.match(line)]
+    answers = [cell.source for cell in code(released) if is_solution(cell)]
+    others = [cell.source for cell in code(released) if not is_solution(cell)]
+    seen += [line for cell in theirs for line in bent(cell.source, others, answers)]
+    seen = [line for line in seen if line not in given]
+    told = [f"to look at: {line}" for line in dict.fromkeys(seen)]
     text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):

@@ -8,6 +8,7 @@ runs what students wrote, and can reach neither the solutions nor the gradebook.
 """
 
 import argparse
+import csv
 import json
 import os
 import re
@@ -116,7 +117,7 @@ def take_in(course: Path, name: str) -> list[str]:
     """
     refused, newest = [], dict[str, Path]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
-    known = students(course)
+    known, listed = students(course), ids(course)
     for path in sorted((course / "handed_in").rglob("*.ipynb"), key=age):
         relative = path.relative_to(course / "handed_in")
         if any(part.startswith((".", "__MACOSX")) for part in relative.parts):
@@ -126,6 +127,10 @@ def take_in(course: Path, name: str) -> list[str]:
         belongs = is_of(path, name, title)
         if belongs is None and plain(name) in plain(path.stem):
             refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
+        elif belongs and listed and student not in listed:
+            refused.append(
+                f"{student}: who is this? add the id to students.csv, or rename the folder"
+            )
         elif belongs:
             newest[student] = path
     for student, path in newest.items():
@@ -162,6 +167,15 @@ def is_of(path: Path, name: str, title: str) -> bool | None:
     except (ValueError, LookupError, TypeError, nbformat.ValidationError):
         return None
     return True
+
+
+def ids(course: Path) -> list[str]:
+    """The ids in the list of the class; none if there is no list."""
+    path = course / "students.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row["id"] for row in csv.DictReader(file)]
 
 
 def students(course: Path) -> dict[str, str]:

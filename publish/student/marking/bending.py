@@ -1,0 +1,141 @@
+"""Lines of a hand-in that rebind, patch or wrap what checks need, or look like it."""
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+# What an answer has no use for: names, attributes, methods other than these, modules besides these.
+NAMES = re.compile(
+    r"BaseException|KeyboardInterrupt|SystemExit|__\w+__|builtins|compile|ctypes|delattr|eval|exec|exit"
+    r"|gc|get_ipython|globals|inspect|locals|os|quit|setattr|signal|subprocess|sys|threading|vars"
+)
+ATTRIBUTES = re.compile(
+    r"ast_transformers|f_\w+|input_transform\w+|modules|settrace|setprofile|tb_frame|_getframe"
+    r"|__(?!init__|name__)\w+__"
+)
+METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
+MODULES = re.compile(
+    r"(collections|copy|dataclasses|functools|itertools|math|matplotlib|numpy|operator|random"
+    r"|statistics|string|time|typing)(\.|$)"
+)
+SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+def bent(source: str, given: list[str], answers: list[str]) -> Iterator[str]:
+    """The telling lines of a student's cell.
+
+    Parameters
+    ----------
+    source : str
+        The cell.
+    given, answers : list of str
+        The cells that the student got, and those that are to be written. Names that only the first
+        bind are what checks need, and so are Python's own.
+    """
+    kept = {name for cell in given for name in bound(cell)} | set(dir(builtins))
+    kept -= {name for cell in answers for name in bound(cell)}
+    if not parsed(source).body:  # magics and shell commands become calls of get_ipython()
+        source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
+    kept |= {each.asname or each.name for node in imports for each in node.names}
+    lines = source.splitlines()
+    numbers = {node.lineno for node in telling(parsed(source), kept, set(), False)}
+    yield from (lines[number - 1].strip() for number in sorted(numbers))
+
+
+def telling(
+    tree: ast.AST, kept: set[str], own: set[str], method: bool
+) -> Iterator[ast.stmt | ast.expr]:
+    """The nodes that look like it; `own` are names that the functions around keep to themselves."""
+    for node in ast.iter_child_nodes(tree):
+        inside = own
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                if METHODS.fullmatch(name) if method else name in kept - own:
+                    yield node
+                inside = own | local_names(node)
+            case ast.Lambda():
+                inside = own | local_names(node)
+            case ast.Global():
+                yield node
+            case ast.Import(names=names):
+                if not all(MODULES.match(each.name) for each in names):
+                    yield node
+            case ast.ImportFrom(module=module):
+                if not MODULES.match(module or ""):
+                    yield node
+            case ast.Name(id=name, ctx=ast.Load()):
+                if NAMES.fullmatch(name) and name not in own:
+                    yield node
+            case ast.Name(id=name):
+                if name in kept - own:
+                    yield node
+            case ast.Attribute(attr=name) if ATTRIBUTES.fullmatch(name):
+                yield node
+            case (
+                ast.Attribute(ctx=ast.Store() | ast.Del())
+                | ast.Subscript(ctx=ast.Store() | ast.Del())
+            ):
+                if root(node) in kept - own:
+                    yield node
+        yield from telling(node, kept, inside, isinstance(node, ast.ClassDef))
+
+
+def root(node: ast.expr) -> str:
+    """The name at the left of attributes, subscripts and calls."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def local_names(scope: ast.AST) -> set[str]:
+    """The names that a function, or a class, keeps to itself."""
+    found = {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)}
+    names = [node for node in ast.walk(scope) if isinstance(node, ast.Name)]
+    shared = {
+        name for node in ast.walk(scope) if isinstance(node, ast.Global) for name in node.names
+    }
+    return (found | {node.id for node in names if isinstance(node.ctx, ast.Store)}) - shared
+
+
+def needed(source: str, given: list[str]) -> set[str]:
+    """The names in a cell, and in the functions and classes of given cells that it needs."""
+    inside = {
+        node.name: node
+        for cell in given
+        for node in parsed(cell).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    names, nodes = set[str](), list[ast.AST]([parsed(source)])
+    while nodes:
+        found = {node.id for node in ast.walk(nodes.pop()) if isinstance(node, ast.Name)}
+        nodes += [inside[name] for name in found - names if name in inside]
+        names |= found
+    return names
+
+
+def bound(source: str) -> set[str]:
+    """The names that a cell binds, outside of functions and classes."""
+    names, nodes = set[str](), list[ast.AST](parsed(source).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(each.asname or each.name).partition(".")[0] for each in node.names}
+        elif not isinstance(node, SCOPES):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            nodes += ast.iter_child_nodes(node)
+    return names
+
+
+def parsed(source: str) -> ast.Module:
+    """A cell's syntax tree; an empty one where it is no Python."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])

@@ -1,0 +1,123 @@
+"""What a hand-in could bend, put back before each check: this runs in the hand-in's own kernel.
+
+Code that shares a process with its checks can always reach them somehow. So this puts back what a
+student is likely to bend, and bending.py tells the instructor what looks like trying.
+"""
+
+import builtins
+import gc
+import hashlib
+import sys
+import threading
+from types import FunctionType, ModuleType
+from typing import Any
+
+KEPT = ("numpy", "cs231n_utils", "math", "IPython", "ipykernel", "builtins")
+PARTS = ("__code__", "__defaults__", "__kwdefaults__")  # of a function
+
+
+class Guard:
+    """Remembers modules, functions, the shell and a notebook's names; puts them back.
+
+    Parameters
+    ----------
+    shell : Any
+        IPython's, before the first cell runs.
+    imports : str
+        Statements that load what the checks use.
+    secret : str
+        What `put_back` proves to have been given.
+    """
+
+    def __init__(self, shell: Any, imports: str, secret: str) -> None:
+        exec(imports, {})
+        self.shell, self.secret = shell, secret
+        self.modules = {
+            name: module
+            for name, module in list(sys.modules.items())
+            if isinstance(module, ModuleType) and name.partition(".")[0] in KEPT
+        }
+        self.spaces = [(module, dict(vars(module))) for module in self.modules.values()]
+        found = [value for _, space in self.spaces for value in space.values()]
+        self.classes = {each: dict(vars(each)) for each in found if is_open(each)}
+        for attributes in self.classes.values():
+            found += [getattr(value, "__func__", value) for value in attributes.values()]
+        self.functions: dict[FunctionType, list[Any]] = {}
+        self.keep_functions(found)
+        self.objects = [(each, dict(vars(each))) for each in (shell, shell.kernel)]
+        manager = shell.input_transformer_manager
+        names = ("cleanup_transforms", "line_transforms", "token_transformers")
+        self.lists = [(each, list(each)) for each in map(manager.__getattribute__, names)]
+        self.lists += [(shell.ast_transformers, []), (shell.input_transformers_post, [])]
+        own = {"get_ipython", "open", "exit", "quit"} & shell.user_ns.keys()
+        self.names = {name: shell.user_ns[name] for name in own}
+
+    def keep_functions(self, values: list[Any]) -> None:
+        """Remember what is inside of functions."""
+        for each in values:
+            if isinstance(each, FunctionType):
+                self.functions[each] = [getattr(each, part) for part in PARTS]
+
+    def note(self, names: list[str]) -> None:
+        """Remember what a cell that the student got has just given to names."""
+        space = self.shell.user_ns
+        self.names |= {name: space[name] for name in names if name in space}
+        self.keep_functions([self.names[name] for name in names if name in space])
+
+    def put_back(self, names: list[str], nonce: str) -> str:
+        """Put everything back, and of the notebook's names these: others may be the answers' own.
+
+        It returns what nothing else could answer to a number that is used once.
+        """
+        sys.settrace(None)
+        sys.setprofile(None)
+        threading.settrace(None)
+        gc.callbacks.clear()
+        sys.modules.update(self.modules)
+        for module, space in self.spaces:
+            restore(vars(module), space)
+        for function, parts in self.functions.items():
+            for part, value in zip(PARTS, parts, strict=True):
+                if getattr(function, part) is not value:
+                    setattr(function, part, value)
+        for each, attributes in self.classes.items():
+            for name in [
+                name for name, value in vars(each).items() if isinstance(value, FunctionType)
+            ]:
+                if name not in attributes:
+                    type.__delattr__(each, name)
+            for name, value in attributes.items():
+                if vars(each).get(name) is not value and callable(value):
+                    type.__setattr__(each, name, value)
+        for each, attributes in self.objects:
+            for name in vars(each).keys() - attributes:
+                if callable(vars(each)[name]):
+                    del vars(each)[name]
+        for each, items in self.lists:
+            each[:] = items
+        for callbacks in self.shell.events.callbacks.values():
+            callbacks[:] = [each for each in callbacks if is_known(each)]
+        self.shell.custom_exceptions = ()
+        space = self.shell.user_ns
+        for name in vars(builtins).keys() & space.keys() & {*names} - self.names.keys():
+            del space[name]
+        restore(space, {name: self.names[name] for name in names if name in self.names})
+        return hashlib.sha256(f"{self.secret}{nonce}".encode()).hexdigest()
+
+
+def restore(space: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Give names back what they meant."""
+    missing = object()
+    for name, value in kept.items():
+        if space.get(name, missing) is not value:
+            space[name] = value
+
+
+def is_open(value: Any) -> bool:
+    """Whether a class is one whose attributes can be set."""
+    return isinstance(value, type) and bool(value.__flags__ & 1 << 9)  # a heap type
+
+
+def is_known(callback: Any) -> bool:
+    """Whether what the shell calls before or after a cell is IPython's or the package's."""
+    return str(getattr(callback, "__module__", "")).partition(".")[0] in KEPT
