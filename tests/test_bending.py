@@ -12,6 +12,8 @@ from publish.student.marking.bending import bent
 from publish.student.marking.kernel import PollingKernelManager
 from publish.student.marking.stubs import as_released
 
+pytestmark = pytest.mark.slow  # a kernel for each hand-in
+
 IMPORTS = (
     "import numpy as np\nfrom cs231n_utils.gradient_check import check_gradient, relative_error"
 )
