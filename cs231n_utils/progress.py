@@ -15,6 +15,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
+STILL = "Still to write: "
 NOTHING = "nothing written yet"
 RECORDS = "records.txt"  # beside the notebooks: a reader's own results in open experiments
 
@@ -28,6 +29,7 @@ def follow(*tasks: str) -> None:
     _tasks[:] = tasks
     if shell := get_ipython():
         shell.events.register("post_run_cell", _note)
+        shell.set_custom_exc((NotImplementedError,), _say_what_is_missing)  # type: ignore[no-untyped-call]
 
 
 def report() -> None:
@@ -40,6 +42,11 @@ def record(notebook: str, what: str, value: float) -> None:
     with Path(RECORDS).open("a", encoding="utf-8") as file:
         file.write(f"{notebook}: {what} {value:g}\n")
     print(f"noted in {RECORDS}; `make progress` shows it")
+
+
+def _say_what_is_missing(_: Any, __: Any, error: Exception, *___: Any, **____: Any) -> None:
+    """One line in place of a traceback, for what a student has yet to write."""
+    print(STILL + str(error).removeprefix("Write "))
 
 
 def _note(result: Any) -> None:
@@ -118,6 +125,8 @@ def progress(path: Path) -> str:
     for cell in [cell for cell in code if cell["execution_count"]]:
         failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
         told = "".join(f"{e['ename']}: {gist(e['evalue'])}" for e in failed)
+        if any("".join(out.get("text", "")).startswith(STILL) for out in cell["outputs"]):
+            told = "NotImplementedError"
         _take(cell["source"], told, errors, unread)
     tasks = followed[0].partition("progress.follow(")[2].rpartition(")")[0]
     return summary(ast.literal_eval(f"[{tasks}]"), errors)

@@ -54,6 +54,12 @@ def test_a_report_is_right_whatever_ran_before(run):
         assert run("progress.report()").startswith(told)
 
 
+def test_what_is_still_to_write_is_said_in_a_line(run):
+    run("from cs231n_utils import progress\nprogress.follow('Write f: see equation (1.2)')")
+    run("def f():\n    raise NotImplementedError('Write f: see equation (1.2)')")
+    assert run("# Check 1 of 1: f\nf()") == "Still to write: f: see equation (1.2)\n"
+
+
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     message = "dS is wrong: 4 of 6. Worst entries:\n  [0, 0]\nDiagnosis: 5 times.\nDiagnosis: no."
     assert progress.gist(message) == "dS is wrong: 4 of 6. Diagnosis: 5 times."
@@ -77,6 +83,7 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
         ("2 begun", [FOLLOW, CHECK], None, []),
         ("3 failed", [FOLLOW, CHECK], 7, ran),
         ("4 passed", [FOLLOW, CHECK], 7, []),
+        ("5 unwritten", [FOLLOW, CHECK], 7, [new_output("stream", text=f"{progress.STILL}f")]),
     ]:
         cells = [new_code_cell(source, **solution) for source in sources]
         cells[-1] |= {"execution_count": count, "outputs": outputs}
@@ -90,4 +97,6 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     assert lines[2] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
     assert lines[3] == "has not run yet."
     assert lines[4] == "0 of 1 checks pass. Next, check 1: Look again at f: see (1)"
-    assert lines[5:] == ["syntax", "All 1 checks pass.", "records:", "0.967"]
+    assert lines[5:7] == ["syntax", "All 1 checks pass."]
+    assert lines[7] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
+    assert lines[8:] == ["records:", "0.967"]
