@@ -78,7 +78,8 @@ def test_what_is_left_to_write_is_said_and_checked(full, stubs):
     assert set().union(*checks.values()) == {cell.id for cell in full.solutions}
     for exercise in full.exercises:
         assert checks[exercise.check.id] == {exercise.solution.id}, exercise.title
-    told = stubs.contract.partition("**You write** ")[2]
+    above, _, told = stubs.contract.partition("**You write** ")
+    assert "\n## " not in above
     assert "the exercises" in told
     for cell in full.solutions:
         stub = by_id(stubs)[cell.id].source
