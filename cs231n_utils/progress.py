@@ -125,7 +125,8 @@ def progress(path: Path) -> str:
     for cell in [cell for cell in code if cell["execution_count"]]:
         failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
         told = "".join(f"{e['ename']}: {gist(e['evalue'])}" for e in failed)
-        if any("".join(out.get("text", "")).startswith(STILL) for out in cell["outputs"]):
+        printed = "".join(line for out in cell["outputs"] for line in out.get("text", ""))
+        if re.search(f"^{STILL}", printed, re.M):
             told = "NotImplementedError"
         _take(cell["source"], told, errors, unread)
     tasks = followed[0].partition("progress.follow(")[2].rpartition(")")[0]

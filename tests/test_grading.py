@@ -128,7 +128,8 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {line}"]
     as_released(notebook.cells[5])
-    assert borrowed(notebook, RELEASED, FULL.content) == [], "an older release gave it"
+    [sentence] = borrowed(notebook, RELEASED, FULL.content)  # a student can write this mark, too
+    assert sentence == f"to look at, in a cell that says it is of an older release: {line}"
     notebook = deepcopy(HANDED_IN)
     [sentence] = borrowed(notebook, RELEASED, FULL.content)
     assert sentence.startswith("word for word the published solution: softmax_loss, ")

@@ -83,7 +83,12 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
         ("2 begun", [FOLLOW, CHECK], None, []),
         ("3 failed", [FOLLOW, CHECK], 7, ran),
         ("4 passed", [FOLLOW, CHECK], 7, []),
-        ("5 unwritten", [FOLLOW, CHECK], 7, [new_output("stream", text=f"{progress.STILL}f")]),
+        (
+            "5 unwritten",
+            [FOLLOW, CHECK],
+            7,
+            [new_output("stream", text=f"so far\n{progress.STILL}f")],
+        ),
     ]:
         cells = [new_code_cell(source, **solution) for source in sources]
         cells[-1] |= {"execution_count": count, "outputs": outputs}

@@ -81,10 +81,8 @@ class Guard:
                 if getattr(function, part) is not value:
                     setattr(function, part, value)
         for each, attributes in self.classes.items():
-            for name in [
-                name for name, value in vars(each).items() if isinstance(value, FunctionType)
-            ]:
-                if name not in attributes:
+            for name in vars(each).keys() - attributes:
+                if isinstance(vars(each)[name], FunctionType):
                     type.__delattr__(each, name)
             for name, value in attributes.items():
                 if vars(each).get(name) is not value and callable(value):

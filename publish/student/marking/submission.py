@@ -23,12 +23,9 @@ SOLUTION = re.compile(
 FINISHED = re.compile(
     r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b)"
 )
-STOPPED = (
-    "CellTimeoutError",
-    "DeadKernelError",
-    "NotRun",
-    "Bent",
-)  # names of errors that grading writes
+# Names of errors that grading writes.
+STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
+OLDER = ", in a cell that says it is of an older release"
 
 
 def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
@@ -88,14 +85,17 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         answers that are the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
-    theirs = [cell for cell in code(notebook) if not is_as_released(cell)]  # of any release
-    own = [line for cell in theirs for line in lines(cell.source) if line not in given]
-    seen = [line for line in own if FINISHED.match(line)]
     answers = [cell.source for cell in code(released) if is_solution(cell)]
     others = [cell.source for cell in code(released) if not is_solution(cell)]
-    seen += [line for cell in theirs for line in bent(cell.source, others, answers)]
-    seen = [line for line in seen if line not in given]
-    told = [f"to look at: {line}" for line in dict.fromkeys(seen)]
+    own, told = list[str](), list[str]()
+    for cell in code(notebook):
+        older = OLDER * is_as_released(cell)  # a mark that a student can write, too
+        new = [line for line in lines(cell.source) if line not in given]
+        own += new * (not older)
+        seen = [line for line in new if FINISHED.match(line)]
+        seen += [line for line in bent(cell.source, others, answers) if line not in given]
+        told += [f"to look at{older}: {line}" for line in seen]
+    told = list(dict.fromkeys(told))
     text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
