@@ -1,32 +1,66 @@
 """Which checks of a student's notebook pass, and what to do next.
 
-The student edition of a notebook calls `follow` in its first cell and `report` in its last one.
+The student edition of a notebook calls `follow` in its first code cell and `report` in its last.
 `python -m cs231n_utils.progress FOLDER` says the same of each notebook of a folder as it was saved.
 """
 
 import argparse
-import ast
 import hashlib
+import io
 import json
 import re
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-CHECK = re.compile(r"# Check (\d+) of \d+")  # the first line of a cell that checks what was written
-STILL = "Still to write: "
+CHECK = re.compile(r"# Check (\d+) of (\d+): (.*)")  # the first line of a cell that is a check
+SIGN = "✎"  # of what a student writes: above its cell, and wherever it is missing
+STILL = f"{SIGN} Still to write: "
 NOTHING = "nothing written yet"
 RECORDS = "records.txt"  # beside the notebooks: a reader's own results in open experiments
 
-_tasks: list[str] = []  # what each check wants written
-_errors: dict[int, str] = {}  # by the number of a check that has run: its error, or ""
-_unread: dict[str, str] = {}  # what Python could not read, by the name that it would define
+
+@dataclass
+class Seen:
+    """What the cells of a notebook have shown, as they last ran."""
+
+    count: int = 0  # of the notebook's checks
+    titles: dict[int, str] = field(default_factory=dict)  # of a check, by its number: "f, g"
+    errors: dict[int, str] = field(default_factory=dict)  # of those that have run: or ""
+    unread: dict[str, str] = field(default_factory=dict)  # by the name that it would define
+
+    def note(self, source: str, told: str) -> None:
+        """Note how a cell ended: a check's error by its number, a syntax error by the name.
+
+        A check that fails is told why, if Python could not read the cell that it tests.
+        """
+        if number := self.title(source):
+            names = [name.partition(".")[0] for name in self.titles[number].split(", ")]
+            unread = [self.unread[name] for name in names if name in self.unread]
+            self.errors[number] = [*unread, told][0] if told else ""
+            return
+        for name in re.findall(r"^(?:def|class) (\w+)", source, re.M):
+            self.unread.pop(name, None)
+            if re.match("SyntaxError|IndentationError|TabError", told):
+                self.unread[name] = f"{told}, in the cell that defines {name}"
+
+    def title(self, source: str) -> int:
+        """Note what a cell is called if it is a check, and return its number; 0 if it is none."""
+        if not (match := CHECK.match(source)):
+            return 0
+        self.count, number = int(match[2]), int(match[1])
+        self.titles[number] = match[3]
+        return number
 
 
-def follow(*tasks: str) -> None:
-    """Note from now on which checks pass in this notebook; tasks are what each wants written."""
-    _tasks[:] = tasks
+_seen = Seen()
+
+
+def follow() -> None:
+    """Note from now on which checks pass in this notebook."""
     if shell := get_ipython():
         shell.events.register("post_run_cell", _note)
         shell.set_custom_exc((NotImplementedError,), _say_what_is_missing)  # type: ignore[no-untyped-call]
@@ -34,7 +68,7 @@ def follow(*tasks: str) -> None:
 
 def report() -> None:
     """Print how many checks pass as they last ran, and what to do next."""
-    print(summary(_tasks, _errors))
+    print(summary(_seen))
 
 
 def record(notebook: str, what: str, value: float) -> None:
@@ -46,29 +80,21 @@ def record(notebook: str, what: str, value: float) -> None:
 
 def _say_what_is_missing(_: Any, __: Any, error: Exception, *___: Any, **____: Any) -> None:
     """One line in place of a traceback, for what a student has yet to write."""
-    print(STILL + str(error).removeprefix("Write "))
+    print(told_in_a_line("NotImplementedError", str(error)))
 
 
 def _note(result: Any) -> None:
-    """Note how a cell ended if it is a check. IPython calls this after each cell."""
+    """Note how a cell ended. IPython calls this after each cell."""
     error = result.error_before_exec or result.error_in_exec
-    told = f"{type(error).__name__}: {gist(str(error))}" if error else ""
-    _take(result.info.raw_cell or "", told, _errors, _unread)
+    told = told_in_a_line(type(error).__name__, str(error)) if error else ""
+    _seen.note(result.info.raw_cell or "", told)
 
 
-def _take(source: str, told: str, errors: dict[int, str], unread: dict[str, str]) -> None:
-    """Note a cell's error, told in one line: a check's by its number, a definition's by its name.
-
-    A check that misses a name is told why: Python could not read the cell that defines it.
-    """
-    if match := CHECK.match(source):
-        missing = re.match(r"NameError: name '(\w+)'", told)
-        errors[int(match[1])] = unread.get(missing[1], told) if missing else told
-        return
-    for name in re.findall(r"^(?:def|class) (\w+)", source, re.M):
-        unread.pop(name, None)
-        if re.match("SyntaxError|IndentationError|TabError", told):
-            unread[name] = f"{told}, in the cell that defines {name}"
+def told_in_a_line(name: str, message: str) -> str:
+    """An error in a line, or what is still to write."""
+    if name == "NotImplementedError":
+        return STILL + message.removeprefix("Write ")
+    return f"{name}: {gist(message)}"
 
 
 def gist(message: str) -> str:
@@ -78,20 +104,17 @@ def gist(message: str) -> str:
     return " ".join([first.removesuffix(" Worst entries:"), *diagnoses[:1]])
 
 
-def summary(tasks: list[str], errors: dict[int, str]) -> str:
-    """For example "5 of 7 checks pass. Next, check 3: Write softmax: see equation (2.4)"."""
-    if not tasks:
-        return "Run this notebook's first cell, then the checks: they have not been followed."
-    left = [number for number in range(1, len(tasks) + 1) if errors.get(number, "not run")]
+def summary(seen: Seen) -> str:
+    """For example "5 of 7 checks pass. Next, check 3: softmax", and below it why it fails."""
+    if not seen.count:
+        return "Run this notebook's first code cell, then the checks: they have not been followed."
+    left = [number for number in range(1, seen.count + 1) if seen.errors.get(number, "not run")]
     if not left:
-        return f"All {len(tasks)} checks pass."
-    number = left[0]
-    error, todo = errors.get(number, ""), tasks[number - 1]
-    if number not in errors:
-        todo += "\n    This check has not run yet."
-    elif not error.startswith("NotImplementedError"):
-        todo = f"Look again at{todo.removeprefix('Write')}\n    {error}"
-    return f"{len(tasks) - len(left)} of {len(tasks)} checks pass. Next, check {number}: {todo}"
+        return f"All {seen.count} checks pass."
+    title = f"{left[0]}: {seen.titles[left[0]]}" if left[0] in seen.titles else str(left[0])
+    told = seen.errors.get(left[0], "This check has not run yet.")
+    passed = seen.count - len(left)
+    return f"{passed} of {seen.count} checks pass. Next, check {title}\n    {told}"
 
 
 def main() -> None:
@@ -99,6 +122,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Say which checks of your notebooks pass.")
     parser.add_argument("folder", type=Path, help="what holds the notebooks")
     folder = parser.parse_args().folder
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show the sign
     if not (paths := sorted(folder.glob("*.ipynb"))):
         parser.error(f"there are no notebooks in {folder}")
     told = {path.stem: progress(path) for path in paths}
@@ -115,22 +140,21 @@ def progress(path: Path) -> str:
     """What `report` says of a notebook's checks as they last ran when it was saved."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [{**cell, "source": "".join(cell["source"])} for cell in cells if "outputs" in cell]
-    followed = [cell["source"] for cell in code if "progress.follow(" in cell["source"]]
-    if not followed:
+    seen = Seen()
+    for cell in code:
+        seen.title(cell["source"])
+    if not seen.count:
         return "not a notebook of the student edition"
     own = [cell for cell in code if cell["metadata"].get("nbgrader", {}).get("solution")]
     if all(map(is_as_released, own)):
         return NOTHING
-    errors, unread = dict[int, str](), dict[str, str]()
     for cell in [cell for cell in code if cell["execution_count"]]:
         failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
-        told = "".join(f"{e['ename']}: {gist(e['evalue'])}" for e in failed)
+        told = [told_in_a_line(error["ename"], error["evalue"]) for error in failed]
         printed = "".join(line for out in cell["outputs"] for line in out.get("text", ""))
-        if re.search(f"^{STILL}", printed, re.M):
-            told = "NotImplementedError"
-        _take(cell["source"], told, errors, unread)
-    tasks = followed[0].partition("progress.follow(")[2].rpartition(")")[0]
-    return summary(ast.literal_eval(f"[{tasks}]"), errors)
+        told += re.findall(f"^{STILL}.*", printed, re.M)
+        seen.note(cell["source"], "".join(told[:1]))
+    return summary(seen)
 
 
 def digest(source: str) -> str:

@@ -37,5 +37,5 @@ def test_what_is_wrong_is_said(read):
 
 def test_a_folded_cell_names_the_address_that_it_installs_from(read):
     read("package = 'https://example.org/course.whl'")
-    first = standalone(Notebook.series("01")[0]).cells[1].source.partition("\n")[0]
+    first = standalone(Notebook.series("01")[0]).cells[0].source.partition("\n")[0]
     assert "https://example.org/course.whl" in first

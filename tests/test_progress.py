@@ -17,9 +17,7 @@ SOLVED = edition.solved(Notebook.series("04")[0])
 @pytest.fixture
 def run(monkeypatch, capsys):
     """A function that runs a cell, and returns what it printed."""
-    monkeypatch.setattr(progress, "_tasks", [])
-    monkeypatch.setattr(progress, "_errors", {})
-    monkeypatch.setattr(progress, "_unread", {})
+    monkeypatch.setattr(progress, "_seen", progress.Seen())
     shell = InteractiveShell.instance()
 
     def run(source):
@@ -32,22 +30,23 @@ def run(monkeypatch, capsys):
 
 def test_a_report_is_right_whatever_ran_before(run):
     """Checks that have not run, that fail, that pass, and that fail again."""
-    assert run(edition.REPORT).startswith("Run this notebook's first cell")
+    assert run(edition.REPORT).startswith("Run this notebook's first code cell")
     for _ in range(2):  # a first cell may run again
-        run("progress.follow('Write f: see equation (1.2)', 'Write g: see Exercise 1 above')")
-    check = ["# Check 1 of 2: f\nassert f() == 2, 'f() must be 2'", "# Check 2 of 2: g\ng()"]
-    first = "0 of 2 checks pass. Next, check 1: {} f: see equation (1.2)\n".format
-    second = "1 of 2 checks pass. Next, check 2: {} g: see Exercise 1 above\n".format
-    not_run, again = "    This check has not run yet.\n", "Look again at"
+        run(edition.FOLLOW)
+    check = ["# Check 1 of 2: f\nassert f() == 2, 'f() must be 2'", "# Check 2 of 2: g, C.h\ng()"]
+    first = "0 of 2 checks pass. Next, check 1"
+    second = "1 of 2 checks pass. Next, check 2"
     stub = "def f():\n    raise NotImplementedError('Write f: see equation (1.2)')"
     for cells, told in [
-        ([], first("Write") + not_run),
-        ([stub, check[0]], first("Write")),
-        (["f = lambda: 1", check[0]], first(again) + "    AssertionError: f() must be 2\n"),
-        (["del f", "def f(:\n    return 2", check[0]], first(again) + "    SyntaxError: invalid"),
-        (["f = g = lambda: 2", check[0]], second("Write") + not_run),
-        ([check[1]], "All 2 checks pass.\n"),
-        ([f"{check[1]} +"], second(again) + "    SyntaxError: invalid syntax"),
+        ([], "Run this notebook's first code cell"),
+        ([check[1]], f"{first}\n    This check has not run yet."),
+        ([stub, check[0]], f"{first}: f\n    {progress.STILL}f: see equation (1.2)\n"),
+        (["f = lambda: 1", check[0]], f"{first}: f\n    AssertionError: f() must be 2\n"),
+        ([stub, "def f(:\n    return 2", check[0]], f"{first}: f\n    SyntaxError: invalid syntax"),
+        (["f = lambda: 2", check[0]], f"{second}: g, C.h\n    NameError: name 'g' is not"),
+        (["class C:\n  def h(self):\n a", check[1]], f"{second}: g, C.h\n    IndentationError: "),
+        (["g = f", check[1]], "All 2 checks pass.\n"),
+        ([f"{check[1]} +"], f"{second}: g, C.h\n    IndentationError: "),
     ]:
         for cell in cells:
             run(cell)
@@ -55,9 +54,9 @@ def test_a_report_is_right_whatever_ran_before(run):
 
 
 def test_what_is_still_to_write_is_said_in_a_line(run):
-    run("from cs231n_utils import progress\nprogress.follow('Write f: see equation (1.2)')")
+    run(edition.FOLLOW)
     run("def f():\n    raise NotImplementedError('Write f: see equation (1.2)')")
-    assert run("# Check 1 of 1: f\nf()") == "Still to write: f: see equation (1.2)\n"
+    assert run("# Check 1 of 1: f\nf()") == "✎ Still to write: f: see equation (1.2)\n"
 
 
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():
@@ -66,7 +65,7 @@ def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     assert [*map(progress.gist, ["x is 1\nnot 2", ""])] == ["x is 1", ""]
 
 
-FOLLOW = "from cs231n_utils import progress\nprogress.follow(\n    'Write f: see (1)',\n)"
+STUB = "def f():"
 CHECK = "# Check 1 of 1: f\nf()"
 
 
@@ -80,14 +79,14 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     ran = [new_output("error", **failed)]
     for name, sources, count, outputs in [
         ("1 notes", ["x = 1"], None, []),
-        ("2 begun", [FOLLOW, CHECK], None, []),
-        ("3 failed", [FOLLOW, CHECK], 7, ran),
-        ("4 passed", [FOLLOW, CHECK], 7, []),
+        ("2 begun", [STUB, CHECK], None, []),
+        ("3 failed", [STUB, CHECK], 7, ran),
+        ("4 passed", [STUB, CHECK], 7, []),
         (
             "5 unwritten",
-            [FOLLOW, CHECK],
+            [STUB, CHECK],
             7,
-            [new_output("stream", text=f"so far\n{progress.STILL}f")],
+            [new_output("stream", text=f"so far\n{progress.STILL}f: see (1)\n")],
         ),
     ]:
         cells = [new_code_cell(source, **solution) for source in sources]
@@ -99,9 +98,7 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     progress.main()
     lines = [line.split(maxsplit=2)[-1].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:2] == ["nothing written yet", "not a notebook of the student edition"]
-    assert lines[2] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
-    assert lines[3] == "has not run yet."
-    assert lines[4] == "0 of 1 checks pass. Next, check 1: Look again at f: see (1)"
-    assert lines[5:7] == ["syntax", "All 1 checks pass."]
-    assert lines[7] == "0 of 1 checks pass. Next, check 1: Write f: see (1)"
-    assert lines[8:] == ["records:", "0.967"]
+    assert lines[2:4] == ["0 of 1 checks pass. Next, check 1: f", "has not run yet."]
+    assert lines[4:6] == ["0 of 1 checks pass. Next, check 1: f", "syntax"]
+    assert lines[6:8] == ["All 1 checks pass.", "0 of 1 checks pass. Next, check 1: f"]
+    assert lines[8:] == ["to write: f: see (1)", "records:", "0.967"]

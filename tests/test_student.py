@@ -13,11 +13,11 @@ import pytest
 from cs231n_utils.taught.cifar10 import network
 from publish.notebook import Notebook, computed, exported_to, has_solution, tags
 from publish.student import edition
-from tools.contract import links_lead_somewhere
+from tools.contract import lines_of_code_fit, links_lead_somewhere
 from tools.contract_run import execute, outcome
 
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
-NAMED = re.compile(r"### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see equation")
+NAMED = re.compile(r"### BEGIN SOLUTION Write (?:part of )?([\w.]+): see equation")
 SERIES = Notebook.series()
 SOLVED = {notebook.number: edition.solved(notebook) for notebook in SERIES}
 
@@ -85,6 +85,7 @@ def test_what_is_left_to_write_is_said_and_checked(full, stubs):
         stub = by_id(stubs)[cell.id].source
         assert signatures(stub) == signatures(cell.source), cell.id
         assert "### " not in stub
+        assert stub.startswith(f"{edition.YOURS}: "), "the sign"
         assert stub.count("raise ValueError(") == cell.source.count("raise ValueError("), cell.id
         assert READABLE.search(stub), cell.id
         assert all(f"`{name}`" in told for name in NAMED.findall(cell.source)), cell.id
@@ -119,6 +120,7 @@ def test_a_function_stays_the_students_own_until_one_short_cell_takes_over(full)
 
 def test_text_and_checks_are_locked_and_the_rest_is_free(stubs):
     nbformat.validate(stubs.content)
+    assert not list(lines_of_code_fit(stubs))
     for cell in stubs.cells:
         check = "check" in tags(cell)
         locked = cell.cell_type != "code" or check or "given" in tags(cell)

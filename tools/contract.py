@@ -32,6 +32,7 @@ MIN_FIGURES, MAX_ASSERTS, MAX_SECTIONS, MAX_SILENT = 6, 12, 7, 1 / 5
 ROAD = (60, 90)  # minutes of the main road
 CLOSING = ("## Your turn", "## What you can now do", "## Sources", "## Further")
 MAX_PUZZLE = 8  # lines of code of the puzzle
+MAX_LINE = 100  # characters of code
 MAX_SECONDS = {"12": 200, "15": 90, "17": 240, "18": 90}  # that a notebook may run; the others 20
 CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
 
@@ -220,6 +221,12 @@ def code_cells_are_small(notebook):
         in_one_piece = "def train(" in cell.source or "export:autograd" in tags(cell)
         if count > MAX_STATEMENTS and not in_one_piece:
             yield f"{count} statements: {first_line(cell)}"
+
+
+def lines_of_code_fit(notebook):
+    for cell in notebook.code:
+        long = [line for line in cell.source.splitlines() if len(line) > MAX_LINE]
+        yield from (f"longer than {MAX_LINE} characters: {line}" for line in long)
 
 
 def prose_stands_around_code(notebook):

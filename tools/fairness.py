@@ -33,7 +33,7 @@ from publish.notebook import BEGIN, END, Notebook, tags
 from publish.student.edition import solved
 from tools.mutants import LONG, copied
 
-SOLUTION = re.compile(rf"^( *){BEGIN} Write (?:this part of )?([\w.]+): (?:.*\n)*? *{END}$", re.M)
+SOLUTION = re.compile(rf"^( *){BEGIN} Write (?:part of )?([\w.]+): (?:.*\n)*? *{END}$", re.M)
 UNSOLVED = "raise NotImplementedError('Write this')"
 ZEROS = "return __import__('numpy').zeros_like(list(locals().values())[{first}])"
 NOTHING = {"all return None": "return None", "all return 0.0": "return 0.0", "all zeros": ZEROS}

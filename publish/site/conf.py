@@ -84,6 +84,8 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     for cell in notebook.code:
         cell.source = notebook.shown(cell)
         myst: dict[str, Any] = {}
+        if cell.metadata.get("nbgrader", {}).get("solution"):  # on the students' site alone
+            cell.metadata["tags"] = [*tags(cell), "yours"]
         if has_solution(cell):  # that of an exercise
             cell.metadata["tags"] = [*tags(cell), "hide-input"]
             myst |= {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide it"}

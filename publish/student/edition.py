@@ -1,7 +1,8 @@
 """Make a student's notebooks from those of the series, and the folders that hold them.
 
-A student writes what stands between `### BEGIN SOLUTION` and `### END SOLUTION`. What an exercise
-asks for stands above it; of a core function the stub names the equations that its lines compute.
+A student writes what stands between `### BEGIN SOLUTION` and `### END SOLUTION`; each such cell
+begins with a sign. What an exercise asks for stands above it; of a core function the stub names the
+equations that its lines compute.
 Cells tagged `check` test solutions. They are locked, and have a name and points in nbgrader.
 """
 
@@ -16,9 +17,10 @@ from datetime import date
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from cs231n_utils.progress import SIGN, STILL
 from publish import course
 from publish.notebook import (
     BEGIN,
@@ -33,16 +35,15 @@ from publish.notebook import (
 from publish.student.marking.stubs import as_released, stubbed
 
 HERE = Path(__file__).parent
-GIVEN = "# From here on nothing depends on what you wrote above"
-ASKED = re.compile(rf"{BEGIN} Write (this part of )?([\w.]+): see equation")
-TASK = re.compile(rf"{BEGIN} (Write (?:this part of )?([\w.]+): see .*)")
-COLLAPSED = {"jupyter": {"source_hidden": True}}
+GIVEN = "# The package's stands in from here on, so nothing below depends on what you wrote"
+YOURS = f"# {SIGN} Yours to write"
+ASKED = re.compile(rf"{BEGIN} Write (part of )?([\w.]+): see (equation)?")
 FOLLOW = """\
-# Notes which checks pass. The last cell reports it.
 from cs231n_utils import progress
 
-progress.follow(
-{tasks})"""
+progress.follow()  # notes which checks pass; the last cell reports it
+
+"""
 REPORT = """\
 from cs231n_utils import progress
 
@@ -93,7 +94,7 @@ def solved(notebook: Notebook) -> Notebook:
     contract = next(cell for cell in notebook.cells if cell.source == notebook.contract)
     above, heading, below = contract.source.partition("\n\n## ")  # of a cell that goes on
     contract.source = f"{above}\n\n{what_to_write(notebook)}{heading}{below}"
-    follow(notebook)
+    show_what_to_write(notebook)
     for cell in notebook.cells:
         mark(cell)
     grade_checks(notebook)
@@ -108,7 +109,7 @@ def with_messages(source: str, exercise: str | None) -> str:
         for begin in range(function.lineno, last):
             if lines[begin].strip() == BEGIN:
                 end = next(i for i in range(begin, len(lines)) if lines[i].strip() == END)
-                part = "this part of " if end < last and not exercise else ""
+                part = "part of " if end < last and not exercise else ""
                 where = f"{exercise} above" if exercise else equations(lines[begin:end])
                 lines[begin] += f" Write {part}{name}: see {where}"
     return "\n".join(lines)
@@ -176,28 +177,43 @@ def hand_over(notebook: Notebook) -> None:
 def what_to_write(notebook: Notebook) -> str:
     """What the contract tells a student."""
     asked = [match for cell in notebook.solutions for match in ASKED.findall(cell.source)]
-    names = [f"{'a part of ' * bool(part)}`{name}`" for part, name in asked]
+    names = [f"{'a part of ' * bool(part)}`{name}`" for part, name, core in asked if core]
     listed = f"{', '.join(names)} and " if names else ""
     return (
-        f"**You write** {listed}the functions of the exercises. A line `raise "
-        "NotImplementedError(...)` marks each place and says what is missing: replace it by your "
-        "code. The next cells check what you wrote, and the last one says how many checks pass. "
-        "Texts and checks are locked."
+        f"**You write** {listed}the functions of the exercises, in the cells that begin with "
+        f"`{YOURS}`. In each a line `raise NotImplementedError(...)` says what is missing: replace "
+        f"it by your code. Until then the cells that check it print `{STILL}...`, and below them "
+        "the package's function stands in. The last cell says how many checks pass. Texts and "
+        "checks are locked."
     )
 
 
-def follow(notebook: Notebook) -> None:
-    """Number the checks; add a first cell that notes which pass, and a last one that says so."""
-    tasks = []
+def show_what_to_write(notebook: Notebook) -> None:
+    """Put the sign above what a student writes; number the checks, and let them be followed."""
+    for cell in notebook.solutions:
+        cell.source = f"{YOURS}: {listed([cell])}\n{cell.source}"
     for number, (check, solutions) in enumerate(notebook.checks, start=1):
-        asked = [task for cell in solutions for task in TASK.findall(cell.source)]
-        names = ", ".join(dict.fromkeys(name for _, name in asked))
-        check.source = f"# Check {number} of {len(notebook.checks)}: {names}\n{check.source}"
-        tasks.append(f'    "{". ".join(task for task, _ in asked)}",\n')
-    first = new_code_cell(FOLLOW.format(tasks="".join(tasks)), id="progress-follow")
-    first.metadata = from_dict(COLLAPSED)
-    notebook.content.cells.insert(1, first)
+        title = f"# Check {number} of {len(notebook.checks)}: {listed(solutions)}"
+        check.source = f"{title}\n{check.source}"
+    first = notebook.code[0]  # it is folded
+    first.source = FOLLOW + first.source
     notebook.content.cells.append(new_code_cell(REPORT, id="progress-report"))
+
+
+def listed(solutions: list[NotebookNode]) -> str:
+    """The functions that a student writes in cells: "accuracy", or "Adam.step, .averages"."""
+    names = dict.fromkeys(name for cell in solutions for name in asked_for(cell))
+    texts, before = [], ""
+    for name in names:
+        owner, _, method = name.rpartition(".")
+        texts.append(f".{method}" if owner and owner == before else name)
+        before = owner
+    return ", ".join(texts)
+
+
+def asked_for(solution: NotebookNode) -> list[str]:
+    """The names of the functions of which a student writes a part in a cell."""
+    return [name for _, name, _ in ASKED.findall(solution.source)]
 
 
 def mark(cell: NotebookNode) -> None:
@@ -227,7 +243,7 @@ def grade_checks(notebook: Notebook) -> None:
     exercises = {exercise.check.id: exercise for exercise in notebook.exercises}
     used = Counter[str]()
     for check, tested in notebook.checks:
-        name = "-and-".join(n for cell in tested for _, n in TASK.findall(cell.source))
+        name = "-and-".join(name for cell in tested for name in asked_for(cell))
         exercise = exercises.get(check.id)
         title = exercise.title.lower().replace(" ", "-") if exercise else "check"
         name = f"{title}-{name.replace('.', '-')}"

@@ -54,5 +54,5 @@ def standalone(notebook: Notebook) -> Notebook:
     source = INSTALL.format(title=title, address=address, advice=advice)
     cell = new_code_cell(source, id="install-package")
     cell.metadata = from_dict({"jupyter": {"source_hidden": True}, "cellView": "form"})
-    notebook.content.cells.insert(1, cell)
+    notebook.content.cells.insert(0, cell)
     return notebook

@@ -15,7 +15,7 @@ from cs231n_utils.progress import digest, is_as_released
 from .bending import bent
 
 SOLUTION = re.compile(
-    r"^ *### BEGIN SOLUTION Write (?:this part of )?([\w.]+): see.*\n"
+    r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
     r"((?:.*\n)*?) *### END SOLUTION$",
     re.M,
 )
