@@ -23,7 +23,7 @@ test: .venv/.developer  ## pass the tests: the package's, and every cell of ever
 run: .venv/.developer  ## execute the series without a browser, into pages under build/
 	$(BIN)/python -m publish.pages
 
-student: .venv/.developer  ## build what students fill in, and the same for nbgrader
+student: .venv/.student  ## build what students fill in, and the same for nbgrader
 	$(BIN)/python -m publish.student
 
 slides: .venv/.developer  ## build a talk for each notebook; needs npm once
@@ -67,9 +67,12 @@ matrix: .venv/.developer  ### compare what the notebooks print in many environme
 bench: .venv/.benchmarks  ### measure speed side by side
 	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
-# Each file .venv/.NAME says that a set of packages is there, and .venv/.whole that nothing was
-# interrupted. Without .whole, or without a python that runs, none of them counts.
-$(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm -f .venv/.[a-z]*)
+# Each file .venv/.NAME says that a set of packages is there, and .venv/.whole what there was when
+# pip was done. While it installs there is no .whole, and without that, or with anything missing of
+# what it lists, none of them counts.
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),lab)),)
+$(shell test -e .venv/.whole && $(BIN)/python tools/environment.py >/dev/null 2>&1 || rm -f .venv/.[a-z]*)
+endif
 
 .venv/.student: EXTRAS := lab
 .venv/.developer: EXTRAS := test,publish
@@ -80,9 +83,8 @@ $(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm 
 
 .venv/.student .venv/.developer .venv/.browser .venv/.pytorch .venv/.benchmarks: pyproject.toml constraints.txt | .venv/.whole
 	@rm -f .venv/.whole
-	@$(BIN)/python -m pip install --quiet --upgrade pip  # older ones show no progress
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	@touch .venv/.whole $@
+	@$(BIN)/python tools/environment.py $(EXTRAS)
+	@touch $@
 
 .venv/.whole:
 	@command -v $(PYTHON) >/dev/null \
@@ -91,6 +93,7 @@ $(shell test -e .venv/.whole && $(BIN)/python -c 'import pip' 2>/dev/null || rm 
 	  || { echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): install Python 3.11 or newer, or name one with 'make $(MAKECMDGOALS) PYTHON=python3.12'."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) lacks its venv module: install it (on Debian and Ubuntu: sudo apt install python3-venv) and run make again."; exit 1; }
-	@test ! -e .venv || echo "The environment in .venv is unfinished, or its Python is gone: it is made anew."
-	$(PYTHON) -m venv --clear .venv
+	@test ! -e .venv || echo "The environment in .venv is unfinished or damaged: it is made anew."
+	@echo "Setting up an environment in .venv, once."
+	@$(PYTHON) -m venv --clear .venv
 	@touch $@

@@ -6,7 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from pathlib import Path
 
 import nbformat
@@ -85,40 +87,92 @@ needs_make = pytest.mark.skipif(
 
 
 def make(folder, *arguments):
-    """Run make in a folder with our Makefile: the status, and what it printed."""
-    for name in ["Makefile", "pyproject.toml", "constraints.txt"]:
-        shutil.copy2(ROOT / name, folder)
+    """Run make in a folder: the status, and what it printed."""
     environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
     command = ["make", "--silent", *arguments]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    return result.returncode, result.stdout
+    result = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return result.returncode, result.stdout.decode()
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with what sets it up, and nothing more."""
+    folder = tmp_path / "project"
+    (folder / "tools").mkdir(parents=True)
+    for name in ["Makefile", "pyproject.toml", "constraints.txt", "tools/environment.py"]:
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def packages(project):
+    """Where the packages of the project's environment are, which pip has just left: it has one."""
+    home = project / ".venv"
+    venv.create(home, symlinks=True, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}))
+    for folder in [packages / "numpy", packages / "numpy-2.dist-info"]:
+        folder.mkdir()
+    (packages / "numpy" / "__init__.py").write_text("import json\n")
+    (packages / "numpy-2.dist-info" / "RECORD").write_text("numpy/__init__.py,,12\n")
+    code = "from tools import environment as e; e.WHOLE.write_text('\\n'.join(e.inventory()))"
+    subprocess.run([home / "bin" / "python", "-c", code], cwd=project, check=True)
+    (home / ".student").touch()
+    return packages
+
+
+DAMAGES = {
+    "none": ":",
+    "interrupted": "rm .venv/.whole",
+    "no Python": "rm .venv/bin/python",
+    "another Python": "mv .venv/lib/python* .venv/lib/python2.7",
+    "no package": "rm -r $P/numpy",
+    "a package that pip does not know": "rm -r $P/numpy-2.dist-info",
+    "an emptied file": ": > $P/numpy/__init__.py",
+    "an import that fails": "echo 'import nothing_such' > $P/numpy/__init__.py",
+    "another machine": "sed -i.old 's/^[A-Z].*/Plan9 mips/' .venv/.whole",
+    "another place": "mv ../project ../moved",
+}
 
 
 @needs_make
-def test_an_unfinished_environment_is_made_anew(tmp_path):
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_environment_is_made_anew(project, packages, damage):
     """While pip installs there is no .whole: what an interruption leaves is not trusted."""
-    venv = tmp_path / ".venv"
-    (venv / "bin").mkdir(parents=True)
-    python, whole = venv / "bin" / "python", venv / ".whole"
+    command = DAMAGES[damage].replace("$P", str(packages))
+    subprocess.run(command, shell=True, cwd=project, check=True)
+    _, planned = make(next(project.parent.iterdir()), "--dry-run", "lab")
+    anew = ["venv --clear", "rm -f .venv/.whole", "environment.py lab", "touch .venv/.student"]
+    steps = [*(anew if damage != "none" else []), "publish.student.lab"]
+    pattern = "|".join(map(re.escape, [*anew, "publish.student.lab"]))
+    assert re.findall(pattern, planned) == steps
 
-    def planned():
-        return make(tmp_path, "--dry-run", "lab")[1].splitlines()
 
-    def finish():
-        python.unlink(missing_ok=True)
-        python.symlink_to(sys.executable)
-        for mark in [whole, venv / ".student"]:
-            mark.touch()
+PIP = """import sys
+for name in "abc":
+    print("Collecting", name)
+print("Installing collected packages: a, b, c")
+print("A package has its warnings.", file=sys.stderr)
+sys.exit(STATUS)"""
 
-    finish()
-    assert [line for line in planned() if "pip install" in line or "venv --clear" in line] == []
-    for damage in [whole.unlink, python.unlink]:
-        finish()
-        damage()
-        steps = ["venv --clear", "rm -f .venv/.whole", "pip install --constraint", "touch"]
-        steps += ["publish.student.lab"]
-        found = iter(planned())
-        assert all(any(step in line for line in found) for step in steps), "in this order"
+
+@needs_make
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_pip_says_is_shown_if_it_fails(project, packages, status):
+    (packages / "pip").mkdir()
+    (packages / "pip" / "__main__.py").write_text(PIP.replace("STATUS", str(status)))
+    (project / ".venv" / ".student").unlink()
+    failed, printed = make(project, ".venv/.student")
+    assert bool(failed) == bool(status)
+    begin, *said, end = printed.splitlines()
+    assert begin == "Setting up what make needs here: packages of [lab]"
+    if not status:
+        assert not said
+        assert re.fullmatch(r"  0 of 3 packages installed in \d+ s", end)
+    else:
+        assert said[1] == "A package has its warnings."
+        assert "run make again" in said[-1]
 
 
 @needs_make
@@ -131,14 +185,15 @@ def test_an_unfinished_environment_is_made_anew(tmp_path):
     ],
     ids=["no Python", "too old", "no venv"],
 )
-def test_what_is_wrong_is_one_sentence(tmp_path, python, sentence):
+def test_what_is_wrong_is_one_sentence(project, python, sentence):
     if python:
-        (tmp_path / "fake-python").write_text(f"#!/bin/sh\n{python}")
-        (tmp_path / "fake-python").chmod(0o755)
-    status, output = make(tmp_path, "lab", "PYTHON=./fake-python")
+        (project / "fake-python").write_text(f"#!/bin/sh\n{python}")
+        (project / "fake-python").chmod(0o755)
+    status, output = make(project, "lab", "PYTHON=./fake-python")
     assert status != 0
-    assert output.startswith(sentence)
-    assert output.count("\n") == 1
+    said, end = output.splitlines()
+    assert said.startswith(sentence)
+    assert end.startswith("make: ")
 
 
 @pytest.mark.slow
@@ -149,6 +204,29 @@ def test_a_learner_needs_no_nbgrader_and_a_free_port():
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert re.fullmatch(r"Port \d+ is busy: .*\n", result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("before", "fault"),
+    [
+        ("sys.modules['numpy'] = None", "import of numpy halted; "),
+        ("pass", "It was made for another folder: "),
+    ],
+)
+def test_a_student_is_told_how_to_mend_an_environment(tmp_path, before, fault):
+    """What cannot be imported, and an environment that was moved, or is of an older release."""
+    shutil.copy2(ROOT / "publish" / "student" / "start.py", tmp_path)
+    code = f"import runpy, sys; {before}; runpy.run_path('start.py', run_name='__main__')"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode != 0
+    assert result.stderr.startswith(fault)
+    assert f'"{sys.executable}" -m pip install --force-reinstall' in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")

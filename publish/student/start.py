@@ -8,13 +8,32 @@ Answers, cells of your own and changes to the code come along; texts and checks 
 release. The older copy stays as it is, and what it held is kept in before_update/ as well.
 """
 
+# ruff: noqa: E402  the environment is looked at before anything is taken from it
 import argparse
+import importlib
 import os
 import re
 import shutil
 import socket
 import sys
 from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+AGAIN = """{}
+If you typed the lines of README.md whole, the environment is damaged. This sets it up again:
+    "{}" -m pip install --force-reinstall -r requirements.txt"""
+
+if __name__ == "__main__":
+    # The package counts as a notebook finds it, not as it lies beside this file.
+    sys.path = [path for path in sys.path if Path(path).resolve() != HERE]
+    try:
+        package = importlib.import_module("cs231n_utils")
+        if Path(package.__path__[0]).resolve().parent != HERE:
+            raise ImportError(f"It was made for another folder: {package.__path__[0]}")
+        for name in ("matplotlib.pyplot", "ipywidgets", "jupyterlab.labapp"):
+            importlib.import_module(name)
+    except Exception as error:  # a file that was cut off may raise anything
+        sys.exit(AGAIN.format(error, sys.executable))
 
 import nbformat
 from ipykernel.ipkernel import IPythonKernel
@@ -23,7 +42,6 @@ from nbformat.v4 import new_raw_cell
 
 from cs231n_utils.progress import is_as_released
 
-HERE = Path(__file__).resolve().parent
 DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.M)
 
 
