@@ -1,7 +1,8 @@
-"""Questions for a class, and notes for marking, as Markdown.
+"""Questions for a class and for a talk with one student, and notes for marking, as Markdown.
 
 questions/NN.toml holds the questions of a notebook. Each has one right answer and wrong ones that
 are typical, each with what it shows; `check` is an expression of NumPy that proves the right one.
+Tables `oral` hold what to ask at a board.
 answers/answers_NN.py holds answers to the exercises, from which the marking notes come.
 """
 
@@ -11,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from publish.answers import path_of
 from publish.notebook import BEGIN, Notebook
@@ -34,10 +36,28 @@ class Question:
         return dict(sorted([(self.right, ""), *((text, shows) for text, shows in self.wrong)]))
 
 
+@dataclass(frozen=True)
+class Oral:
+    """A question at a board, what a good answer contains, what gives a borrowed one away."""
+
+    ask: str
+    good: str
+    borrowed: str
+
+
 def questions(notebook: Notebook) -> list[Question]:
     """The questions of a notebook."""
-    path = QUESTIONS / f"{notebook.number}.toml"
-    return [Question(**each) for each in tomllib.loads(path.read_text("utf-8"))["question"]]
+    return [Question(**each) for each in read(notebook)["question"]]
+
+
+def orals(notebook: Notebook) -> list[Oral]:
+    """The questions at a board about a notebook."""
+    return [Oral(**each) for each in read(notebook).get("oral", [])]
+
+
+def read(notebook: Notebook) -> dict[str, Any]:
+    """The tables in a notebook's file."""
+    return tomllib.loads((QUESTIONS / f"{notebook.number}.toml").read_text("utf-8"))
 
 
 def page(answers: bool) -> str:
@@ -67,6 +87,22 @@ INTRODUCTION = {
         "this page without the answers."
     ),
 }
+
+
+def oral_page() -> str:
+    """The questions at a board of all notebooks, with what answers show: for instructors alone."""
+    parts = [
+        "# Oral questions",
+        "Five for each notebook, to hear in five minutes whether a student understands what was "
+        "handed in: at a board, with the student's own notebook open. "
+        "[Language models](language_models.md) says what for.",
+    ]
+    for notebook in Notebook.series():
+        parts.append(f"## {notebook.number} {notebook.title}")
+        for number, oral in enumerate(orals(notebook), 1):
+            parts.append(f"**{number}. {oral.ask}**")
+            parts.append(f"- *A good answer:* {oral.good}\n- *A borrowed one:* {oral.borrowed}")
+    return "\n\n".join(parts) + "\n"
 
 
 def marking() -> str:

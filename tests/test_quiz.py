@@ -54,6 +54,13 @@ def test_students_see_every_question_and_no_answer():
     assert "<details>" not in students
 
 
+def test_instructors_see_every_oral_question_with_what_answers_show():
+    page = quiz.oral_page()
+    asked = [oral for notebook in SERIES for oral in quiz.orals(notebook)]
+    assert all(part in page for oral in asked for part in (oral.ask, oral.good, oral.borrowed))
+    assert page.count("- *A good answer:* ") == len(asked)
+
+
 def test_marking_notes_hold_every_kept_answer_and_what_a_check_asks():
     for notebook in SERIES:
         kept = {name: set(answers) for name, answers in load_answers(notebook.number).items()}

@@ -136,6 +136,7 @@ def test_the_folder_leads_nowhere_else_and_its_archive_works_alone(tmp_path):
     with zipfile.ZipFile(tmp_path / "build" / "student.zip") as archive:
         archive.extractall(tmp_path)
     folder = tmp_path / "student"
+    assert (folder / "AGENTS.md").exists()
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "$X, y, Y$" in readme, "the notation table"
     assert "its solution" not in readme

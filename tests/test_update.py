@@ -194,6 +194,7 @@ def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeyp
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
     assert "[the solved notebook](../notebooks/" in text(made)
+    assert (mine / "AGENTS.md").exists()
     cell(made, FIRST).source = MINE
     made.cells.remove(made.cells[-1])
     nbformat.write(made, mine / NAME)

@@ -153,6 +153,7 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
             "counts.txt": generated.counts(notebooks),
             "needs.txt": generated.needs(notebooks),
             "marking.md": quiz.marking(),
+            "oral.md": quiz.oral_page(),
             "weekly.txt": WEEKLY.read_text("utf-8"),
         }
     for notebook in notebooks:

@@ -7,13 +7,14 @@ and the old one is kept in my_notebooks/before_update/.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import nbformat
 
 from cs231n_utils.progress import digest
 from publish.notebook import ROOT, Notebook
-from publish.student.edition import solved, unsolved
+from publish.student.edition import HERE, solved, unsolved
 from publish.student.marking.stubs import as_released
 from publish.student.start import carry, check_port, open_lab, write
 
@@ -33,6 +34,7 @@ def main() -> None:
 def refresh(folder: Path) -> None:
     """Make the notebooks that are missing in a folder, and update those of another release."""
     folder.mkdir(exist_ok=True)
+    shutil.copy(HERE / "handout" / "AGENTS.md", folder)
     for notebook in map(of_ones_own, Notebook.series()):
         path, new = folder / notebook.path.name, notebook.content
         if not path.exists():
