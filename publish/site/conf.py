@@ -65,7 +65,8 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 ALONE = ["index", "start", "monday", "quiz", "marking", "cluster", "instructors"]
-ALONE += ["oral", "language_models", "policy", "correctness", "CONTRIBUTING", "data/README"]
+ALONE += ["oral", "language_models", "policy", "privacy", "other_courses"]
+ALONE += ["correctness", "CONTRIBUTING", "data/README"]
 ALONE += [f"docs/{page}" for page in ["setup", "class", "hub", "talks", "notation"]]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
