@@ -66,7 +66,7 @@ html_theme_options = {
 }
 ALONE = ["index", "start", "monday", "quiz", "marking", "cluster", "instructors"]
 ALONE += ["oral", "language_models", "policy", "privacy", "other_courses"]
-ALONE += ["correctness", "CONTRIBUTING", "data/README"]
+ALONE += ["large_classes", "correctness", "CONTRIBUTING", "data/README"]
 ALONE += [f"docs/{page}" for page in ["setup", "class", "hub", "talks", "notation"]]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 

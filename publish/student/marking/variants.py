@@ -39,8 +39,6 @@ from cs231n_utils.taught.pytorch import channels_first, to_pytorch
 from cs231n_utils.taught.search import log_uniform
 from cs231n_utils.taught.training import minibatches
 
-from .week import ids
-
 Variant = tuple[str, str]  # a question, its answer
 
 
@@ -51,8 +49,10 @@ def main() -> None:
     number, course = parser.parse_args().notebook[:2], Path.cwd()
     if number not in VARIANTS:
         parser.error(f"there is no notebook {number}: name one of {', '.join(VARIANTS)}")
-    if not (students := ids(course)):
-        parser.error("there are no ids: write your class into students.csv, as weekly.md says")
+    if not (course / "students.csv").exists():
+        parser.error("there is no students.csv: write your class into it, as weekly.md says")
+    with (course / "students.csv").open(encoding="utf-8-sig", newline="") as file:
+        students = [row["id"] for row in csv.DictReader(file)]
     folder = course / "variants" / number
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [(student, *variant(number, student)) for student in students]
