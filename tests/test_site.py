@@ -90,9 +90,8 @@ def test_each_notebook_has_its_page_its_file_and_its_talk(site, pages):
         for mark, count in [("BEGIN SOLUTION", 1), ("Show a solution", 1), ("# noqa", 0)]:
             assert page.count(mark) == count * solutions, mark
         for overview in ("index", "series"):
-            text = pages[f"{overview}.html"]
-            assert f'href="notebooks/{notebook.name}.html"' in text
-            assert re.search(rf"\b{notebook.times.minutes}\smin", text)
+            assert f'href="notebooks/{notebook.name}.html"' in pages[f"{overview}.html"]
+        assert re.search(rf"\b{notebook.times.minutes}\smin", pages["series.html"])
     assert "2027-01-15, 23:59 (UTC+01:00)" in pages["series.html"]
 
 

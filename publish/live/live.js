@@ -25,6 +25,11 @@
 
     const canvas = element("canvas", { width, height, role: "img" });
     canvas.style.setProperty("--width", `${width}px`);
+    // On a phone it scrolls by itself, by the keyboard as well.
+    const frame = element("div", { className: "live-frame", role: "group", ariaLabel: "Figure" }, canvas);
+    new ResizeObserver(() => {
+      frame.tabIndex = frame.scrollWidth > frame.clientWidth ? 0 : -1;
+    }).observe(frame);
     const note = element("p", { className: "live-note" });
     const spoken = element("p", { className: "live-spoken", role: "status" });
     const lines = controls.map(({ label, values }, which) => {
@@ -86,7 +91,7 @@
     await show(first, "");
     const box = element("div", { className: "live-controls" }, ...lines.map(({ line }) => line));
     box.append(reset);
-    figure.append(box, canvas, note, spoken);
+    figure.append(box, frame, note, spoken);
     figure.classList.toggle("wide", width > 3 * height);
     figure.classList.add("ready");
   }

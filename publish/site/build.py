@@ -24,7 +24,7 @@ import cs231n_utils
 from publish import quiz
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook
-from publish.site import generated
+from publish.site import dark, generated
 from publish.slides import build as slides
 from publish.student.edition import solved, unsolved
 from publish.student.standalone import standalone
@@ -93,6 +93,10 @@ def build(
         shutil.copytree(pages, site, dirs_exist_ok=True)  # myst-nb leaves more beside its pages
     if status == 0:
         print("pages:", os.path.relpath(site / "index.html"))
+        texts = [page.read_text("utf-8") for page in site.glob("notebooks/*.html")]
+        for look in (dark.INVERTED, dark.DIMMED):
+            count = sum(text.count(f'class="{look}"') for text in texts)
+            print(f"figures {look} on dark pages: {count}")
     return status
 
 
@@ -140,6 +144,7 @@ def gather(folder: Path, notebooks: list[Notebook], *, students: bool, talks: bo
     written = {
         "home.txt": generated.home(),
         "map.txt": generated.series_map(notebooks),
+        "cards.txt": generated.cards(notebooks),
         "times.txt": generated.times(notebooks, talks=talks),
         "quiz.md": quiz.page(answers=not students),
         **{f"pictures/{n.name}.png": generated.picture(n) for n in notebooks},

@@ -15,9 +15,11 @@ from numpy.typing import DTypeLike
 from sphinx.application import Sphinx
 from sphinx.util.typing import stringify_annotation
 
+from publish import fonts
 from publish.course import Course
 from publish.live import build as live
 from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
+from publish.site import dark
 from publish.site.generated import SCALE, TITLE
 
 COURSE = Course.read()
@@ -50,7 +52,7 @@ html_context = {"default_mode": "auto", "course": COURSE}
 templates_path = ["templates"]
 html_static_path = ["static"]
 html_favicon = "static/favicon.svg"
-html_css_files = ["site.css"]
+html_css_files = ["fonts/fonts.css", "site.css"]
 html_copy_source = html_show_sourcelink = False  # downloads/ holds what readers may have
 html_show_copyright = False
 html_use_index = html_domain_indices = False  # the search finds every name
@@ -59,6 +61,7 @@ html_theme_options = {
     "header_links_before_dropdown": 4,
     "navigation_with_keys": False,
     "article_header_end": ["notebook-links"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "footer_start": [],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -66,7 +69,7 @@ html_theme_options = {
 }
 ALONE = ["index", "start", "monday", "quiz", "marking", "cluster", "instructors"]
 ALONE += ["oral", "language_models", "policy", "privacy", "other_courses"]
-ALONE += ["large_classes", "correctness", "CONTRIBUTING", "data/README"]
+ALONE += ["large_classes", "accessibility", "correctness", "CONTRIBUTING", "data/README"]
 ALONE += [f"docs/{page}" for page in ["setup", "class", "hub", "talks", "notation"]]
 html_sidebars: dict[str, list[str]] = {page: [] for page in [*ALONE, "search"]}
 
@@ -82,6 +85,7 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ANCHOR.sub(as_slug, cell.source)
+    drawing = dark.drawing_images(notebook)
     for cell in notebook.code:
         cell.source = notebook.shown(cell)
         myst: dict[str, Any] = {}
@@ -95,9 +99,13 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
             myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
-                myst["image"] = {"alt": alt, "width": f"{SCALE * size(output)[0]:.0f}px"}
+                look = dark.look(notebook, cell, alt, drawing)
+                width = f"{SCALE * size(output)[0]:.0f}px"
+                myst["image"] = {"alt": alt, "width": width, "classes": look}
             if WIDGET in output.get("data", {}):
                 moving = live.figure(notebook.name, cell.id, "../_static/live")
+                look = dark.look(notebook, cell, moving, drawing)  # it holds every alternative
+                moving = moving and f'<div class="{look}">{moving}</div>'
                 output["data"] = {"text/html": moving} if moving else {"text/markdown": CONTROL}
         cell.metadata["mystnb"] = myst
     source[0] = nbformat.writes(notebook.content)
@@ -171,8 +179,30 @@ def fold_further(app: Sphinx, doctree: nodes.document) -> None:
             section += nodes.raw("", "</details>", format="html")
 
 
-def copy_pictures(app: Sphinx, error: Exception | None) -> None:
-    """Put the pictures of the widgets beside the other static files."""
+FIGURE = re.compile(r"Figure \d+\.\d+")
+
+
+def let_scroll(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put each figure into a box that scrolls by itself, with the number under it as its name.
+
+    The theme's script lets the Tab key reach what is called `output`, where it does scroll.
+    """
+    for image in list(doctree.findall(nodes.image)):
+        if "width" in image and "cell_output" in image.parent["classes"]:
+            below = image.next_node(nodes.paragraph)
+            number = FIGURE.match(below.astext()) if below else None
+            box = (
+                f'<div class="output figure-box" role="group" style="--width: {image["width"]}" '
+                f'aria-label="{number[0] if number else "Figure"}">'
+            )
+            place = image.parent.index(image)
+            image.parent.insert(place, nodes.raw("", box, format="html"))
+            image.parent.insert(place + 2, nodes.raw("", "</div>", format="html"))
+
+
+def add_files(app: Sphinx, error: Exception | None) -> None:
+    """Put the fonts and the pictures of the widgets beside the other static files."""
+    fonts.write(Path(app.outdir, "_static", "fonts"))
     live.copy(Path(app.outdir, "_static", "live"))
 
 
@@ -181,7 +211,8 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", adapt)
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", fold_further)
+    app.connect("doctree-resolved", let_scroll)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
     app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)
-    app.connect("build-finished", copy_pictures)
+    app.connect("build-finished", add_files)

@@ -2,19 +2,20 @@
 
 import base64
 import html
+import json
 import re
+from textwrap import indent
 
 from nbformat import NotebookNode
 
 from publish.course import Course
 from publish.live import build as live
 from publish.notebook import ROOT, Notebook, alt_text, size
-from publish.site import roads
+from publish.site import dark, roads
 
 TITLE = "From raw pixels to a trained network"
 HANDOUT = ROOT / "publish" / "student" / "handout" / "README.md"
 PART = re.compile(r"^\| \*\*(Part .*)\*\*|^\| \[(\d\d_\w+)\]\(\S*\) \| (.*?) \| (.*?) \|", re.M)
-MARKUP = re.compile(r"([\\\[\]*_`$|<>])")
 SCALE = 0.73  # of a figure: its titles, which are its largest letters, are then as large as text
 WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
@@ -23,22 +24,25 @@ These notebooks derive the mathematics of neural networks step by step, from a l
 to a convolutional network, an autograd engine and PyTorch, turn each equation into a line of \
 NumPy beside it, and prove that the two agree.
 """
-PICTURE = """
-```{{image}} publish/images/08_training.png
-:alt: {alt}
-:width: {width:.0f}px
+HOME = """
+```{{container}} lead
+{sentence}
 ```
 
-*Three interleaved spirals. A linear classifier cuts the plane with straight lines. The two-layer \
-network that you derive, code and train bends its regions around the arms.*
-"""
-MOVING = """
 ```{{raw}} html
+<div class="stage {look}">
 {figure}
+<p>{caption}</p>
+</div>
 ```
-
-*Move a control: the two-layer network that you derive, code and train is trained anew on three \
-interleaved spirals.*
+"""
+PICTURE = """\
+Three interleaved spirals. A linear classifier cuts the plane with straight lines. The two-layer \
+network that you derive, code and train bends its regions around the arms.\
+"""
+MOVING = """\
+Move a control: the two-layer network that you derive, code and train is trained anew on three \
+interleaved spirals.\
 """
 
 ZIP = """\
@@ -56,10 +60,14 @@ def readme() -> str:
 def home() -> str:
     """What the series is, and notebook 08's figure that moves, or where it is not, its picture."""
     [notebook] = Notebook.series("08")
-    if figure := live.figure(notebook.name, notebook.tagged("widget")[0].id, "_static/live"):
-        return SENTENCE + MOVING.format(figure=figure.strip())
-    output = shown(notebook)
-    return SENTENCE + PICTURE.format(alt=alt_text(output), width=SCALE * size(output)[0])
+    figure = live.figure(notebook.name, notebook.tagged("widget")[0].id, "_static/live")
+    caption = MOVING if figure else PICTURE
+    if not figure:
+        output, _ = shown(notebook)
+        data, alt = output.data["image/png"].replace("\n", ""), html.escape(alt_text(output))
+        figure = f'<img src="data:image/png;base64,{data}" alt="{alt}">'
+    given = {"figure": figure.strip(), "caption": caption, "look": dark.INVERTED}
+    return HOME.format(sentence=SENTENCE.strip(), **given)
 
 
 def start() -> str:
@@ -71,47 +79,67 @@ def start() -> str:
 # --- The map ------------------------------------------------------------------------------------
 
 
-def series_map(notebooks: list[Notebook]) -> str:
-    """The roads through the series, and its parts as in README.md: pictures, links, times."""
-    by_name = {notebook.name: notebook for notebook in notebooks}
-    cards: dict[str, list[str]] = {}
-    for title, name, derives, ends in PART.findall(readme()):
+def parts() -> dict[str, list[tuple[str, str, str]]]:
+    """The parts in README.md: for each notebook its name, what it derives, its end."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for title, *row in PART.findall(readme()):
         if title:
-            cards[part := title] = []
+            found[part := title] = []
         else:
-            cards[part].append(card(by_name[name], derives, ends))
-    return roads.picture(notebooks) + "\n".join(
-        f"### {part}\n\n```{{container}} map\n{''.join(items)}```\n"
-        for part, items in cards.items()
+            found[part].append(tuple(row))
+    return found
+
+
+def series_map(notebooks: list[Notebook]) -> str:
+    """The roads through the series."""
+    numbers = {part: [name[:2] for name, *_ in rows] for part, rows in parts().items()}
+    return roads.picture(notebooks, numbers)
+
+
+def cards(notebooks: list[Notebook]) -> str:
+    """A card for each notebook, by parts: a picture, a link, what it derives, how long it takes."""
+    by_name = {notebook.name: notebook for notebook in notebooks}
+    shown = {
+        part: "".join(card(by_name[name], *texts) for name, *texts in rows)
+        for part, rows in parts().items()
+    }
+    return "\n".join(
+        f"## {part}\n\n````{{container}} map\n{items}````\n" for part, items in shown.items()
     )
 
 
 def card(notebook: Notebook, derives: str, ends: str) -> str:
-    """One notebook of the map: an item of a list."""
-    words = ". ".join(alt_text(shown(notebook)).split(". ")[:2])  # a card has no room for more
-    alt = MARKUP.sub(r"\\\1", words)
+    """One notebook: an item of a list."""
+    output, cell = shown(notebook)
+    words = ". ".join(alt_text(output).split(". ")[:2])  # a card has no room for more
+    look = dark.look(notebook, cell, alt_text(output), dark.drawing_images(notebook))
+    options = f":alt: {json.dumps(words, ensure_ascii=False)}\n:class: {look}"
+    image = f"```{{image}} pictures/{notebook.name}.png\n{options}\n```"
     minutes, with_exercises, *_ = notebook.times
     times = f"{minutes} min to read, {with_exercises} with the exercises"
-    texts = [f"![{alt}](pictures/{notebook.name}.png)", f"**{link(notebook)}**"]
-    texts += [derives[0].upper() + derives[1:] + ".", f"Ends with {ends}.", f"*{times}*"]
-    return "- " + "\n\n  ".join(texts) + "\n"
+    texts = [image, f"**{link(notebook)}**", derives[0].upper() + derives[1:] + "."]
+    texts += [f"Ends with {ends}.", f"*{times}*"]
+    return "- " + indent("\n\n".join(texts), "  ")[2:] + "\n"
 
 
 def picture(notebook: Notebook) -> bytes:
     """The PNG that stands for a notebook."""
-    return base64.b64decode(shown(notebook).data["image/png"])
+    return base64.b64decode(shown(notebook)[0].data["image/png"])
 
 
-def shown(notebook: Notebook) -> NotebookNode:
-    """The figure that stands for a notebook: that of the cell tagged `readme`, or one that a card
-    has room for, or the first.
+def shown(notebook: Notebook) -> tuple[NotebookNode, NotebookNode]:
+    """The figure that stands for a notebook, and its cell.
+
+    It is that of the cell tagged `readme`, or one that a card has room for, or the first.
     """
     cells = [*notebook.tagged("readme"), *notebook.code]
-    outputs = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    figures = [
+        (o, cell) for cell in cells for o in cell.outputs if "image/png" in o.get("data", {})
+    ]
     if notebook.tagged("readme"):
-        return outputs[0]
-    fitting = [out for out in outputs if size(out)[0] < WIDEST * size(out)[1]]
-    return [*fitting, *outputs][0]
+        return figures[0]
+    fitting = [(o, cell) for o, cell in figures if size(o)[0] < WIDEST * size(o)[1]]
+    return [*fitting, *figures][0]
 
 
 # --- Tables -------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections import defaultdict
 
 from publish.notebook import Notebook
 
@@ -13,11 +12,12 @@ COURSES = {
     "14": {f"{number:02}" for number in range(1, 21)},
 }
 NEEDED = re.compile(r"\]\((\d\d)_\w+\.ipynb")
-WIDTH, HEIGHT, GAP, DOT = 408, 36, 24, 24  # of a box, between two, and of a course's column
-NAMES = 24  # the height of the courses' names
+WIDTH, HEIGHT, ROW = 404, 44, 64  # of a box, and from one to the next below it
+COLUMN, GUTTER = WIDTH + 52, 26  # from one column to the next, and what stands left of the first
+DOT = 21  # the width of a course's discs
 SENTENCE = """\
-A line leads down from what a notebook needs. The discs say which notebooks a course of 4, 8 or \
-14 weeks takes, at two a week, two a week, and three in two weeks.
+An arrow leads from what a notebook needs. The discs say which notebooks a course of 4, 8 or \
+14 weeks takes.
 
 """
 
@@ -38,50 +38,73 @@ def direct(needs: dict[str, set[str]]) -> dict[str, list[str]]:
     }
 
 
-def rows(arrows: dict[str, list[str]]) -> list[list[str]]:
-    """The notebooks from top to bottom, each in the first row below all that it needs."""
-    depth: dict[str, int] = {}
-    found: dict[int, list[str]] = defaultdict(list)
-    for number in sorted(arrows):
-        depth[number] = max((depth[other] + 1 for other in arrows[number]), default=0)
-        found[depth[number]].append(number)
-    return [found[key] for key in sorted(found)]
+def picture(notebooks: list[Notebook], parts: dict[str, list[str]]) -> str:
+    """The picture as Markdown with two SVGs: the parts side by side, and for phones in one column.
+
+    Parameters
+    ----------
+    notebooks
+        The series.
+    parts
+        The title of each part, and the numbers of its notebooks.
+    """
+    pictures = svg("wide", notebooks, parts) + svg("tall", notebooks, parts)
+    return f'{SENTENCE}```{{raw}} html\n<div class="roads">{pictures}</div>\n```\n'
 
 
-def picture(notebooks: list[Notebook]) -> str:
-    """The picture as Markdown with an SVG, whose boxes are links."""
+def svg(name: str, notebooks: list[Notebook], parts: dict[str, list[str]]) -> str:
+    """The picture with the parts side by side ("wide") or one below the other ("tall")."""
+    corner: dict[str, tuple[int, int]] = {}  # of the space for each title, and of each box
+    x = y = 0
+    for title, numbers in parts.items():
+        corner |= {each: (x, y + row * ROW) for row, each in enumerate([title, *numbers])}
+        x, y = (x + COLUMN, 0) if name == "wide" else (0, y + (len(numbers) + 1) * ROW)
     arrows = direct(needed(notebooks))
-    by_number = {notebook.number: notebook for notebook in notebooks}
-    corner = {
-        number: (column * (WIDTH + GAP), row * (HEIGHT + GAP) + NAMES)
-        for row, numbers in enumerate(rows(arrows))
-        for column, number in enumerate(numbers)
-    }
-    width = max(x for x, _ in corner.values()) + WIDTH
-    height = max(y for _, y in corner.values()) + HEIGHT
+    width = max(x for x, _ in corner.values()) + WIDTH + 2
+    height = max(y for _, y in corner.values()) + HEIGHT + 2
     lines = "".join(
-        f'<path d="M{corner[other][0] + WIDTH // 4} {corner[other][1] + HEIGHT}'
-        f' L{corner[number][0] + WIDTH // 4} {corner[number][1]}"/>'
+        f'<path d="{arrow(corner[other], corner[number])}" marker-end="url(#head-{name})"/>'
         for number, others in arrows.items()
         for other in others
     )
-    boxes = "\n".join(box(by_number[number], x, y) for number, (x, y) in corner.items())
-    names = "".join(
-        f'<text x="{x}" y="{NAMES - 8}">{weeks}</text>'
-        for weeks, x in zip(COURSES, centres(), strict=True)
-    )
     described = "; ".join(f"{n} needs {', '.join(o)}" for n, o in arrows.items() if o)
     return (
-        f"{SENTENCE}```{{raw}} html\n"
-        f'<div class="roads"><svg viewBox="-2 0 {width + 4} {height + 2}" role="group" '
+        f'<svg class="{name}" viewBox="{-GUTTER} 30 {GUTTER + width} {height - 30}" role="group" '
         f'aria-label="What depends on what: {described}.">\n'
-        f'<g class="weeks">{names}</g>{lines}\n{boxes}\n</svg></div>\n```\n'
+        f'<marker id="head-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
+        'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0 L8 4 L0 8 z"/></marker>\n'
+        + "".join(head(title, *corner[title]) for title in parts)
+        + f'<g class="arrows">{lines}</g>\n'
+        + "\n".join(box(notebook, *corner[notebook.number]) for notebook in notebooks)
+        + "\n</svg>\n"
     )
+
+
+def arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
+    """The path from one box to another: down, around the boxes between, or to the next column."""
+    (x, y), (to_x, to_y) = start, end
+    if x != to_x:
+        x, y, to_y, bend = x + WIDTH, y + HEIGHT // 2, to_y + HEIGHT // 2, (COLUMN - WIDTH) // 2
+        return f"M{x} {y} C{x + bend} {y} {to_x - bend} {to_y} {to_x} {to_y}"
+    if to_y - y == ROW:
+        return f"M{x + 21} {y + HEIGHT} V{to_y}"
+    y, to_y, left = y + HEIGHT // 2 + 8, to_y + HEIGHT // 2 - 8, x - GUTTER
+    return f"M{x} {y} C{left} {y} {left} {to_y} {x} {to_y}"
+
+
+def head(title: str, x: int, y: int) -> str:
+    """The title of a part, and the courses' weeks above their discs."""
+    weeks = "".join(
+        f'<text class="weeks" x="{x + centre}" y="{y + ROW - 12}">{number}</text>'
+        for number, centre in zip(COURSES, centres(), strict=True)
+    )
+    return f'<text class="part" x="{x}" y="{y + ROW - 12}">{html.escape(title)}</text>{weeks}\n'
 
 
 def centres() -> list[float]:
     """Where the courses' discs stand in a box."""
-    return [WIDTH - (len(COURSES) - i - 0.5) * DOT for i in range(len(COURSES))]
+    return [WIDTH - 6 - (len(COURSES) - i - 0.5) * DOT for i in range(len(COURSES))]
 
 
 def box(notebook: Notebook, x: int, y: int) -> str:

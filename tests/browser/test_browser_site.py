@@ -7,6 +7,7 @@ import pytest
 
 from publish import handouts
 from publish.site.build import build
+from publish.slides import build as slides
 
 # A page of each kind, which stands for the others where looking takes long.
 KINDS = {
@@ -46,17 +47,83 @@ def visit(page, path, query=""):
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")
 
 
+def look(page, site, names, width, colours):
+    """What axe finds on pages of a site, in one width and in one colour scheme, folds open."""
+    page.set_viewport_size({"width": width, "height": 740})
+    page.emulate_media(color_scheme=colours)
+    found = []
+    for name in names:
+        visit(page, site / f"{name}.html")
+        assert page.locator("html").get_attribute("data-theme") == colours
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        found += [f"{name}: {text}" for text in page.violations()]
+    return found
+
+
 @pytest.mark.parametrize(
     ("audience", "width", "colours"), [("instructors", 1280, "light"), ("students", 360, "dark")]
 )
-def test_axe_finds_nothing(sites, new_page, audience, width, colours):
+def test_axe_finds_nothing(sites, page, audience, width, colours):
     """Both audiences' pages, both widths and both colours."""
-    page, found = new_page(width, color_scheme=colours), []
-    for kind in KINDS[audience]:
-        visit(page, sites / audience / f"{kind}.html")
-        assert page.locator("html").get_attribute("data-theme") == colours
-        found += [f"{kind}: {text}" for text in page.violations()]
+    found = look(page, sites / audience, KINDS[audience], width, colours)
     assert page.problems + found == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "colours"), [(1280, "dark"), (360, "light")])
+@pytest.mark.parametrize("audience", ["instructors", "students"])
+def test_axe_finds_nothing_on_any_page(sites, page, audience, width, colours):
+    """The whole site but its talks."""
+    site = sites / audience
+    pages = [path.relative_to(site).with_suffix("") for path in sorted(site.rglob("*.html"))]
+    names = [name.as_posix() for name in pages if not {"_static", "slides"} & {*name.parts}]
+    found = look(page, site, names, width, colours)
+    print(f"axe: {len(names)} pages for {audience}, {width} pixels wide, {colours}")
+    assert page.problems + found == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("students", [False, True])
+def test_axe_finds_nothing_on_any_slide(tmp_path, page, students):
+    """All slides at once, as they are printed."""
+    slides.build(tmp_path, students=students)
+    found, talks = [], sorted(tmp_path.glob("[0-9]*.html"))
+    for talk in talks:
+        page.goto(f"{talk.as_uri()}?print-pdf", timeout=120_000)
+        page.wait_for_selector(".pdf-page", state="attached", timeout=120_000)
+        found += [f"{talk.stem}: {text}" for text in page.violations()]
+    print(f"axe: {len(talks)} talks, for students: {students}")
+    assert page.problems + found == []
+
+
+# What the keyboard has reached: its name, and whether a reader sees that it is there.
+FOCUSED = """() => {
+  const element = document.activeElement, style = getComputedStyle(element)
+  const { top, bottom, left, right } = element.getBoundingClientRect()
+  const shown = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth && bottom > top
+  const marked = parseFloat(style.outlineWidth) && style.outlineStyle !== "none"
+  return [element.outerHTML.slice(0, 120), shown && (marked || style.boxShadow !== "none")]
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_keyboard_reaches_everything_and_is_seen(sites, new_page, width):
+    """Past the menu, then through a notebook's page: folds, sliders, boxes that scroll."""
+    page = new_page(width)
+    visit(page, sites / "students" / "notebooks" / "06_backpropagation.html")
+    page.keyboard.press("Tab")
+    assert page.get_by_role("link", name="Skip to main content").evaluate(
+        "e => e === document.activeElement"
+    )
+    page.keyboard.press("Enter")
+    reached = []
+    while not reached or "prev-next" not in reached[-1][0]:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+        assert len(reached) < 500
+    assert [name for name, seen in reached if not seen] == []
+    kinds = ["<summary", 'type="range"', "headerlink", *["figure-box"] * (width < 600)]
+    assert [kind for kind in kinds if not any(kind in name for name, _ in reached)] == []
 
 
 @pytest.mark.parametrize("audience", ["instructors", "students"])
