@@ -6,6 +6,8 @@ import warnings
 import pytest
 
 from publish import handouts
+from publish.live import build as live
+from publish.notebook import Notebook
 from publish.site.build import build
 from publish.slides import build as slides
 
@@ -36,6 +38,7 @@ def sites(tmp_path_factory):
     """The folder of both sites, built now."""
     folder = tmp_path_factory.mktemp("sites")
     with warnings.catch_warnings(action="ignore"):  # of Sphinx's parts about one another
+        live.store(Notebook.series())  # few, see conftest.py
         assert build(folder / "instructors", talks=False) == 0
         assert build(folder / "students", students=True) == 0
     return folder
@@ -122,7 +125,7 @@ def test_the_keyboard_reaches_everything_and_is_seen(sites, new_page, width):
         reached.append(page.evaluate(FOCUSED))
         assert len(reached) < 500
     assert [name for name, seen in reached if not seen] == []
-    kinds = ["<summary", 'type="range"', "headerlink", *["figure-box"] * (width < 600)]
+    kinds = ["<summary", 'type="range"', *["figure-box"] * (width < 600)]
     assert [kind for kind in kinds if not any(kind in name for name, _ in reached)] == []
 
 
