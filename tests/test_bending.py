@@ -9,7 +9,7 @@ from nbgrader.utils import determine_grade
 
 from publish.student.marking.autograde import FairExecute
 from publish.student.marking.bending import bent
-from publish.student.marking.kernel import PollingKernelManager
+from publish.student.marking.isolation import UserKernelManager
 from publish.student.marking.stubs import as_released
 
 pytestmark = pytest.mark.slow  # a kernel for each hand-in
@@ -94,7 +94,7 @@ def graded(answer, trick, folder, monkeypatch):
     notebook = deepcopy(RELEASED)
     notebook.cells[2].source = answer
     notebook.cells.insert(2, new_code_cell(trick))
-    run = FairExecute(timeout=20, kernel_manager_class=PollingKernelManager)
+    run = FairExecute(timeout=20, kernel_manager_class=UserKernelManager)
     about = {"nbgrader": {"notebook": "small", "assignment": "small"}}
     notebook, _ = run.preprocess(notebook, about)
     return determine_grade(notebook.cells[-1])[0]

@@ -22,8 +22,8 @@ from nbgrader.utils import determine_grade, is_grade
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation
-from publish.student.marking.autograde import MATHEMATICS, FairExecute, mathml
-from publish.student.marking.kernel import PollingKernelManager
+from publish.student.marking.autograde import FairExecute
+from publish.student.marking.page import MATHEMATICS, mathml
 from publish.student.marking.stubs import as_released
 from publish.student.marking.submission import borrowed, restore, stops
 
@@ -175,7 +175,7 @@ def small_notebook(answer):
 )
 def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     """Also no points are lost to a warning, or to a number as a cell's last value."""
-    run = FairExecute(timeout=2, kernel_manager_class=PollingKernelManager)
+    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
     notebook, _ = run.preprocess(small_notebook(answer), {"nbgrader": {"notebook": "small"}})
     grades = {cell.id: determine_grade(cell)[0] for cell in checks_of(notebook)}
     assert grades == {"check-f": 0, "check-g": 4}
@@ -248,7 +248,7 @@ def test_another_user_runs_what_a_student_wrote(monkeypatch):
         attack = ATTACK.format(course=str(course), address=address)
         socket.create_connection(address).close()  # who is not confined reaches it
         before = isolation.run("nobody", sys.executable, "-c", attack).stdout
-        isolation.run("nobody", *isolation.END)
+        isolation.end("nobody")
         assert before.startswith("['done', 'done'"), "without the option the solutions are open"
         full.cells.insert(1, new_code_cell(attack))
         grading.hand_in(course, "eve", notebook.name, full)
@@ -294,13 +294,17 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     broken.unlink()
     (course / "handed_in" / "gus" / "03_gradient_checking.ipynb").unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
-    text, name = page.read_text(encoding="utf-8"), "check-gradient_by_loop"
+    text = page.read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)", text), "offline"
     assert "$$" not in text
     assert text.count("<math") > 50
-    assert f'<li><a href="#{name}">{name}</a>: 1 of 1</li>' in text
+    assert "<p>Ann Lee</p>" in text
+    passed = r'<li class="passed"><a href="#(.+?)">.*?</a>: <strong>✓ passed</strong>, 1 of 1</li>'
+    assert "check-gradient_by_loop" in re.findall(passed, text)
     given = Path(str(page).replace("/ann/", "/ben/")).read_text(encoding="utf-8")
-    assert re.search(r"</a>: 0 of 1\s*<br/>\w+: \w.*</li>", given), "a lost check says why"
+    lost = r'<li class="lost"><a .*?</a>: <strong>✗ lost 1</strong> of 1<p class="told">\w+: \w'
+    assert re.search(lost, given), "a lost check says why"
+    assert given.index('"lost"') < given.index('"passed"')
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])

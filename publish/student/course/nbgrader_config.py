@@ -6,16 +6,14 @@ Notebook 12 needs CIFAR-10: set CS231N_DATA to the folder that holds it.
 import sys
 from pathlib import Path
 
-import nbgrader
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors
 
-from cs231n_utils.progress import gist
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
-from marking.autograde import FairExecute, Mathematics, Restore
+from marking.autograde import FairExecute, Restore
 from marking.isolation import UserKernelManager
+from marking.page import NamedGrades, Page
 from marking.release import MarkCells, NamedStubs
+from marking.workers import in_turn
 
 HERE = Path(__file__).resolve().parent
 c = get_config()  # noqa: F821  nbgrader provides it
@@ -39,26 +37,16 @@ c.GenerateAssignment.preprocessors = [
 ]
 c.Autograde.sanitize_preprocessors = [
     preprocessors.ClearOutput,
-    preprocessors.OverwriteKernelspec,
+    in_turn(preprocessors.OverwriteKernelspec),
     Restore,
     preprocessors.CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
     FairExecute,
     preprocessors.LimitOutput,
-    preprocessors.SaveAutoGrades,
-    preprocessors.AssignLatePenalties,
+    in_turn(preprocessors.SaveAutoGrades),
+    in_turn(preprocessors.AssignLatePenalties),
     preprocessors.CheckCellMetadata,
 ]
-c.GenerateFeedback.preprocessors = [
-    preprocessors.GetGrades,
-    Mathematics,
-    CSSHTMLHeaderPreprocessor,
-]
-c.HTMLExporter.filters = {"gist": gist}
-c.HTMLExporter.template_name = "offline"
-c.HTMLExporter.template_file = "page.html.j2"  # it extends the index.html.j2 of nbgrader
-c.HTMLExporter.extra_template_basedirs = [
-    str(HERE / "templates"),
-    str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
-]
+c.GenerateFeedback.preprocessors = [in_turn(NamedGrades)]
+c.GenerateFeedback.exporter_class = Page

@@ -1,16 +1,14 @@
-"""How nbgrader takes a notebook in, runs it and shows it, so that no hand-in ends the grading."""
+"""How nbgrader takes a notebook in and runs it, so that no hand-in ends the grading."""
 
 import ast
 import asyncio
 import hashlib
-import html
 import re
 import secrets
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from docutils.utils.math.latex2mathml import tex2mathml
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
@@ -26,15 +24,6 @@ GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
 STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
 FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-MATHEMATICS = re.compile(r"`[^`]*`|\$\$(?P<display>.+?)\$\$|(?<!\\)\$(?P<inline>[^$]+?)\$", re.S)
-# What docutils' converter does not know, in its own words.
-TEX = {
-    r"\\tag\{([^}]*)\}": r"\\qquad(\1)",
-    r"\\[dt]?frac(\d)(\d)": r"\\frac{\1}{\2}",
-    r"\\dots\b": r"\\ldots",
-    r"\\(?:[bB]igg?[lr]?|textstyle)(?![a-zA-Z])": "",
-}
-MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "|*_\\`~["}
 
 
 class Restore(NbGraderPreprocessor):
@@ -139,7 +128,7 @@ class FairExecute(Execute):
             if isinstance(line, ast.Import | ast.ImportFrom)
         )
         start = (
-            f"def start(shell, names):\n    exec({GUARD!r}, names)\n"
+            f"def start(shell, names):\n    exec({GUARD!r}, names)\n    names['undrawn']()\n"
             f"    guard = names['Guard'](shell, {imports!r}, {self.secret!r})\n"
             f"    setattr(shell.kernel, {'_' + self.place!r}, guard)\n"
             "start(get_ipython(), {'__name__': 'guard'})\ndel start"
@@ -246,29 +235,3 @@ def called(cell: NotebookNode) -> str:
     mark = cell.metadata.get("nbgrader", {})
     first = next((line for line in cell.source.splitlines() if line.strip()), "")
     return mark["grade_id"] if mark.get("grade") else f"the cell `{first.strip()}`"
-
-
-class Mathematics(NbGraderPreprocessor):
-    """Writes the TeX of texts as MathML, which browsers show without a script or a network."""
-
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
-    ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Replace what stands between dollar signs."""
-        if cell.cell_type == "markdown":
-            cell.source = MATHEMATICS.sub(mathml, cell.source)
-        return cell, resources
-
-
-def mathml(found: re.Match[str]) -> str:
-    """An equation as MathML; as it stands if it is code, or if the converter does not know it."""
-    tex = found["display"] or found["inline"]
-    if not tex:
-        return found[0]
-    for pattern, replacement in TEX.items():
-        tex = re.sub(pattern, replacement, tex)
-    try:
-        text = tex2mathml(tex.strip(), as_block=bool(found["display"]))
-    except Exception:  # the converter's errors have no common class; the TeX is readable, too
-        return f"<code>{html.escape(found[0]).translate(MARKDOWN)}</code>"
-    return " ".join(text.translate(MARKDOWN).split())

@@ -4,6 +4,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -133,6 +134,7 @@ def bound(source: str) -> set[str]:
     return names
 
 
+@cache
 def parsed(source: str) -> ast.Module:
     """A cell's syntax tree; an empty one where it is no Python."""
     try:

@@ -1,11 +1,16 @@
-"""Grades as the files that Moodle and Canvas import: a column for each notebook, out of 100."""
+"""What Moodle and Canvas import: grades, a column for each notebook out of 100, and feedback."""
 
 import csv
+import re
+import zipfile
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry, Student
 
 FULL = 100  # what every notebook counts, however many points it has
+# How Moodle and Canvas name what was handed in: whose it is, numbers, the name of the file.
+MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file(?:_.*)?")
+CANVAS = re.compile(r"(?P<name>.+?)_(?:LATE_)?\d+_\d+_.+")
 
 
 def export(book: Gradebook, folder: Path) -> None:
@@ -28,6 +33,56 @@ def export(book: Gradebook, folder: Path) -> None:
     for name, rows in {"moodle": moodle, "canvas": canvas}.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(rows)
+
+
+def sender(path: Path) -> str:
+    """Who handed a file in, by the first part of its path below handed_in/: a name, or an id."""
+    first = path.parts[0].removesuffix(".ipynb")
+    found = MOODLE.fullmatch(first) or CANVAS.fullmatch(first)
+    return found["name"] if found else first
+
+
+def pack(course: Path, name: str, came: dict[str, Path]) -> list[str]:
+    """Write the pages of feedback into grades/, a zip for each way in which hand-ins came.
+
+    Parameters
+    ----------
+    course : Path
+        nbgrader's folder.
+    name : str
+        The notebook.
+    came : dict of str to Path
+        Where below handed_in/ each student's file is: Moodle and Canvas take back their own names.
+
+    Returns
+    -------
+    list of str
+        A line for each zip.
+    """
+    packed: dict[str, dict[str, Path]] = {"moodle": {}, "canvas": {}, "ids": {}}
+    for student, path in sorted(came.items()):
+        page = course / "feedback" / student / name / f"{name}.html"
+        first = path.parts[0].removesuffix(".ipynb")
+        if not page.exists():
+            continue
+        if MOODLE.fullmatch(first):
+            alone = len(path.parts) == 1  # not in a folder of the student's
+            packed["moodle"][f"{first}.html" if alone else f"{first}/{name}.html"] = page
+        elif CANVAS.fullmatch(first):
+            packed["canvas"][f"{first}.html"] = page
+        else:
+            packed["ids"][f"{student}.html"] = page
+    told = []
+    for platform, pages in packed.items():
+        archive = course / "grades" / f"{name}_{platform}.zip"
+        archive.unlink(missing_ok=True)
+        if pages:
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                for inside, page in pages.items():
+                    file.write(page, inside)
+            named = " named by id, which neither Moodle nor Canvas takes" * (platform == "ids")
+            told.append(f"grades/{archive.name}: feedback for {len(pages)}{named}")
+    return told
 
 
 def percent(book: Gradebook, assignment: str, student: str) -> str:

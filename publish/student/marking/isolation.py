@@ -6,47 +6,60 @@ processes; nothing of this user outlives a notebook.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
-from subprocess import DEVNULL
-from typing import Any
+from subprocess import PIPE
+from typing import Any, cast
 
 with contextlib.suppress(ModuleNotFoundError):  # on Windows
     import pwd
 
 from traitlets import Unicode
 
+from . import forkserver
 from .kernel import PollingKernelManager
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA", "OPENBLAS_NUM_THREADS")  # of the environment
-LIMITS = ("--as=8589934592", "--fsize=268435456", "--nproc=256", "--core=0")  # bytes, processes
-END = ("sh", "-c", "kill -9 -1")  # every program of the user who runs it
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA")  # of the environment
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+FORKS = sys.platform == "linux"  # macOS' own libraries do not bear it
 
 
 class UserKernelManager(PollingKernelManager):
-    """Starts kernels as a user, in a folder of their own; as whoever grades if none is named."""
+    """Starts kernels as a user, in a folder of their own; as whoever grades if none is named.
+
+    On Linux they are forked from a process that has imported what they need.
+    """
 
     user = Unicode(help="the name of who runs students' code").tag(config=True)
 
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
         """Start the kernel, as nbgrader asks for it."""
+        options["env"] = os.environ | ONE_THREAD
         if self.user:
             folder = Path(tempfile.mkdtemp(prefix="grading-"))
             shutil.chown(folder, self.user)
             self.connection_file, self.ip = str(folder / "kernel.json"), str(folder / "kernel")
             options |= {"cwd": folder, "env": environment(folder)}
-            options |= {"stdout": DEVNULL, "stderr": DEVNULL}
         await super()._async_start_kernel(**options)
 
-    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-        """The command that starts the kernel, confined if a user is named."""
-        command = super().format_kernel_cmd(extra_arguments)
-        return confined(self.user, command) if self.user else command
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        """Fork the kernel, where that is possible."""
+        if not FORKS:
+            await super()._async_launch_kernel(kernel_cmd, **options)
+            return
+        arguments = kernel_cmd[kernel_cmd.index("ipykernel_launcher") + 1 :]
+        folder = str(options.get("cwd") or Path.cwd())
+        provisioner = cast(Any, self.provisioner)  # LocalProvisioner, which has a Popen
+        kernel = Forked(self.user, folder, options["env"], arguments)
+        provisioner.process, provisioner.pid, provisioner.pgid = kernel, kernel.pid, kernel.pid
 
     def write_connection_file(self, **options: Any) -> None:
         """Write how to reach the kernel, to be read by the user alone."""
@@ -58,37 +71,102 @@ class UserKernelManager(PollingKernelManager):
         """End all that the user runs, and remove the folder."""
         await super()._async_cleanup_resources(restart)
         if self.user and not restart:
-            folder = Path(self.connection_file).parent
-            run(self.user, *END)
-            shutil.rmtree(folder, ignore_errors=True)
+            end(self.user)
+            shutil.rmtree(Path(self.connection_file).parent, ignore_errors=True)
+
+
+class Forked:
+    """A process of the fork server's, with what jupyter_client needs of a `Popen`.
+
+    Without arguments it ends every program of the user.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, user: str, folder: str, env: dict[str, str], arguments: list[str]) -> None:
+        self.server = server(bool(user), os.getpid())
+        given = {"user": ids(user) if user else [], "environment": env, "arguments": arguments}
+        self.pid: int = self.server.ask(folder=folder, **given)
+        self.exit_code: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code; None while the process runs."""
+        if self.exit_code is None:
+            self.exit_code = self.server.ask(wait=self.pid)
+        return self.exit_code
+
+    def wait(self) -> int | None:
+        """The exit code, when the process has ended."""
+        while self.poll() is None:
+            time.sleep(0.01)
+        return self.exit_code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class ForkServer:
+    """forkserver.py as a program, which ends with this one."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        command = [sys.executable, "-P", forkserver.__file__]
+        self.process = subprocess.Popen(
+            command, stdin=PIPE, stdout=PIPE, text=True, env=env, cwd="/", start_new_session=True
+        )
+        Finalize(self, self.process.communicate, exitpriority=0)
+
+    def ask(self, **request: Any) -> Any:
+        """The answer to a request."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+
+@cache
+def server(confined: bool, _: int) -> ForkServer:
+    """The fork server of the process with a number; confined, it knows nothing of ours."""
+    return ForkServer(environment(Path("/")) if confined else os.environ | ONE_THREAD)
 
 
 def environment(folder: Path) -> dict[str, str]:
     """What a program of the user's finds in its environment."""
     passed_on = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
-    return passed_on | {"HOME": str(folder), "TMPDIR": str(folder)}
+    return passed_on | ONE_THREAD | {"HOME": str(folder), "TMPDIR": str(folder)}
 
 
-def confined(name: str, command: Sequence[str]) -> list[str]:
-    """A command as a user who has no network and can take neither the machine nor new rights."""
-    user = ["--reuid", name, "--regid", str(pwd.getpwnam(name).pw_gid), "--clear-groups"]
-    around = ["unshare", "--net", "prlimit", *LIMITS, "setpriv", *user, "--no-new-privs"]
-    return [*around, *command]
+def ids(name: str) -> list[int]:
+    """The numbers of a user and of the user's group."""
+    account = pwd.getpwnam(name)
+    return [account.pw_uid, account.pw_gid]
 
 
 def run(name: str, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command confined, and keep what it prints."""
-    command, env = tuple(confined(name, command)), environment(Path("/"))
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", env=env)
+    """Run a command as a user, confined, and keep what it prints."""
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env=environment(Path("/")),
+        preexec_fn=lambda: forkserver.confine(*ids(name)),
+    )
+
+
+def end(name: str) -> None:
+    """End every program of a user."""
+    Forked(name, "/", {}, []).wait()
 
 
 def close(course: Path, name: str) -> str:
     """Close the course's folder to everyone else; why a user cannot run students' code, or ""."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "to run students' code as another user, be root: put sudo before the command"
-    tools = [tool for tool in ("unshare", "prlimit", "setpriv") if not shutil.which(tool)]
-    if tools:
-        return f"{', '.join(tools)} of util-linux is missing: grade on Linux, or in a container"
+    if not FORKS:
+        return "to run students' code as another user, grade on Linux, or in a container"
     course.chmod(0o700)
     if name not in [account.pw_name for account in pwd.getpwall()]:
         return f"there is no user {name}: sudo useradd --system {name}"

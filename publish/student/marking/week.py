@@ -1,14 +1,16 @@
 """Grade what was handed in for one notebook: run this in the course's folder, as often as you like.
 
-    sudo "$(which python)" -m marking.week 05_gradient_descent --user grader
+    sudo "$(which python)" -m marking.week 05_gradient_descent --user grader1 grader2
 
 It takes the files in handed_in/ in, grades what is new with nbgrader, writes a page of feedback for
-each student, and in grades/ a summary, nbgrader's log, and tables for Moodle and Canvas. The user
-runs what students wrote, and can reach neither the solutions nor the gradebook.
+each student, and in grades/ a summary, nbgrader's log, and what Moodle and Canvas import. The users
+run what students wrote, each for one student at a time, and can reach neither the solutions nor the
+gradebook.
 """
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -25,16 +27,16 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
-from .export import export, percent
+from .export import export, pack, percent, sender
 from .isolation import close
 from .submission import borrowed, restore, stops
+from .workers import grade
 
 UNSAFE = (
     "Students' code runs as you, and can read the solutions and change the gradebook: "
     "--user runs it as somebody else, as weekly.md says."
 )
-# How Moodle and Canvas go on behind a student's name, in the names of what they let one download.
-ADDED = re.compile(r"_(?:LATE_)?\d+_(?:assignsubmission_file_?|\d+_.*)$")
+FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
 
 
 def main() -> int:
@@ -42,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("notebook", help="for example 05_gradient_descent, or 05")
     parser.add_argument(
-        "--user", default="", help="the user of this machine who runs students' code"
+        "--user", nargs="+", default=[], help="who run students' code, each for one at a time"
     )
     given, course = parser.parse_args(), Path.cwd()
     names = sorted(path.name for path in (course / "source").glob("*/"))
@@ -50,36 +52,28 @@ def main() -> int:
         parser.error(f"there is no source/ in {course}: run this in the course's folder")
     if len(found := [name for name in names if name.startswith(given.notebook)]) != 1:
         parser.error(f"there is no notebook {given.notebook}: name one of {', '.join(names)}")
-    if given.user and (reason := close(course, given.user)):
-        parser.error(reason)
-    if not given.user:
+    users = list(dict.fromkeys(given.user))
+    if reasons := [reason for user in users if (reason := close(course, user))]:
+        parser.error(reasons[0])
+    if not users:
         print(UNSAFE, file=sys.stderr)
     name = found[0]
     grades = course / "grades"
     grades.mkdir(exist_ok=True)
-    with (grades / f"{name}.log").open("w", encoding="utf-8") as log:
-        release(course, name, log.fileno())
-        refused = take_in(course, name)
-        if any((course / "submitted").glob(f"*/{name}")):  # if not, nbgrader calls it an error
-            nbgrader(log.fileno(), "autograde", name, f"--UserKernelManager.user={given.user}")
-            nbgrader(log.fileno(), "generate_feedback", name)
+    log = grades / f"{name}.log"
+    release(course, name, log)
+    came, refused = take_in(course, name)
+    if new := [
+        student for student in submitted(course, name) if not is_graded(course, name, student)
+    ]:
+        grade(course, name, new, users, log)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades)
-    text = "\n".join([*told, *refused])
+    text = "\n".join([*told, *pack(course, name, came), *refused])
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
     print(text)
     return int(failed or bool(refused))
-
-
-def nbgrader(log: int, *command: str) -> int:
-    """Run a command of nbgrader; its exit status."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": programs}  # nbgrader looks for alembic there
-    arguments = [sys.executable, "-m", "nbgrader", *command]
-    return subprocess.run(
-        arguments, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False
-    ).returncode
 
 
 def gradebook(course: Path) -> Gradebook:
@@ -90,16 +84,20 @@ def gradebook(course: Path) -> Gradebook:
 # --- What students get, and what they return ----------------------------------------------------
 
 
-def release(course: Path, name: str, log: int) -> None:
+def release(course: Path, name: str, log: Path) -> None:
     """Make a notebook an assignment with its date, once, and read the list of the class."""
-    if not (course / "release" / name).exists() and nbgrader(log, "generate_assignment", name):
-        sys.exit(f"nbgrader cannot release {name}: see grades/{name}.log")
-    if (course / "students.csv").exists() and nbgrader(
-        log, "db", "student", "import", "students.csv"
-    ):
-        sys.exit(f"nbgrader cannot read students.csv: see grades/{name}.log")
-    if date := due(course, name):
-        with gradebook(course) as book:
+    with log.open("w", encoding="utf-8") as file:
+        if not (course / "release" / name).exists():
+            programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+            command = [sys.executable, "-m", "nbgrader", "generate_assignment", name]
+            env = os.environ | {"PATH": programs}  # nbgrader looks for alembic there
+            if subprocess.run(command, env=env, stdout=file, stderr=file, check=False).returncode:
+                sys.exit(f"nbgrader cannot release {name}: see grades/{name}.log")
+    with gradebook(course) as book:
+        for row in class_list(course):
+            known = {field: row[field] or None for field in FIELDS if field in row}
+            book.update_or_create_student(row["id"], **known)
+        if date := due(course, name):
             book.update_or_create_assignment(name, duedate=date)
 
 
@@ -110,20 +108,26 @@ def due(course: Path, name: str) -> datetime | None:
     return date.astimezone(UTC).replace(tzinfo=None) if date else None
 
 
-def take_in(course: Path, name: str) -> list[str]:
-    """Copy the newest file of each student to where nbgrader looks; what cannot be taken in.
+def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
+    """Copy the newest file of each student to where nbgrader looks.
 
-    A page of an earlier file of the student's goes, so that nbgrader grades the newer one.
+    What was made of another file of the student's, or for another release, goes: it is graded anew.
+
+    Returns
+    -------
+    dict of str to Path
+        Where below handed_in/ each student's file is.
+    list of str
+        What cannot be taken in.
     """
     refused, newest = [], dict[str, Path]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
-    known, listed = students(course), ids(course)
+    known, listed = students(course), [row["id"] for row in class_list(course)]
     for path in sorted((course / "handed_in").rglob("*.ipynb"), key=age):
         relative = path.relative_to(course / "handed_in")
         if any(part.startswith((".", "__MACOSX")) for part in relative.parts):
             continue
-        student = ADDED.sub("", Path(relative.parts[0]).stem)
-        student = known.get(plain(student), student)
+        student = known.get(plain(sender(relative)), sender(relative))
         belongs = is_of(path, name, title)
         if belongs is None and plain(name) in plain(path.stem):
             refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
@@ -132,11 +136,14 @@ def take_in(course: Path, name: str) -> list[str]:
                 f"{student}: who is this? add the id to students.csv, or rename the folder"
             )
         elif belongs:
-            newest[student] = path
-    for student, path in newest.items():
+            newest[student] = relative
+    released = digest(course / "release" / name / f"{name}.ipynb")
+    for student, relative in newest.items():
+        path = course / "handed_in" / relative
         target = course / "submitted" / student / name
-        file = target / f"{name}.ipynb"
-        if not file.exists() or file.read_bytes() != path.read_bytes():
+        file, seen = target / f"{name}.ipynb", target / "digests.txt"
+        digests = f"{digest(path)} handed in\n{released} released\n"
+        if not seen.exists() or seen.read_text(encoding="utf-8") != digests:
             for folder in ("submitted", "autograded", "feedback"):
                 if (old := course / folder / student / name).exists():
                     rmtree(str(old))  # on Windows, too, where nbgrader's files are read-only
@@ -144,7 +151,26 @@ def take_in(course: Path, name: str) -> list[str]:
             shutil.copyfile(path, file)
             when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
             (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
-    return refused
+            seen.write_text(digests, encoding="utf-8")
+    return newest, refused
+
+
+def digest(path: Path) -> str:
+    """What tells a file from every other one."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def submitted(course: Path, name: str) -> list[str]:
+    """Who has handed a notebook in."""
+    return sorted(path.parent.name for path in (course / "submitted").glob(f"*/{name}"))
+
+
+def is_graded(course: Path, name: str, student: str) -> bool:
+    """Whether a student's notebook has its points, and its page."""
+    folder = Path(student, name)
+    made = [course / "autograded" / folder / f"{name}.ipynb"]
+    made += [course / "feedback" / folder / f"{name}.html"]
+    return all(path.exists() for path in made)
 
 
 def age(path: Path) -> tuple[float, str]:
@@ -169,13 +195,18 @@ def is_of(path: Path, name: str, title: str) -> bool | None:
     return True
 
 
-def ids(course: Path) -> list[str]:
-    """The ids in the list of the class; none if there is no list."""
+def class_list(course: Path) -> list[dict[str, str]]:
+    """The lines of students.csv; none if there is no such file."""
     path = course / "students.csv"
     if not path.exists():
         return []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [row["id"] for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    if not all(row.get("id") for row in rows):
+        sys.exit(
+            "students.csv: every student needs an id, below a first line that names the columns"
+        )
+    return rows
 
 
 def students(course: Path) -> dict[str, str]:
@@ -205,11 +236,10 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     date, failed = due(course, name), False
     lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
     lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
-    graded = sorted(path.parent.name for path in (course / "submitted").glob(f"*/{name}"))
+    graded = submitted(course, name)
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
-        page = course / "feedback" / file.with_suffix(".html")
-        if not ((course / "autograded" / file).exists() and page.exists()):
+        if not is_graded(course, name, student):
             lines.append(f"{student}: NOT GRADED, see grades/{name}.log")
             failed = True
             continue

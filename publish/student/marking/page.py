@@ -1,0 +1,151 @@
+"""The page of feedback: one file without scripts, which names first what was lost, and why."""
+
+import html
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mistune
+from docutils.utils.math.latex2mathml import tex2mathml
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from nbconvert.exporters import Exporter
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import GetGrades
+from nbgrader.utils import is_grade, is_locked, is_solution
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from cs231n_utils.progress import CHECK, gist, is_as_released
+
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+NUMBERED = re.compile(CHECK.pattern + r": (.+)")
+WIDE = re.compile(r'<(pre|table|math(?= [^>]*display="block"))')  # they scroll: also by keys
+ELSEWHERE = re.compile(r'<a href="(?!https?:|mailto:)[^"]*"[^>]*>(.*?)</a>', re.S)
+MATHEMATICS = re.compile(r"`[^`]*`|\$\$(?P<display>.+?)\$\$|(?<!\\)\$(?P<inline>[^$]+?)\$", re.S)
+# What docutils' converter does not know, in its own words.
+TEX = {
+    r"\\tag\{([^}]*)\}": r"\\qquad(\1)",
+    r"\\[dt]?frac(\d)(\d)": r"\\frac{\1}{\2}",
+    r"\\dots\b": r"\\ldots",
+    r"\\(?:[bB]igg?[lr]?|textstyle)(?![a-zA-Z])": "",
+}
+MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "|*_\\`~["}
+to_html = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
+
+
+class NamedGrades(GetGrades):
+    """Writes into a graded notebook what its student got, and who it is."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Read the gradebook."""
+        nb, resources = super().preprocess(nb, resources)
+        about = resources["nbgrader"]
+        with Gradebook(about["db_url"]) as book:
+            student = book.find_student(about["student"])
+            names = [name for name in (student.first_name, student.last_name) if name]
+        about["name"] = " ".join(names) or about["student"]
+        return nb, resources
+
+
+class Page(Exporter):
+    """Writes a graded notebook as a page."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: Any = None, **options: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """The page, and what else is known."""
+        nb, resources = super().from_notebook_node(nb, resources, **options)
+        title, _, below = nb.cells[0].source.removeprefix("# ").partition("\n")
+        nb.cells[0].source = below
+        cells = [shown(cell) for cell in nb.cells]
+        checks = [cell for cell in cells if cell["kind"] == "check"]
+        checks.sort(key=lambda check: check["score"] >= check["points"])
+        styles = {
+            name: HtmlFormatter(style=f"a11y-high-contrast-{name}").get_style_defs("pre")
+            for name in ("light", "dark")
+        }
+        about = resources["nbgrader"]
+        return template().render(
+            about=about, title=title, cells=cells, checks=checks, styles=styles
+        ), resources
+
+
+@cache
+def template() -> Any:
+    """The page without a notebook."""
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True)
+    return environment.get_template("page.html.j2")
+
+
+def shown(cell: NotebookNode) -> dict[str, Any]:
+    """What the page says of a cell."""
+    if cell.cell_type != "code":
+        said = text(cell.source, given=is_locked(cell))
+        return {"kind": "text", "html": said, "comment": comment(cell)}
+    given = is_locked(cell) or is_as_released(cell)
+    kind = "check" if is_grade(cell) else "yours" if is_solution(cell) or not given else "given"
+    outputs = [output(each) for each in cell.outputs]
+    view = {"kind": kind, "id": cell.id, "code": code(cell.source), "outputs": outputs}
+    view |= {"first": cell.source.strip().partition("\n")[0], "comment": comment(cell)}
+    if kind == "check":
+        mark = cell.metadata.nbgrader
+        found = NUMBERED.match(cell.source)
+        errors = [each for each in cell.outputs if each.output_type == "error"]
+        view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
+        view["name"] = f"Check {found[1]}: {found[2]}" if found else mark.grade_id
+        view["told"] = [f"{each.ename}: {gist(each.evalue)}" for each in errors]
+    return view
+
+
+def comment(cell: NotebookNode) -> str:
+    """What a grader has written to a cell."""
+    said = cell.metadata.get("nbgrader", {}).get("comment") or ""
+    return "" if said == "No response." else said
+
+
+def output(output: NotebookNode) -> dict[str, str]:
+    """What a cell has printed or shown, as plain text or as an image."""
+    if output.output_type == "stream":
+        return {"text": COLOUR.sub("", output.text)}
+    if output.output_type == "error":
+        return {"error": COLOUR.sub("", "\n".join(output.traceback))}
+    image = output.data.get("image/png", "")
+    return {"image": image} if image else {"text": str(output.data.get("text/plain", ""))}
+
+
+@cache
+def code(source: str) -> Markup:
+    """Python in colours."""
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+@cache
+def text(source: str, given: bool) -> Markup:
+    """A text as HTML: equations as MathML; what a student wrote without tags of its own."""
+    source = MATHEMATICS.sub(mathml, source if given else html.escape(source, quote=False))
+    page = ELSEWHERE.sub(r"\1", str(to_html(source)))
+    return Markup(WIDE.sub(r'<\1 tabindex="0"', page))
+
+
+def mathml(found: re.Match[str]) -> str:
+    """An equation as MathML; as it stands if it is code, or if the converter does not know it."""
+    tex = found["display"] or found["inline"]
+    if not tex:
+        return found[0]
+    for pattern, replacement in TEX.items():
+        tex = re.sub(pattern, replacement, tex)
+    try:
+        text = tex2mathml(html.unescape(tex).strip(), as_block=bool(found["display"]))
+    except Exception:  # the converter's errors have no common class; the TeX is readable, too
+        return f"<code>{html.escape(html.unescape(found[0])).translate(MARKDOWN)}</code>"
+    return " ".join(text.translate(MARKDOWN).split())
