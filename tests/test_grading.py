@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import zipfile
 from copy import deepcopy
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from nbgrader.utils import determine_grade, is_grade
 
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
-from publish.student.marking import isolation
+from publish.student.marking import isolation, week
 from publish.student.marking.autograde import FairExecute
+from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, mathml
 from publish.student.marking.stubs import as_released
 from publish.student.marking.submission import borrowed, restore, stops
@@ -222,10 +224,15 @@ print([
     outcome(open, "mine", "w"),
     outcome(os.truncate, "mine", 2**30) if os.path.exists("mine") else "",
     outcome(bytearray, 2**34),
-    outcome(socket.create_connection, {address!r})])
+    outcome(socket.create_connection, {address!r}),
+    outcome(os.kill, os.getppid(), 9),
+    outcome(open, f"/proc/{{os.getppid()}}/mem", "rb"),
+    outcome(os.setuid, 0)])
 """
-# All but the folder of its own, too large a file, too much memory, the network.
+# All but the folder of its own, too large a file, too much memory, the network, the process that
+# has started it and will start others, rights.
 OUT_OF_REACH = [*6 * ["PermissionError"], "done", "OSError", "MemoryError", "OSError"]
+OUT_OF_REACH += 3 * ["PermissionError"]
 
 
 @pytest.mark.slow
@@ -271,7 +278,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     (course / "students.csv").write_text(re.sub("^ +", "", listed, flags=re.M), encoding="utf-8")
     with (course / "course.toml").open("a", encoding="utf-8") as file:
         file.write("\n03 = 2001-01-01T00:00:00+01:00\n")
-    first, _, again, _ = re.findall(r"-m marking\.week (\w+) --user grader$", guide, re.M)
+    first, _, again, _ = re.findall(r"-m marking\.week (\w+) --user grader\{1\.\.4\}$", guide, re.M)
 
     give(course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["battered"])
     give(course, "ben/MY HOMEWORK", hands["killed"])
@@ -291,6 +298,9 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     ]:
         assert re.search(told, printed), told
     assert "gus" not in (course / "grades" / "moodle.csv").read_text(encoding="utf-8")
+    assert packed(course, "moodle") == [f"Ann Lee_7_assignsubmission_file/{notebook.name}.html"]
+    assert packed(course, "canvas") == ["weissdan_LATE_103_55_03 gradient_checking.html"]
+    assert packed(course, "ids") == ["ben.html"]
     broken.unlink()
     (course / "handed_in" / "gus" / "03_gradient_checking.ipynb").unlink()
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
@@ -317,6 +327,35 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     canvas = (course / "grades" / "canvas.csv").read_text(encoding="utf-8").splitlines()
     assert canvas[0] == f"Student,ID,SIS User ID,SIS Login ID,Section,{notebook.name}"
     assert '"Weiss, Dan",103,,dan,,100.0' in canvas
+    assert packed(course, "canvas") == []
+    assert packed(course, "ids") == ["ben.html", "dan.html"]
+
+    with (course / "release" / notebook.name / notebook.path.name).open("a") as file:
+        file.write("\n")
+    week.take_in(course, notebook.name)
+    assert not page.exists(), "another release is graded anew"
+
+
+def packed(course, platform):
+    """What lies in the zip for Moodle, for Canvas, or without either's names."""
+    found = [*(course / "grades").glob(f"*_{platform}.zip")]
+    return [name for path in found for name in zipfile.ZipFile(path).namelist()]
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("ann/homework.ipynb", "ann"),
+        ("ann.lee/homework.ipynb", "ann.lee"),
+        ("Ann B. Lee_7_assignsubmission_file_/06 (1).ipynb", "Ann B. Lee"),
+        ("Ann Lee_7_assignsubmission_file/06.ipynb", "Ann Lee"),
+        ("Ann Lee_7_assignsubmission_file_06_x.ipynb", "Ann Lee"),
+        ("leeann_103_55_06_x.ipynb", "leeann"),
+        ("leeann_LATE_103_55_06-1.ipynb", "leeann"),
+    ],
+)
+def test_who_handed_a_file_in(path, student):
+    assert sender(Path(path)) == student
 
 
 def give(course, name, content):

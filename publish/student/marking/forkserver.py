@@ -60,10 +60,10 @@ def become(
         os.chdir(folder)
         if user:
             confine(*user)
-        if not arguments:
-            os.kill(-1, signal.SIGKILL)
-        else:
+        if arguments:
             launch(arguments)
+        elif user:
+            os.kill(-1, signal.SIGKILL)
     finally:
         os._exit(0)
 

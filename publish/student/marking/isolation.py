@@ -56,7 +56,7 @@ class UserKernelManager(PollingKernelManager):
             await super()._async_launch_kernel(kernel_cmd, **options)
             return
         arguments = kernel_cmd[kernel_cmd.index("ipykernel_launcher") + 1 :]
-        folder = str(options.get("cwd") or Path.cwd())
+        folder = str(Path(options.get("cwd") or "").resolve())
         provisioner = cast(Any, self.provisioner)  # LocalProvisioner, which has a Popen
         kernel = Forked(self.user, folder, options["env"], arguments)
         provisioner.process, provisioner.pid, provisioner.pgid = kernel, kernel.pid, kernel.pid
