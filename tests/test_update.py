@@ -20,6 +20,7 @@ RELEASED = edition.unsolved(SOLVED).content
 FIRST = SOLVED.solutions[0].id  # softmax_loss
 CHECK = SOLVED.tagged("check")[0].id
 TITLE = RELEASED.cells[0]
+BEFORE = RELEASED.cells[[c.id for c in RELEASED.cells].index(FIRST) - 1].id
 FREE = next(c.id for c in SOLVED.code[1:] if "nbgrader" not in c.metadata)
 MINE = "def softmax_loss(S, y):\n    return 'mine'"
 
@@ -193,7 +194,7 @@ def mine(tmp_path, monkeypatch):
 def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeypatch, capsys):
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
-    assert "[the solved notebook](../notebooks/" in text(made)
+    assert f"(../notebooks/{NAME}#cell-id={FIRST})" in cell(made, BEFORE).source
     assert (mine / "AGENTS.md").exists()
     cell(made, FIRST).source = MINE
     made.cells.remove(made.cells[-1])

@@ -31,8 +31,9 @@ MAX_STATEMENTS = 18  # of a code cell
 MIN_FIGURES, MAX_ASSERTS, MAX_SECTIONS, MAX_SILENT = 6, 12, 7, 1 / 5
 ROAD = (60, 90)  # minutes of the main road
 CLOSING = ("## Your turn", "## What you can now do", "## Sources", "## Further")
-MAX_PUZZLE = 8  # lines of code of the puzzle
+MAX_PUZZLE = 12  # lines of code of the puzzle
 MAX_LINE = 100  # characters of code
+RUNGS = ["Hint", "The derivation, without the code"]  # below an exercise, from stuck to solved
 MAX_SECONDS = {"12": 200, "15": 90, "17": 240, "18": 90}  # that a notebook may run; the others 20
 CAPTION = r"^\*\*Figure (\d+\.\d+)\.\*\* (?=\S)"
 
@@ -343,6 +344,13 @@ def exercises_are_whole(notebook):
             yield f"{name}: there are {sorted(kinds)} answers, not right and wrong ones"
     core = "".join(cell.source for cell in notebook.core)
     yield from (f"answers to {name}, no exercise" for name in answers if f"def {name}(" not in core)
+
+
+def exercises_have_rungs(notebook):
+    for cell in notebook.your_turn:
+        rungs = re.findall(r"<summary>(.*)</summary>", cell.source)
+        if re.match("### (Exercise|Open experiment)", cell.source) and rungs[-2:] != RUNGS:
+            yield f"an exercise ends with {RUNGS}, not with {rungs}: {first_line(cell)}"
 
 
 def asked_for(solution):

@@ -365,6 +365,24 @@ class LayerNorm(Norm):
         return self.params["gamma"] * X_hat + self.params["beta"]
 
 
+def batch_norm_backward_graph(
+    dY: np.ndarray, X: np.ndarray, gamma: np.ndarray, eps: float = 1e-5
+) -> Params:
+    """Gradients of batch_norm, node by node, as a dict with the keys X_hat, r, v, U, mu, X."""
+    N = len(X)
+    U = X - X.mean(axis=0)
+    r = 1 / np.sqrt(np.mean(U**2, axis=0) + eps)
+    dX_hat = gamma * dY  # (14.13)
+    dr = np.sum(dX_hat * U, axis=0)  # (14.14)
+    dU_product = dX_hat * r  # (14.15)
+    dv = -0.5 * r**3 * dr  # (14.16)
+    dU_variance = 2 / N * U * dv  # (14.17)
+    dU = dU_product + dU_variance  # (14.18)
+    dmu = -dU.sum(axis=0)  # (14.19)
+    dX = dU + dmu / N  # (14.20)
+    return {"X_hat": dX_hat, "r": dr, "v": dv, "U": dU, "mu": dmu, "X": dX}
+
+
 class Dropout(Layer):
     """Zeroes each number with probability 1 - keep_prob in training, divides the rest by keep_prob.
 

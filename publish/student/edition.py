@@ -39,9 +39,10 @@ GIVEN = "# The package's stands in from here on, so nothing below depends on wha
 YOURS = f"# {SIGN} Yours to write"
 ASKED = re.compile(rf"{BEGIN} Write (part of )?([\w.]+): see (equation)?")
 FOLLOW = """\
+# What this notebook needs. The last cell reports which checks pass.
 from cs231n_utils import progress
 
-progress.follow()  # notes which checks pass; the last cell reports it
+progress.follow()
 
 """
 REPORT = """\
@@ -168,7 +169,7 @@ def hand_over(notebook: Notebook) -> None:
         if (cell := notebook.cells[position]).source.startswith(source):  # of the same check
             cell.source = cell.source.replace("  #", f", {used}  #")
         else:
-            source += f"{used}  # the package's"  # marking tells the line from a student's own
+            source += f"{used}  # given"  # marking tells the line from a student's own
             cell = nbformat.v4.new_code_cell(source, id=f"{solution.id}-given")
             cell.metadata["tags"] = ["given"]
             notebook.content.cells.insert(position, cell)

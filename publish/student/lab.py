@@ -14,11 +14,15 @@ import nbformat
 
 from cs231n_utils.progress import digest
 from publish.notebook import ROOT, Notebook
-from publish.student.edition import HERE, solved, unsolved
+from publish.student.edition import HERE, listed, solved, unsolved
 from publish.student.marking.stubs import as_released
 from publish.student.start import carry, check_port, open_lab, write
 
 MINE = ROOT / "my_notebooks"
+# JupyterLab shows a notebook's top when it opens it, wherever a link into it leads.
+SOLVED = """\
+When you have tried, follow the link above the cell to the same cell of the solved notebook; if \
+JupyterLab shows its first cell, follow the link once more."""
 
 
 def main() -> None:
@@ -50,12 +54,19 @@ def refresh(folder: Path) -> None:
 
 
 def of_ones_own(notebook: Notebook) -> Notebook:
-    """The student edition, with a link to the solved notebook, and marked as of this release."""
-    own = unsolved(solved(notebook))
-    contract = next(cell for cell in own.cells if cell.source == own.contract)
-    name = notebook.path.name
-    contract.source += f" When you have tried: [the solved notebook](../notebooks/{name})."
-    as_released(contract)
+    """The student edition, with links to the solved cells, and marked as of this release."""
+    full = solved(notebook)
+    own = unsolved(full)
+    asked = {cell.id: listed([cell]) for cell in full.solutions}
+    text = next(cell for cell in own.cells if cell.source == own.contract)
+    text.source += f" {SOLVED}"
+    as_released(text)
+    for cell in own.cells:
+        text = cell if cell.cell_type == "markdown" else text
+        if cell.id in asked:
+            target = f"../notebooks/{notebook.path.name}#cell-id={cell.id}"
+            text.source += f"\n\nSolved: [{asked[cell.id]}, in the solved notebook]({target})"
+            as_released(text)
     digests = [cell.metadata.released.digest for cell in own.cells]
     own.content.metadata["released"] = digest("".join(digests))
     return own
