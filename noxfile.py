@@ -100,7 +100,7 @@ def installed(session, constraints):
     file = Path(session.create_tmp()) / "constraints.txt"
     file.write_text(constraints, encoding="utf-8")
     eager = ["--upgrade", "--upgrade-strategy", "eager"] if not constraints else []
-    session.install(*eager, "--constraint", file, "--editable", ".[test]")
+    session.install("--no-compile", *eager, "--constraint", file, "--editable", ".[test]")
     return Path(session.bin) / "python"
 
 

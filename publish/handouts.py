@@ -9,12 +9,15 @@ Chromium prints the pages of the students' site; CHROMIUM names another program 
 
 import argparse
 import html
+import importlib.util
 import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from publish.notebook import ROOT, Notebook
 from publish.site.build import build as build_site
@@ -72,50 +75,74 @@ def build(folder: Path, names: tuple[str, ...] = ()) -> int:
             f"The handouts need Chromium, and there is none at {CHROMIUM}. Install it (on Debian "
             "and Ubuntu: sudo apt install chromium), or let CHROMIUM name the program."
         )
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
+    if not importlib.util.find_spec("playwright"):
         sys.exit("The handouts need Playwright: python -m pip install -e '.[publish,browser]'")
-    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as work:
         site = Path(work, "site")
         status = build_site(site, students=True)
         if status == 0:
-            options = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-            print_pages(browser, site, folder, names)
-            browser.close()
+            print_pages(site, folder, names)
     return status
 
 
-def print_pages(browser: Any, site: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Print pages and talks of a site with a browser of Playwright."""
+class Sheets(NamedTuple):
+    """What becomes a file: its name, the page that it shows, and a header, which talks lack."""
+
+    name: str
+    page: Path
+    header: str = ""
+
+
+def print_pages(site: Path, folder: Path, names: tuple[str, ...] = ()) -> None:
+    """Print pages and talks of a site, with a browser for each of two cores."""
     folder.mkdir(parents=True, exist_ok=True)
-    page = browser.new_page(color_scheme="light")
+    every = list(to_print(site, names))
+    waiting = iter(enumerate(every, start=1))
+
+    def work(_: int) -> None:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            options = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+            page = browser.new_page(color_scheme="light")
+            page.set_default_timeout(600_000)  # milliseconds: a busy machine sets equations slowly
+            for number, sheets in waiting:
+                pdf, path = printed(page, sheets), folder / f"{sheets.name}.pdf"
+                path.write_bytes(pdf)
+                count = len(re.findall(rb"/Type\s*/Page\b", pdf))
+                where = f"{number:>2} of {len(every)}: {os.path.relpath(path)}"
+                print(f"{where:60}{count:>4} pages", flush=True)
+            browser.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+
+
+def to_print(site: Path, names: tuple[str, ...]) -> Iterator[Sheets]:
+    """The notebooks, the questions if no notebook is named, and the talks that are there."""
     notebooks = Notebook.series(*names)
-    titles = {f"notebooks/{n.name}": f"{n.number} {n.title}" for n in notebooks}
+    for notebook in notebooks:
+        page = site / "notebooks" / f"{notebook.name}.html"
+        yield Sheets(notebook.name, page, f"{notebook.number} {notebook.title}")
     if not names:
-        titles["quiz"] = "Questions"
-    for name, title in titles.items():
-        page.goto((site / f"{name}.html").as_uri())
-        page.evaluate(PREPARE)
-        header = LINE.format("left", html.escape(title))
-        pdf = page.pdf(header_template=header, footer_template=NUMBER, **PAPER)
-        write(folder / f"{Path(name).name}.pdf", pdf)
+        yield Sheets("quiz", site / "quiz.html", "Questions")
     for notebook in notebooks:
         deck = site / "slides" / f"{notebook.name}.html"
         if deck.exists():
-            page.goto(deck.as_uri() + "?print-pdf")
-            page.wait_for_selector(".pdf-page", state="attached")
-            page.evaluate(PREPARE)
-            pdf = page.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
-            write(folder / f"{notebook.name}_slides.pdf", pdf)
+            yield Sheets(f"{notebook.name}_slides", deck)
 
 
-def write(path: Path, pdf: bytes) -> None:
-    """Write a file, and print its name and its number of pages."""
-    path.write_bytes(pdf)
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    print(f"{os.path.relpath(path):60}{pages:>4} pages")
+def printed(page: Any, sheets: Sheets) -> bytes:
+    """The PDF that a page of Playwright makes of a page of the site."""
+    page.goto(sheets.page.as_uri() + "?print-pdf" * (not sheets.header))
+    if not sheets.header:
+        page.wait_for_selector(".pdf-page", state="attached")
+    page.evaluate(PREPARE)
+    if not sheets.header:
+        return bytes(page.pdf(prefer_css_page_size=True, print_background=True, tagged=True))
+    above = LINE.format("left", html.escape(sheets.header))
+    return bytes(page.pdf(header_template=above, footer_template=NUMBER, **PAPER))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def store(notebooks: list[Notebook]) -> None:
             for notebook in notebooks
             if not all(is_stored(notebook, cell) for cell in notebook.tagged("widget"))
         ]
-        for line in pool.map(_store, stale):
-            print(line, flush=True)
+        for number, line in enumerate(pool.map(_store, stale), start=1):
+            print(f"figures that move, {number:>2} of {len(stale)}: {line}", flush=True)
 
 
 def _store(notebook: Notebook) -> str:

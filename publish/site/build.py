@@ -14,6 +14,7 @@ import pkgutil
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 
@@ -50,8 +51,12 @@ def main() -> int:
     options = parser.parse_args()
     if not options.quick:
         live.store(Notebook.series())
-    folder = options.folder
-    return build(folder / "instructors") or build(folder / "students", students=True)
+    with ProcessPoolExecutor(2) as pool:  # one is built on each of two cores
+        both = [
+            pool.submit(build, options.folder / "instructors"),
+            pool.submit(build, options.folder / "students", students=True),
+        ]
+        return max(site.result() for site in both)
 
 
 def build(

@@ -111,6 +111,15 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = nbformat.writes(notebook.content)
 
 
+def tell(app: Sphinx, page: str, source: list[str]) -> None:
+    """Say how far the site is: to read the notebooks takes longest."""
+    folder, _, name = page.rpartition("/")
+    if folder == "notebooks":
+        names = sorted(path.stem for path in Path(app.srcdir, folder).iterdir())
+        site = app.config.html_context["audience"]
+        print(f"{site}, {names.index(name) + 1:>2} of {len(names)}: {name}", flush=True)
+
+
 ANCHOR = re.compile(r"(?<=\]\()([^()\s#:]*#)([^()\s]+)(?=\))")
 
 
@@ -209,6 +218,7 @@ def add_files(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("source-read", adapt)
+    app.connect("source-read", tell)
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", fold_further)
     app.connect("doctree-resolved", let_scroll)
