@@ -42,7 +42,7 @@ def run(notebooks: list[Notebook]) -> Iterator[Notebook]:
     """Execute notebooks and print the table; those that could be executed, one after another."""
     print(f"{'notebook':28}{'cells':>6}{'seconds':>9}{'budget':>8}  headline")
     total = sum(len(notebook.code) for notebook in notebooks)
-    with tqdm(total=total, unit="cell", leave=False) as progress:
+    with tqdm(total=total, unit="cell", leave=False, disable=None) as progress:  # none in a log
         for notebook in notebooks:
             progress.set_description(notebook.name)
             if missing := notebook.missing_package:

@@ -6,6 +6,7 @@ site has `talks`. Which pages there are, and what they show, publish/site/build.
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,17 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = nbformat.writes(notebook.content)
 
 
-def tell(app: Sphinx, page: str, source: list[str]) -> None:
-    """Say how far the site is: to read the notebooks takes longest."""
-    folder, _, name = page.rpartition("/")
-    if folder == "notebooks":
-        names = sorted(path.stem for path in Path(app.srcdir, folder).iterdir())
-        site = app.config.html_context["audience"]
-        print(f"{site}, {names.index(name) + 1:>2} of {len(names)}: {name}", flush=True)
+def tell(done: str) -> Callable[..., None]:
+    """A function that says which notebook is done, of how many: the other pages take no time."""
+
+    def told(app: Sphinx, page: str, *rest: object) -> None:
+        folder, _, name = page.rpartition("/")
+        if folder == "notebooks":
+            names = sorted(path.stem for path in Path(app.srcdir, folder).iterdir())
+            site, number = app.config.html_context["audience"], names.index(name) + 1
+            print(f"{site}, {number:>2} of {len(names)} {done}: {name}", flush=True)
+
+    return told
 
 
 ANCHOR = re.compile(r"(?<=\]\()([^()\s#:]*#)([^()\s]+)(?=\))")
@@ -218,7 +223,8 @@ def add_files(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("source-read", adapt)
-    app.connect("source-read", tell)
+    app.connect("source-read", tell("read"))
+    app.connect("html-page-context", tell("written"))
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", fold_further)
     app.connect("doctree-resolved", let_scroll)
