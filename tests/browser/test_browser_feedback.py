@@ -1,0 +1,40 @@
+"""The page of feedback that a student gets, from its file: wide and as a phone, light and dark."""
+
+import pytest
+from nbformat.v4 import new_output
+from test_browser_site import TOO_WIDE
+
+from publish.notebook import Notebook
+from publish.student import edition
+from publish.student.marking.page import Page
+
+
+@pytest.fixture(scope="module")
+def feedback(tmp_path_factory):
+    """The page for 06, of whose checks every second one failed."""
+    [notebook] = Notebook.series("06")
+    content = edition.unsolved(edition.solved(notebook)).content
+    checks = [cell for cell in content.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    for number, check in enumerate(checks):
+        check.metadata.nbgrader["score"] = check.metadata.nbgrader.points * (number % 2)
+        told = "AssertionError: it has another shape"
+        error = new_output("error", ename=told[:14], evalue=told[16:], traceback=[told])
+        check.outputs = [] if number % 2 else [error]
+    about = {"name": "Ann Lee", "score": 7, "max_score": 13, "late_penalty": 0}
+    text, _ = Page().from_notebook_node(content, {"nbgrader": about})
+    path = tmp_path_factory.mktemp("feedback") / "06.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("width", "colours"), [(1280, "light"), (360, "dark")])
+def test_axe_finds_nothing_and_nothing_is_cut_off(feedback, new_page, width, colours):
+    """Also what is folded; the first link leads to the first check that was lost."""
+    page = new_page(width, color_scheme=colours)
+    page.goto(feedback.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.problems + page.violations() + page.evaluate(TOO_WIDE) == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    lost = page.locator(":target.lost")
+    assert lost.locator(".told").inner_text() == "AssertionError: it has another shape"
