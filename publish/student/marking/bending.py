@@ -118,6 +118,7 @@ def needed(source: str, given: list[str]) -> set[str]:
     return names
 
 
+@cache
 def bound(source: str) -> set[str]:
     """The names that a cell binds, outside of functions and classes."""
     names, nodes = set[str](), list[ast.AST](parsed(source).body)
