@@ -58,7 +58,8 @@ def test_instructors_see_every_oral_question_with_what_answers_show():
     page = quiz.oral_page()
     asked = [oral for notebook in SERIES for oral in quiz.orals(notebook)]
     assert all(part in page for oral in asked for part in (oral.ask, oral.good, oral.borrowed))
-    assert page.count("- *A good answer:* ") == len(asked)
+    assert page.count("- *A good answer:* ") == len(asked) == 5 * len(SERIES)
+    assert len({oral.ask for oral in asked}) == len(asked)
 
 
 def test_marking_notes_hold_every_kept_answer_and_what_a_check_asks():
