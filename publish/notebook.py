@@ -177,6 +177,12 @@ class Notebook:
     # --- Cells ----------------------------------------------------------------------------------
 
     @property
+    def part(self) -> str:
+        """The part of the series that it belongs to, as README.md names it."""
+        before = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"| [{self.name}]")[0]
+        return re.findall(r"^\| \*\*(Part .*?)\*\*", before, re.M)[-1]
+
+    @property
     def cells(self) -> list[NotebookNode]:
         """All cells, in order."""
         return list(self.content.cells)

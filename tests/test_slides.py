@@ -35,8 +35,8 @@ def test_a_notebook_has_its_talk(notebook):
         bodies.append("".join(step.body for step in steps))
         assert bodies[-1], f"slide {number} is empty"
         assert any(step.note for step in steps), f"slide {number} has no note"
-    images = re.findall(r"<(?:img|svg) [^>]*>", "".join(bodies))
-    assert images, "a talk without a figure"
+    images = re.findall(r"<img [^>]*>|<figure [^>]*><svg [^>]*>", "".join(bodies))
+    assert "<figure" in bodies[0], "the first slide has no picture"
     worded = [re.search(r' (?:alt|aria-label)="[^"]{20,}"', image) for image in images]
     assert all(worded), "no alt text"
     [target] = re.findall(r'href="([^"]*)"', bodies[-1])
@@ -78,7 +78,19 @@ def test_what_a_reference_shows(material):
     groups = [plain(group).splitlines() for group in shown.split('<span class="fragment">')]
     assert [len(group) for group in groups] == [2, 4]
     assert groups[0][0] == "N = 1: no error, shape (3, 3)"
+    film = material.show("film", "first-digits", "0.4", "1")
+    strips = re.findall(r'<svg( class=fragment)? viewBox="0 (\d+) \d+ (\d+)"', film)
+    assert strips[1:] == [("", "0", "106"), (" class=fragment", "106", "160")]
     figure = material.show("figure", "first-digits", "0.5", "0.2", "0.6")
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
+
+
+def test_code_that_is_too_wide_for_a_slide_is_laid_out_anew():
+    words = ", ".join(f"parameter_{number}={number}" for number in range(4))
+    source = f"y = 2  # (1.8) short\nz = f({words})  # (1.9) a remark"
+    first, remark, *lines = slides.narrow(source).splitlines()
+    assert (first, remark) == ("y = 2  # (1.8) short", "# a remark")
+    assert max(map(len, lines)) <= slides.COLUMNS
+    assert re.sub(r",?\s", "", "".join(lines)) == re.sub(r",?\s", "", f"z = f({words})#(1.9)")

@@ -33,6 +33,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from publish import fonts
 from publish.course import Course
 from publish.live import build as live
 from publish.notebook import (
@@ -59,7 +60,9 @@ REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
+COLUMNS = 75  # letters in a line of code
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
+REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
 
@@ -84,6 +87,7 @@ class Deck:
     """A talk: the slides of one notebook."""
 
     name: str
+    part: str
     slides: list[Slide] = field(default_factory=list)
 
     @property
@@ -120,6 +124,7 @@ class Material:
             "code": self.code,
             "output": self.output,
             "figure": self.figure,
+            "film": self.film,
             "live": self.live,
             "notebook": self.notebook,
         }
@@ -147,8 +152,8 @@ class Material:
 
         Numbers at the end choose lines: `3 6 9` are lines 3 to 6, and at a key press up to 9.
 
-        Docstrings and type hints are left out: the speaker says what they say, and the code can
-        be larger. Students see a comment in place of what they write.
+        Docstrings and type hints are left out: the speaker says what they say. What is too wide
+        for a slide is laid out anew. Students see a comment in place of what they write.
         """
         cell = self.cell(cell_id, "code")
         source = self.stubs.get(cell_id) or self.source.shown(cell)
@@ -157,7 +162,7 @@ class Material:
         if definition:
             source = definition_in(source, *definition)
         numbers = [] if cell_id in self.stubs else [int(n) for n in part if n.isdigit()]
-        source = STUB.sub(r"# \1", source)
+        source = STUB.sub(comment, narrow(source))
         lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).splitlines()
         return listing("code", source.splitlines(), lines, numbers)
 
@@ -181,9 +186,21 @@ class Material:
         With shares, for example 0.8, 0.3 and 0.6, its left 80 % appears from the top down: the
         upper 30 %, then 60 %, then all of it, a key press each.
         """
+        return figure(self.image(cell_id), [float(share) for share in shares])
+
+    def film(self, cell_id: str, *ends: str) -> str:
+        """A cell's image in strips, one below the other: the next one takes the place of the last.
+
+        With ends, for example 0.4 and 1, a strip reaches down to 40 % of the height, and the next
+        one, after a key press, from there to the bottom.
+        """
+        return film(self.image(cell_id), cell_id, [float(end) for end in ends])
+
+    def image(self, cell_id: str) -> NotebookNode:
+        """The output of a cell that holds its image."""
         for output in self.cell(cell_id, "code").outputs:
             if "image/png" in output.get("data", {}):
-                return figure(output, [float(share) for share in shares])
+                return output
         raise ValueError(f"cell {cell_id} shows no image")
 
     def live(self, cell_id: str, static: str) -> str:
@@ -214,16 +231,16 @@ def link(address: str, text: str) -> str:
 
 
 def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -> str:
-    """Lines of code or output, given as texts and as HTML, as large as the longest one allows.
+    """Lines of code or output, given as texts and as HTML.
 
-    A line that is too long goes on below, further to the right than it began. Numbers choose
-    lines: the first one, and then the last one of each group, which appear one after another.
+    Numbers choose lines: the first one, and then the last one of each group, which appear one
+    after another.
     """
     first, *ends = numbers or [1, len(texts)]
     if [*ends] != sorted({*ends}) or not 1 <= first <= ends[0] <= ends[-1] <= len(texts):
         raise ValueError(f"there are lines 1 to {len(texts)}, not {numbers}")
     indents = [len(text) - len(text.lstrip()) for text in texts[: ends[-1]]]
-    columns, least = max(map(len, texts)), min(indents[first - 1 :])
+    least = min(indents[first - 1 :])
     lines = [line.removeprefix(" " * least) for line in lines]
     shown = [
         f'<span class="line" style="--indent: {indent - least}">{line}\n</span>'
@@ -231,16 +248,16 @@ def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -
     ]
     groups = ["".join(shown[start:end]) for start, end in pairwise([first - 1, *ends])]
     body = groups[0] + "".join(f'<span class="fragment">{group}</span>' for group in groups[1:])
-    return f'<div class="{kind}" style="--columns: {columns - least}"><pre>{body}</pre></div>'
+    return f'<div class="{kind}"><pre>{body}</pre></div>'
 
 
 def figure(output: NotebookNode, shares: list[float]) -> str:
     """An output's image with its alt text; with shares, more of its left part at each press."""
     width, height = size(output)
-    data = "data:image/png;base64," + output.data["image/png"].replace("\n", "")
-    alt, style = html.escape(alt_text(output)), f'style="--width: {width}; --height: {height}"'
+    data, alt = source(output), alt_text(output)
     if not shares:
-        return f'<figure {style}><img src="{data}" alt="{alt}"></figure>'
+        style = f'style="--width: {width}; --height: {height}"'
+        return f'<figure {style}><img src="{data}" alt="{html.escape(alt)}"></figure>'
     left, *ends = *shares, 1.0
     covers = "".join(
         f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
@@ -248,8 +265,33 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
         for top, bottom in pairwise(ends)
     )
     image = f'<image href="{data}" width="{width}" height="{height}" />{covers}'
-    box = f'viewBox="0 0 {width} {height}"'
-    return f'<figure {style}><svg {box} role="img" aria-label="{alt}">{image}</svg></figure>'
+    return drawing(image, width, height, alt)
+
+
+def film(output: NotebookNode, name: str, ends: list[float]) -> str:
+    """Strips of an output's image, each of which appears in the place of the last."""
+    width, height = size(output)
+    strips = [(round(height * top), round(height * end)) for top, end in pairwise([0.0, *ends])]
+    image = f'<image id="{name}" href="{source(output)}" width="{width}" height="{height}" />'
+    shown = f"<defs>{image}</defs>" + "".join(
+        f'<svg{" class=fragment" * (top > 0)} viewBox="0 {top} {width} {end - top}" '
+        f'width="{width}" height="{end - top}"><rect y="{top}" width="{width}" height="{height}" />'
+        f'<use href="#{name}" /></svg>'
+        for top, end in strips
+    )
+    return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
+
+
+def drawing(content: str, width: int, height: int, alt: str) -> str:
+    """A figure whose content is SVG, with its alt text."""
+    style, box = f'style="--width: {width}; --height: {height}"', f'viewBox="0 0 {width} {height}"'
+    label = f'role="img" aria-label="{html.escape(alt)}"'
+    return f"<figure {style}><svg {box} {label}>{content}</svg></figure>"
+
+
+def source(output: NotebookNode) -> str:
+    """An output's image as an address that holds it."""
+    return "data:image/png;base64," + output.data["image/png"].replace("\n", "")
 
 
 def without_hints(source: str) -> str:
@@ -280,6 +322,31 @@ def without_hints(source: str) -> str:
     return SIGNATURE.sub(r"\1\2):", text.decode())
 
 
+def narrow(source: str) -> str:
+    """The code with no line wider than a slide: long remarks stand above, the rest is formatted."""
+    lines = []
+    for line in source.splitlines():
+        if len(line) > COLUMNS and (parts := REMARK.fullmatch(line)) and parts[4]:
+            indent, code, number, remark = parts.groups()
+            lines += [f"{indent}# {remark}", f"{indent}{code}" + f"  # {number}" * bool(number)]
+        else:
+            lines.append(line)
+    if max(map(len, lines)) <= COLUMNS:
+        return "\n".join(lines)
+    options = [f"--line-length={COLUMNS}", "--config=format.skip-magic-trailing-comma=true"]
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", *options, "-"]
+    given = "\n".join(lines)
+    formatted = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
+    return re.sub(r"\n{3,}", "\n\n", formatted.stdout.rstrip())
+
+
+def comment(stub: re.Match[str]) -> str:
+    """What a stub says, as a comment of short lines."""
+    indent = stub.start() - stub.string.rfind("\n", 0, stub.start()) - 1
+    words = textwrap.wrap(stub[1], COLUMNS - 2 - indent)
+    return ("\n" + " " * indent).join(f"# {line}" for line in words)
+
+
 def without_docstrings(source: str) -> str:
     """The code without the docstrings of its functions and classes."""
     lines: list[str | None] = list(source.splitlines())
@@ -307,8 +374,9 @@ def definition_in(source: str, name: str) -> str:
 
 def read_deck(path: Path, students: bool = False, address: str = IN_CHECKOUT) -> Deck:
     """Read a deck and put in what it takes from its notebook; ValueError names a wrong slide."""
-    material = Material(Notebook.read(NOTEBOOKS / f"{path.stem}.ipynb"), students, address)
-    deck = Deck(path.stem)
+    notebook = Notebook.read(NOTEBOOKS / f"{path.stem}.ipynb")
+    material = Material(notebook, students, address)
+    deck = Deck(path.stem, notebook.part)
     for text in split(path.read_text(encoding="utf-8"), "---"):
         number = len(deck.slides) + 1
         try:
@@ -417,6 +485,7 @@ def copy_libraries(folder: Path) -> None:
     for part in MATHJAX_PARTS:
         copy(mathjax / part, folder / "mathjax" / part)
     live.copy(folder / "live")
+    fonts.write(folder / "fonts")
     style = HtmlFormatter(cssclass="code").get_style_defs()
     css = (LAYOUTS / "slides.css").read_text(encoding="utf-8")
     (folder / "slides.css").write_text(f"{style}\n{css}", encoding="utf-8")

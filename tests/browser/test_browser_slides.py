@@ -11,13 +11,13 @@ SERIES = Notebook.series()
 
 OUTSIDE = """slide => {
   const frame = slide.getBoundingClientRect();
-  const space = { left: frame.left + 63, right: frame.right - 63,
+  const space = { left: frame.left + 55, right: frame.right - 55,
                   top: frame.top + 8, bottom: frame.bottom - 52 };  // the foot stands below
   const outside = (box) => box.width && box.height && (
     box.left < space.left || box.right > space.right ||
     box.top < space.top || box.bottom > space.bottom);
   return [...slide.querySelectorAll("*")]
-    .filter((element) => !element.closest(".notes, mjx-assistive-mml"))
+    .filter((element) => !element.closest(".notes, mjx-assistive-mml, figure svg *"))
     .filter((element) => outside(element.getBoundingClientRect()))
     .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
 }"""
@@ -42,21 +42,37 @@ def open_deck(page, notebook, view=""):
     return page.query_selector_all(".slides > section")
 
 
-SIZES = """[...document.querySelectorAll(".code, .output")]
-  .flatMap((box) => [...box.querySelectorAll("pre, pre *")])
-  .map((element) => parseFloat(getComputedStyle(element).fontSize))"""
+SIZES = """Object.fromEntries(Object.entries({
+  text: ".slides :is(p:not(.part), li, td, th)",
+  code: ".slides :is(pre, pre *, p code, li code, td code)",
+  equations: ".slides :is(p, li, td, .equation) mjx-container",
+  titles: ".slides h2",
+}).map(([kind, selector]) => [kind, [...new Set([...document.querySelectorAll(selector)]
+  .filter((element) => !element.closest(".notes, .live-controls, .live-note"))
+  .map((element) => element.currentCSSZoom * parseFloat(getComputedStyle(element).fontSize))
+  .map(Math.round))]]))"""
+
+BROKEN = """slide => [...slide.querySelectorAll(".code pre")]
+  .filter((code) => code.scrollWidth > code.clientWidth ||
+    [...code.querySelectorAll(".line")].some((line) => line.clientHeight > 40))
+  .map((code) => code.textContent)"""
 
 
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_a_deck_reads_well(page, notebook):
     sections = open_deck(page, notebook)
-    assert min(page.evaluate(SIZES)) >= 26, "code must be readable from the last row"
+    sizes = page.evaluate(SIZES)
+    assert sizes == {"text": [30], "code": [25], "equations": [30], "titles": [36]} | {
+        kind: [] for kind, found in sizes.items() if not found
+    }, "one size in every deck"
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
     for index, section in enumerate(sections):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
         outside = section.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
+        broken = section.evaluate(BROKEN)
+        assert not broken, f"slide {index + 1} has a line of code that is too wide: {broken}"
     assert len(sections) == page.evaluate("Reveal.getTotalSlides()")
     equations = page.locator(".equation").count()
     assert page.locator('.equation mjx-container[display="true"]').count() == equations > 0
@@ -75,7 +91,7 @@ def test_a_deck_reads_well(page, notebook):
     open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(sections), "a blank page"
-    assert page.locator("rect:visible").count() == 0, "a part of a figure is covered on paper"
+    assert page.locator("rect.fragment:visible").count() == 0, "a figure is covered on paper"
     assert page.problems == []
 
 
