@@ -274,9 +274,9 @@ def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     strips = [(round(height * top), round(height * end)) for top, end in pairwise([0.0, *ends])]
     image = f'<image id="{name}" href="{source(output)}" width="{width}" height="{height}" />'
     shown = f"<defs>{image}</defs>" + "".join(
-        f'<svg{" class=fragment" * (top > 0)} viewBox="0 {top} {width} {end - top}" '
-        f'width="{width}" height="{end - top}"><rect y="{top}" width="{width}" height="{height}" />'
-        f'<use href="#{name}" /></svg>'
+        f'<g{" class=fragment" * (top > 0)}><rect width="{width}" height="{height}" />'
+        f'<svg viewBox="0 {top} {width} {end - top}" width="{width}" height="{end - top}">'
+        f'<use href="#{name}" /></svg></g>'
         for top, end in strips
     )
     return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
