@@ -60,7 +60,7 @@ REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
-COLUMNS = 75  # letters in a line of code
+COLUMNS = 76  # letters in a line of code
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
