@@ -58,6 +58,10 @@ BROKEN = """slide => [...slide.querySelectorAll(".code pre")]
   .map((code) => code.textContent)"""
 
 
+PICTURES = """slide => [...slide.querySelectorAll("figure > *")]
+  .map((picture) => Math.round(picture.getBoundingClientRect().width))"""
+
+
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_a_deck_reads_well(page, notebook):
     sections = open_deck(page, notebook)
@@ -67,8 +71,10 @@ def test_a_deck_reads_well(page, notebook):
     }, "one size in every deck"
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
+    shown = []
     for index, section in enumerate(sections):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
+        shown += section.evaluate(PICTURES)
         outside = section.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
         broken = section.evaluate(BROKEN)
@@ -89,6 +95,10 @@ def test_a_deck_reads_well(page, notebook):
         assert (slides.OUTPUT / link.get_attribute("href")).resolve() == notebook.path
     assert page.violations() == []
     open_deck(page, notebook, "?print-pdf")  # every slide on a page of its own
+    on_paper = [w for slide in page.query_selector_all("section") for w in slide.evaluate(PICTURES)]
+    moving = [width == 0 for width in shown]  # a widget's figure stands still on paper alone
+    same = [m or width == w for m, width, w in zip(moving, shown, on_paper, strict=True)]
+    assert all(same), "a figure has another size on paper"
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(sections), "a blank page"
     assert page.locator("rect.fragment:visible").count() == 0, "a figure is covered on paper"
