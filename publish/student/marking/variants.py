@@ -39,6 +39,8 @@ from cs231n_utils.taught.pytorch import channels_first, to_pytorch
 from cs231n_utils.taught.search import log_uniform
 from cs231n_utils.taught.training import minibatches
 
+from .week import class_list
+
 Variant = tuple[str, str]  # a question, its answer
 
 
@@ -49,10 +51,8 @@ def main() -> None:
     number, course = parser.parse_args().notebook[:2], Path.cwd()
     if number not in VARIANTS:
         parser.error(f"there is no notebook {number}: name one of {', '.join(VARIANTS)}")
-    if not (course / "students.csv").exists():
-        parser.error("there is no students.csv: write your class into it, as weekly.md says")
-    with (course / "students.csv").open(encoding="utf-8-sig", newline="") as file:
-        students = [row["id"] for row in csv.DictReader(file)]
+    if not (students := [row["id"] for row in class_list(course)]):
+        parser.error("there is no class: write it into students.csv, as weekly.md says")
     folder = course / "variants" / number
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [(student, *variant(number, student)) for student in students]
