@@ -36,10 +36,13 @@ PAPER: dict[str, Any] = {
 LINE = '<p style="width: 100%; margin: 0 18mm; font: 8pt sans-serif; text-align: {}">{}</p>'
 NUMBER = LINE.format("right", '<span class="pageNumber"></span> / <span class="totalPages"></span>')
 
-# Hints open, links to other pages of this machine are texts, and every equation is set.
+# What is folded opens, but for derivations of exercises, links to other pages of this machine are
+# texts, and every equation is set.
 PREPARE = """async () => {
   await window.MathJax?.startup?.promise
-  document.querySelectorAll("main details").forEach(hint => hint.open = true)
+  document.querySelectorAll("main details").forEach(fold => {
+    fold.open = !fold.querySelector("summary").textContent.startsWith("The derivation")
+  })
   document.querySelectorAll("a[href]").forEach(link => {
     if (link.protocol === "file:" && !link.getAttribute("href").startsWith("#")) {
       link.removeAttribute("href")
