@@ -47,8 +47,9 @@ SIZES = """slide => Object.entries({
   code: ":is(pre, pre *, p code, li code, td code)",
   equations: ":is(p, li, td, .equation) mjx-container",
   titles: "h2",
+  captions: ".live :is(label, p)",
 }).flatMap(([kind, selector]) => [...slide.querySelectorAll(selector)]
-  .filter((element) => !element.closest(".notes, .live-controls, .live-note"))
+  .filter((element) => !element.closest(kind === "captions" ? ".notes" : ".notes, .live"))
   .map((element) => [element.currentCSSZoom, parseFloat(getComputedStyle(element).fontSize)])
   .map(([zoom, size]) => `${kind} ${Math.round(zoom * size)}`))"""
 
@@ -68,7 +69,7 @@ def test_a_deck_reads_well(page, notebook):
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
     shown = []
-    sizes = {"text 30", "code 25", "equations 30", "titles 36"}  # in every deck
+    sizes = {"text 30", "code 25", "equations 30", "titles 36", "captions 22"}  # in every deck
     for index, section in enumerate(sections):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
         shown += section.evaluate(PICTURES)
