@@ -141,7 +141,7 @@ def test_every_page_fits(sites, page, audience):
             visit(page, path)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
             seen = page.locator("mjx-merror").all_inner_texts()
-            for size in [(1280, 720), (360, 740)]:
+            for size in [(1280, 720), (320, 640)]:
                 page.set_viewport_size(dict(zip(["width", "height"], size, strict=True)))
                 for wrong in [CUT_OFF, TOO_WIDE]:
                     seen += page.evaluate(wrong)
