@@ -8,12 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from publish.live import build as live
 from publish.notebook import BEGIN, END, WIDGET, Notebook, alt_text, exported_to, printed
 from publish.site import build as sites
-from publish.site import roads
+from publish.site import dark, roads
 from publish.slides import build as slides
 from publish.student.edition import solved, unsolved
 
@@ -148,6 +148,22 @@ def test_a_control_becomes_a_sentence_and_its_state_is_left_out():
     adapted = nbformat.reads(text[0], as_version=4)
     assert "widgets" not in adapted.metadata
     assert list(adapted.cells[0].outputs[0].data) == ["text/markdown"]
+
+
+@pytest.mark.parametrize(
+    ("code", "caption", "look"),
+    [
+        ("ax.plot(losses)", "The loss falls.", dark.INVERTED),
+        ("ax.plot(losses)", "Grey: the mean.", dark.DIMMED),
+        ("draw(template)", "The template.", dark.DIMMED),
+    ],
+)
+def test_a_dark_page_turns_no_figure_whose_words_would_be_false(code, caption, look):
+    draws = "def draw(template):\n    ax.imshow(template)"
+    cells = [new_code_cell(draws), new_code_cell(code), new_markdown_cell(caption)]
+    notebook = Notebook("01", sites.HERE, new_notebook(cells=cells))
+    drawing = dark.drawing_images(notebook)
+    assert dark.look(notebook, cells[1], "A figure.", drawing) == look
 
 
 def test_a_course_takes_what_its_notebooks_need():

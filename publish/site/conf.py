@@ -203,7 +203,7 @@ def let_scroll(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """
     for image in list(doctree.findall(nodes.image)):
         if "width" in image and "cell_output" in image.parent["classes"]:
-            below = image.next_node(nodes.paragraph)
+            below = image.next_node(nodes.paragraph, ascend=True)
             number = FIGURE.match(below.astext()) if below else None
             box = (
                 f'<div class="output figure-box" role="group" style="--width: {image["width"]}" '

@@ -99,6 +99,17 @@ def test_axe_finds_nothing_on_any_slide(tmp_path, page, students):
     assert page.problems + found == []
 
 
+def test_figures_are_dark_on_a_dark_page(sites, new_page):
+    page = new_page(color_scheme="dark")
+    visit(page, sites / "students" / "notebooks" / "06_backpropagation.html")
+    filters = "images => [...new Set(images.map(each => getComputedStyle(each).filter))]"
+    for look, filter in [
+        ("inverted", "invert(0.92) hue-rotate(180deg)"),
+        ("dimmed", "brightness(0.82)"),
+    ]:
+        assert page.locator(f"main img.{look}").evaluate_all(filters) == [filter]
+
+
 # What the keyboard has reached: its name, and whether a reader sees that it is there.
 FOCUSED = """() => {
   const element = document.activeElement, style = getComputedStyle(element)
