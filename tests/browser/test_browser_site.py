@@ -125,7 +125,7 @@ FOCUSED = """() => {
 def test_the_keyboard_reaches_everything_and_is_seen(sites, new_page, width):
     """Past the menu, then through a notebook's page: folds, sliders, boxes that scroll."""
     page = new_page(width)
-    visit(page, sites / "students" / "notebooks" / "06_backpropagation.html")
+    visit(page, sites / "students" / "notebooks" / "02_softmax_cross_entropy.html")
     page.keyboard.press("Tab")
     assert page.get_by_role("link", name="Skip to main content").evaluate(
         "e => e === document.activeElement"
