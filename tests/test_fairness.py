@@ -11,11 +11,16 @@ from tools.fairness import LONG, NOTHING, rows
 NOTEBOOKS = [notebook for notebook in Notebook.series() if notebook.number not in LONG]
 
 
+@pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.number)
+def notebook(request):
+    """Each notebook that can run here."""
+    if request.param.missing_package:
+        pytest.skip(request.param.missing_package)
+    return request.param
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.number)
 def test_points_are_fair(notebook):
-    if notebook.missing_package:
-        pytest.skip(notebook.missing_package)
     found = list(rows(notebook))
     unfair = [
         f"{row.missing}: {c}: {row.errors.get(c, 'passes')}" for row in found for c in row.unfair
@@ -26,11 +31,8 @@ def test_points_are_fair(notebook):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.number)
 def test_of_an_unsolved_notebook_only_checks_say_what_is_missing(notebook):
     """Every other cell runs: what it needs is not left to the student, or the package's."""
-    if notebook.missing_package:
-        pytest.skip(notebook.missing_package)
     stubs = unsolved(solved(notebook))
     stubs.content.cells = [cell for cell in stubs.cells if "cifar10" not in tags(cell)]
     execute(stubs.content, allow_errors=True)
