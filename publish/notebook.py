@@ -4,10 +4,12 @@ import ast
 import base64
 import importlib.util
 import math
+import pickle
 import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,6 +142,12 @@ class Exercise:
         return MINUTES.get(self.kind, 40) // 10
 
 
+@cache
+def parsed(path: Path, changed: int) -> bytes:
+    """A file's content, pickled: read anew when it has changed, and copied by each who asks."""
+    return pickle.dumps(nbformat.read(path, as_version=4))
+
+
 @dataclass(frozen=True)
 class Notebook:
     """A notebook's name, for example "04_softmax_gradient", its folder, and its content."""
@@ -151,7 +159,8 @@ class Notebook:
     @classmethod
     def read(cls, path: Path) -> "Notebook":
         """The notebook in a file."""
-        return cls(path.stem, path.parent, nbformat.read(path, as_version=4))
+        content = pickle.loads(parsed(path, path.stat().st_mtime_ns))
+        return cls(path.stem, path.parent, content)
 
     @classmethod
     def series(cls, *names: str) -> list["Notebook"]:

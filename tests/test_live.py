@@ -13,7 +13,7 @@ from PIL import Image
 
 import publish.notebook
 from publish.live import build as live
-from publish.live.record import ROWS, steps
+from publish.live.record import MOST, ROWS, combinations, few_enough, steps
 from publish.notebook import Notebook
 
 IMPORTS = """import ipywidgets
@@ -57,6 +57,17 @@ def test_a_slider_takes_the_values_that_jupyterlab_offers():
     log = steps(ipywidgets.FloatLogSlider(25, min=0, max=2, step=0.5))
     assert np.allclose(log, [1, 10**0.5, 10, 25, 100]), "the start, in place of 31.6"
     assert steps(ipywidgets.SelectionSlider(options=["x", "y"])) == ["x", "y"]
+
+
+def test_long_sliders_are_thinned_to_a_few_pictures():
+    a, b = (ipywidgets.IntSlider(3, min=0, max=40) for _ in range(2))
+    choice = ipywidgets.SelectionSlider(options=list("xyz"), value="x")
+    controls, stops = {"a": a, "b": b, "choice": choice}, {"a": [7, 11], "choice": ["y"]}
+    values = few_enough(controls, stops)
+    assert {0, 3, 7, 11, 40} <= set(values["a"]) < set(range(41))
+    assert values["choice"] == ["x", "y", "z"]
+    start = {"a": values["a"].index(3), "b": values["b"].index(3), "choice": 0}
+    assert 0.6 * MOST < len(list(combinations(values, start, stops))) <= MOST
 
 
 def test_the_pictures_are_those_that_explore_draws(notebook):

@@ -1,16 +1,23 @@
 """Every mutant of a notebook is seen by the notebook's own checks. See tools/mutants.py."""
 
+from functools import cache
+
 import pytest
 
 from publish.notebook import Notebook, computed
 from tools import mutants
 from tools.operators import faults
 
-LINES = {
-    each.number: [line for _, line, _ in mutants.mutants(each.number)] for each in Notebook.series()
-}
-HERE = [each.number for each in Notebook.series() if not each.missing_package]
+SERIES = Notebook.series()
+NUMBERS = [each.number for each in SERIES]
+HERE = [each.number for each in SERIES if not each.missing_package]
 SLOW = {"11", "15", "17"}  # a run of these takes longest
+
+
+@cache
+def planted(number):
+    """A line for each mutant of a notebook."""
+    return {line for _, line, _ in mutants.mutants(number)}
 
 
 def test_an_operator_changes_one_statement():
@@ -29,17 +36,17 @@ def test_an_operator_changes_one_statement():
     ]
 
 
-@pytest.mark.parametrize("number", LINES)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_every_equation_has_mutants(number):
     equations = {each for cell in mutants.code(number) for each in computed(cell.source)}
-    planted = {each for line in LINES[number] for each in line.partition(":")[0].split()}
-    assert equations <= planted
+    hit = {each for line in planted(number) for each in line.partition(":")[0].split()}
+    assert equations <= hit
 
 
-@pytest.mark.parametrize("number", LINES)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_listed_mutants_are_planted(number):
     listed = mutants.lines(f"{number}.txt") + mutants.lines(f"{number}.missed")
-    assert set(listed) <= set(LINES[number])
+    assert set(listed) <= planted(number)
 
 
 @pytest.mark.slow

@@ -9,17 +9,22 @@ import shutil
 import socket
 import subprocess
 import sys
+import warnings
 from functools import partial
 
 import pytest
 import urllib3
 from axe_playwright_python.sync_playwright import Axe
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 from urllib3.util import Retry
 
 from publish.live import build as live
-from publish.notebook import NOTEBOOKS
+from publish.notebook import NOTEBOOKS, Notebook
+from publish.site.build import build
 
+BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
+COURSE = f"launch = '{BINDER}'\n[due]\n01 = 2027-01-15T23:59:00+01:00\n"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
@@ -37,6 +42,22 @@ def few_pictures():
         patch.setattr(live, "STORE", live.STORE.with_name("live-few"))
         patch.setattr(live, "stops", lambda cell: kept.get(cell.id, {}))
         yield
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory):
+    """The folder of both sites, with a launch address and a date; built once for all workers."""
+    folder = tmp_path_factory.getbasetemp().parent / "sites"
+    with FileLock(folder.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+        course = folder.with_suffix(".toml")
+        course.write_text(COURSE, encoding="utf-8")
+        patch.setenv("CS231N_COURSE", str(course))
+        if not folder.exists():
+            with warnings.catch_warnings(action="ignore"):  # of Sphinx's parts about one another
+                live.store(Notebook.series())  # few, see above
+                assert build(folder / "instructors") == 0
+                assert build(folder / "students", students=True) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")
