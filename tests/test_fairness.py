@@ -6,10 +6,11 @@ import pytest
 
 from cs231n_utils.progress import STILL
 from publish.execute import execute
+from publish.needed import names_of
 from publish.notebook import Notebook, printed, tags
 from publish.student.edition import asked_for, solved, unsolved
 from publish.student.marking.stubs import stubbed
-from tools.fairness import LONG, NOTHING, names_of, rows
+from tools.fairness import LONG, NOTHING, rows
 
 SERIES = Notebook.series()
 NOTEBOOKS = [notebook for notebook in SERIES if notebook.number not in LONG]

@@ -13,7 +13,8 @@ from PIL import Image
 
 import publish.notebook
 from publish.live import build as live
-from publish.live.record import MOST, ROWS, combinations, few_enough, steps
+from publish.live.record import ROWS, steps
+from publish.needed import needed
 from publish.notebook import Notebook
 
 IMPORTS = """import ipywidgets
@@ -59,15 +60,15 @@ def test_a_slider_takes_the_values_that_jupyterlab_offers():
     assert steps(ipywidgets.SelectionSlider(options=["x", "y"])) == ["x", "y"]
 
 
-def test_long_sliders_are_thinned_to_a_few_pictures():
-    a, b = (ipywidgets.IntSlider(3, min=0, max=40) for _ in range(2))
-    choice = ipywidgets.SelectionSlider(options=list("xyz"), value="x")
-    controls, stops = {"a": a, "b": b, "choice": choice}, {"a": [7, 11], "choice": ["y"]}
-    values = few_enough(controls, stops)
-    assert {0, 3, 7, 11, 40} <= set(values["a"]) < set(range(41))
-    assert values["choice"] == ["x", "y", "z"]
-    start = {"a": values["a"].index(3), "b": values["b"].index(3), "choice": 0}
-    assert 0.6 * MOST < len(list(combinations(values, start, stops))) <= MOST
+def test_cells_run_that_bind_or_change_what_a_widget_uses_and_no_others():
+    codes = ["table = [0]", "other = 1 / 0", "def height(x):\n    return scaled(table, x)"]
+    codes += [
+        "def scaled(table, x):\n    return table[0] * x",
+        "for k in [2, 3]:\n    table[0] = k",
+    ]
+    codes += ["print(table)", "table.append(1)", "explore(height)"]
+    found = needed(list(map(new_code_cell, codes)), lambda cell: "explore" in cell.source)
+    assert [codes.index(cell.source) for cell in found] == [0, 2, 3, 4, 6, 7]
 
 
 def test_the_pictures_are_those_that_explore_draws(notebook):

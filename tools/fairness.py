@@ -12,7 +12,6 @@ runs before a stub is shared. Widgets and cells on which no check depends do not
 """
 
 import contextlib
-import dis
 import io
 import os
 import re
@@ -20,7 +19,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import CodeType
 from unittest import mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the tests
@@ -29,6 +27,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np
 from nbformat import NotebookNode
 
+from publish.needed import needed
 from publish.notebook import BEGIN, END, Notebook, tags
 from publish.student.edition import solved
 from tools.mutants import LONG, copied
@@ -53,7 +52,7 @@ class Row:
 def rows(notebook: Notebook) -> Iterator[Row]:
     """A row for the solved notebook, for each function alone, and for each kind of nothing."""
     notebook = solved(notebook)
-    cells = needed(notebook)
+    cells = needed([cell for cell in notebook.code if "widget" not in tags(cell)], is_tried)
     checks = {check.id: {cell.id for cell in tested} for check, tested in notebook.checks}
 
     def row(missing: str, errors: dict[str, str], own: set[str]) -> Row:
@@ -78,38 +77,14 @@ def rows(notebook: Notebook) -> Iterator[Row]:
         yield row("none", errors, set())
 
 
-def needed(notebook: Notebook) -> list[NotebookNode]:
-    """The checks, what they test, and cells that bind a name or draw from a generator for them."""
-    found: list[NotebookNode] = []
-    wanted: set[str] = set()
-    code = "\n".join(sources(notebook.code))
-    generators = set(re.findall(r"(\w+) = np\.random\.default_rng", code))
-    for cell in reversed(notebook.code):
-        bound, used = names_of(compile(cell.source, cell.id, "exec"))
-        own = "check" in tags(cell) or written(cell)
-        if "widget" not in tags(cell) and (own or (bound | used & generators) & wanted):
-            found.append(cell)
-            wanted = wanted - bound | used
-    return found[::-1]
-
-
-def names_of(code: CodeType) -> tuple[set[str], set[str]]:
-    """The names that code binds, and those of the notebook that it uses before it binds them."""
-    bound: set[str] = set()
-    used: set[str] = set()
-    for step in dis.get_instructions(code):
-        if step.opname == "STORE_NAME":
-            bound.add(step.argval)
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-            used |= {step.argval} - bound
-        elif isinstance(step.argval, CodeType):  # of a function or a class
-            used |= names_of(step.argval)[1] - bound
-    return bound, used
-
-
 def sources(cells: list[NotebookNode]) -> list[str]:
     """Their code."""
     return [str(cell.source) for cell in cells]
+
+
+def is_tried(cell: NotebookNode) -> bool:
+    """Whether a cell is a check or what a check tests."""
+    return "check" in tags(cell) or bool(written(cell))
 
 
 def written(cell: NotebookNode) -> list[str]:

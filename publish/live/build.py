@@ -3,9 +3,9 @@
     python -m publish.live           of every notebook
     python -m publish.live 02 05     of two notebooks
 
-A notebook runs in a kernel up to its widget, and `explore`'s pictures go to build/live/. They stay
-there until the code before the widget, or the package, changes. CONTRIBUTING.md says which values
-are stored.
+The cells that a widget needs run in a kernel, and `explore`'s pictures go to build/live/. They stay
+there until the code before the widget, or the package, changes. docs/talks.md says which values are
+stored.
 """
 
 import argparse
@@ -26,15 +26,17 @@ from nbformat.v4 import new_code_cell, new_notebook
 import cs231n_utils
 from publish.execute import execute
 from publish.live.record import INDEX
-from publish.notebook import ROOT, Notebook, stops
+from publish.needed import needed
+from publish.notebook import ROOT, Notebook, stops, tags
 
 HERE = Path(__file__).parent
 PACKAGE = Path(cs231n_utils.__file__).parent
 STORE = ROOT / "build" / "live"
 
-# Two kernels share the cores: threads of both would wait for each other.
-ONE_THREAD = """import numpy, threadpoolctl
-threadpoolctl.threadpool_limits(limits=1, user_api="blas")"""
+# Two kernels share the cores: threads of both would wait for each other. No other figure is shown.
+FIRST = """import threadpoolctl
+threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+get_ipython().display_formatter.format = lambda *arguments, **options: ({}, {})"""
 # Put before a widget's cell.
 RECORD = """import sys, functools
 sys.path.insert(0, {root!r})
@@ -62,16 +64,18 @@ def store(notebooks: list[Notebook]) -> None:
             for notebook in notebooks
             if not all(is_stored(notebook, cell) for cell in notebook.tagged("widget"))
         ]
-        for number, line in enumerate(pool.map(_store, stale), start=1):
+        # Not in the threads: Python 3.11 parses code in one at a time.
+        cells = [needed(each.code, lambda cell: "widget" in tags(cell)) for each in stale]
+        for number, line in enumerate(pool.map(_store, stale, cells), start=1):
             print(f"figures that move, {number:>2} of {len(stale)}: {line}", flush=True)
 
 
-def _store(notebook: Notebook) -> str:
+def _store(notebook: Notebook, run: list[NotebookNode]) -> str:
     if missing := notebook.missing_package:
         return f"{notebook.name:28}not drawn: {missing}"
     begin, widgets = time.perf_counter(), notebook.tagged("widget")
-    cells = [new_code_cell(ONE_THREAD)]
-    for cell in notebook.code[: notebook.code.index(widgets[-1]) + 1]:
+    cells = [new_code_cell(FIRST)]
+    for cell in run:
         if cell in widgets:
             folder = stored(notebook, cell)
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,6 @@ from PIL import Image
 from cs231n_utils.widgets import Draw, painter
 
 ROWS = 8  # pictures in a file, one below the other: they share what is the same in all of them
-MOST = 160  # pictures of a figure: each takes a tenth of a second
 INDEX = "index.json"  # written last
 
 
@@ -23,7 +22,7 @@ def draw_all(
     folder: str, stops: dict[str, list[Any]], digest: str, draw: Draw, /, **controls: Any
 ) -> None:
     """Draw what `explore` would draw, and store it: in a kernel, in place of `explore`."""
-    values = few_enough(controls, stops)
+    values = {name: steps(control) for name, control in controls.items()}
     start = {name: nearest(values[name], control.value) for name, control in controls.items()}
     paint = painter(draw, **{name: control.value for name, control in controls.items()})
     sheets, pictures = Sheets(Path(folder)), {}
@@ -45,25 +44,6 @@ def draw_all(
     ]
     shown = {"size": sheets.size, "rows": ROWS, "controls": described, "pictures": pictures}
     (Path(folder) / INDEX).write_text(json.dumps({"key": digest, "shown": shown}))
-
-
-def few_enough(controls: dict[str, Any], stops: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The values of each control: of long sliders every second or third, for at most MOST pictures.
-
-    A slider's ends, its start and its stops stay.
-    """
-    for every in range(1, 9):
-        values = {}
-        for name, control in controls.items():
-            full = steps(control)
-            kept = {nearest(full, value) for value in (control.value, *stops.get(name, []))}
-            kept |= {0, len(full) - 1}
-            thin = 1 if hasattr(control, "options") else every
-            values[name] = [v for place, v in enumerate(full) if place in kept or not place % thin]
-        start = {name: nearest(values[name], control.value) for name, control in controls.items()}
-        if sum(1 for _ in combinations(values, start, stops)) <= MOST:
-            break
-    return values
 
 
 def steps(control: Any) -> list[Any]:
