@@ -16,8 +16,8 @@ def needed(
     """The cells that are wanted, and those that bind or change a name, or draw, for them.
 
     A change is seen where the name stands: in `net.train(X, y)` or `table[0] = 1`, at the top of a
-    cell or in its loops. What a function does to its arguments is not. To draw is to use a
-    generator of random numbers.
+    cell or in its loops. Not seen is what a function does to its arguments, and what becomes of a
+    name between a function that uses it and the call. To draw is to use a generator.
     """
     code = "\n".join(cell.source for cell in cells)
     generators = set(re.findall(r"(\w+) = np\.random\.default_rng", code))

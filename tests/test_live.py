@@ -68,7 +68,7 @@ def test_cells_run_that_bind_or_change_what_a_widget_uses_and_no_others():
     ]
     codes += ["print(table)", "table.append(1)", "explore(height)"]
     found = needed(list(map(new_code_cell, codes)), lambda cell: "explore" in cell.source)
-    assert [codes.index(cell.source) for cell in found] == [0, 2, 3, 4, 6, 7]
+    assert [codes.index(cell.source) for cell in found] == [0, 2, 3, 5, 6, 7]
 
 
 def test_the_pictures_are_those_that_explore_draws(notebook):

@@ -23,8 +23,6 @@ from publish.live import build as live
 from publish.notebook import NOTEBOOKS, Notebook
 from publish.site.build import build
 
-BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
-COURSE = f"launch = '{BINDER}'\n[due]\n01 = 2027-01-15T23:59:00+01:00\n"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
@@ -47,10 +45,13 @@ def few_pictures():
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory):
     """The folder of both sites, with a launch address and a date; built once for all workers."""
+    from test_browser_links import BINDER
+
     folder = tmp_path_factory.getbasetemp().parent / "sites"
     with FileLock(folder.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
         course = folder.with_suffix(".toml")
-        course.write_text(COURSE, encoding="utf-8")
+        due = "[due]\n01 = 2027-01-15T23:59:00+01:00\n"
+        course.write_text(f"launch = '{BINDER}'\n{due}", encoding="utf-8")
         patch.setenv("CS231N_COURSE", str(course))
         if not folder.exists():
             with warnings.catch_warnings(action="ignore"):  # of Sphinx's parts about one another

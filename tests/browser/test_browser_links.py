@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from conftest import BINDER
 from publish.notebook import BEGIN, END, Notebook, alt_text, exported_to, printed
 from publish.student.edition import solved, unsolved
 
 SERIES = Notebook.series()
+BINDER = "https://mybinder.org/v2/gh/someone/series/main?urlpath=lab/tree/{path}"
 
 
 def values(page, attribute, tags=r"\w+"):
