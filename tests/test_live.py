@@ -61,12 +61,9 @@ def test_a_slider_takes_the_values_that_jupyterlab_offers():
 
 
 def test_cells_run_that_bind_or_change_what_a_widget_uses_and_no_others():
-    codes = ["table = [0]", "other = 1 / 0", "def height(x):\n    return scaled(table, x)"]
-    codes += [
-        "def scaled(table, x):\n    return table[0] * x",
-        "for k in [2, 3]:\n    table[0] = k",
-    ]
-    codes += ["print(table)", "table.append(1)", "explore(height)"]
+    codes = ["table = [0]", "other = 1 / 0", "for k in [2, 3]:\n    table[0] = k"]
+    codes += ["table.append(1)", "print(table)", "def height(x):\n    return scaled(table, x)"]
+    codes += ["def scaled(table, x):\n    return table[0] * x", "explore(height)"]
     found = needed(list(map(new_code_cell, codes)), lambda cell: "explore" in cell.source)
     assert [codes.index(cell.source) for cell in found] == [0, 2, 3, 5, 6, 7]
 
