@@ -1,5 +1,6 @@
-"""Data sets: digits, spirals and CIFAR-10, which `python -m cs231n_utils.datasets` downloads."""
+"""Digits, spirals, plays, and CIFAR-10, which `python -m cs231n_utils.datasets` downloads."""
 
+import bz2
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ from tqdm.auto import tqdm
 
 PACKAGE = Path(__file__).resolve().parent
 DIGITS_SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+PLAYS_SHA256 = "37cc922ff14f00f5c765407c882ed9bafe6d14d36d41f1df730c22248c2c9242"
 CIFAR10_NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
 CIFAR10_CLASSES = tuple(CIFAR10_NAMES.split())
 CIFAR10_URLS = (
@@ -37,6 +39,7 @@ PIXELS = 32 * 32  # of one colour
 TIMEOUT = (10, 30)  # seconds: for a connection, and for the next bytes
 RETRY_WAITS = (0, 1, 2, 4)  # seconds before an attempt
 ADVICE = "run `make data` or `python -m cs231n_utils.datasets`, or let CS231N_DATA name where it is"
+REINSTALL = "Reinstall the package cs231n-utils"
 MISSING = """\
 To download it (170 MB), run `make data`, or in a cell: %run -m cs231n_utils.datasets
 If you have it already, name its folder in a cell: %env CS231N_DATA=FOLDER
@@ -74,6 +77,42 @@ class Dataset:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Plays:
+    """Plays as integers, one for each character; no play stands in two splits.
+
+    Attributes
+    ----------
+    alphabet : str
+        The characters: number i stands for `alphabet[i]`.
+    train, val, test : dict of str to ndarray of shape (length,)
+        The characters of each play, by its title.
+    """
+
+    alphabet: str
+    train: dict[str, np.ndarray]
+    val: dict[str, np.ndarray]
+    test: dict[str, np.ndarray]
+
+    def encode(self, text: str) -> np.ndarray:
+        """The integers of a text; ValueError names a character that the alphabet lacks."""
+        if missing := sorted(set(text) - set(self.alphabet)):
+            raise ValueError(f"the alphabet {self.alphabet!r} lacks {''.join(missing)!r}")
+        return np.array([self.alphabet.index(character) for character in text], dtype=np.int64)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of integers."""
+        return "".join(self.alphabet[i] for i in np.ravel(ids))
+
+    def __repr__(self) -> str:
+        splits = {"train": self.train, "validation": self.val, "test": self.test}
+        sizes = [
+            f"{name} {len(plays)} with {sum(map(len, plays.values())):,} characters"
+            for name, plays in splits.items()
+        ]
+        return f"Plays: {', '.join(sizes)}; an alphabet of {len(self.alphabet)}"
+
+
 def load_digits(path: str | Path = PACKAGE / "digits.csv.gz") -> Dataset:
     """Load the 1,797 handwritten digits of UCI's optical recognition test set.
 
@@ -87,12 +126,35 @@ def load_digits(path: str | Path = PACKAGE / "digits.csv.gz") -> Dataset:
     Dataset
         Pixels from 0 (no ink) to 1, in float64; `X[n].reshape(8, 8)` is an upright image.
     """
-    with _reading(Path(path), advice="Reinstall the package cs231n-utils") as content:
-        if hashlib.sha256(content).hexdigest() != DIGITS_SHA256:
-            raise ValueError(f"its SHA-256 is not {DIGITS_SHA256}")
+    with _reading(Path(path), advice=REINSTALL) as content:
+        _verify(content, DIGITS_SHA256)
     table = np.loadtxt(path, delimiter=",")  # (1797, 65): ink in sixteenths, label
     labels = table[:, -1].astype(np.int64)
     return _split(table[:, :-1] / 16, labels, tuple("0123456789"), image_shape=(8, 8))
+
+
+def load_plays(path: str | Path = PACKAGE / "plays.txt.bz2") -> Plays:
+    """Load nine plays by William Shakespeare: seven to train, one to validate, one to test.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. Its SHA-256 is verified at every load.
+
+    Returns
+    -------
+    Plays
+        1.1 million characters, of 64 kinds, in int64.
+    """
+    with _reading(Path(path), advice=REINSTALL) as content:
+        _verify(content, PLAYS_SHA256)
+    texts = [play.partition("\n") for play in bz2.decompress(content).decode("ascii").split("\f")]
+    alphabet = "".join(sorted(set().union(*(text for _, _, text in texts))))
+    number = np.zeros(128, np.int64)  # of a character, by its ASCII code
+    number[[ord(character) for character in alphabet]] = np.arange(len(alphabet))
+    plays = {title: number[[*text.encode("ascii")]] for title, _, text in texts}
+    splits = [dict(list(plays.items())[part]) for part in (slice(7), slice(7, 8), slice(8, 9))]
+    return Plays(alphabet, *splits)
 
 
 def make_spirals(
@@ -230,6 +292,12 @@ def _find(folders: list[Path]) -> list[Path]:
         if any(path.exists() for path in files):
             return files
     return []
+
+
+def _verify(content: bytes, sha256: str) -> None:
+    """Refuse content that is not what it was."""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"its SHA-256 is not {sha256}")
 
 
 @contextmanager

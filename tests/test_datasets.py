@@ -26,7 +26,14 @@ from hypothesis import strategies as st
 from strategies import SEEDS, bits, close, for_all
 
 from cs231n_utils import datasets
-from cs231n_utils.datasets import BATCHES, download_cifar10, load_cifar10, load_digits, make_spirals
+from cs231n_utils.datasets import (
+    BATCHES,
+    download_cifar10,
+    load_cifar10,
+    load_digits,
+    load_plays,
+    make_spirals,
+)
 
 FOLDER = datasets.FOLDER
 DIGITS = (datasets.PACKAGE / "digits.csv.gz").read_bytes()
@@ -59,6 +66,25 @@ def test_digits_with_bytes_changed_dropped_or_inserted_are_refused(start, drop, 
     damaged = mock.patch.object(Path, "read_bytes", return_value=content)
     with damaged, pytest.raises(ValueError, match=r"damaged: its SHA-256 .* Reinstall the package"):
         load_digits()
+
+
+def test_plays_are_texts_of_one_alphabet_each_in_one_split():
+    plays = load_plays()
+    splits = [plays.train, plays.val, plays.test]
+    assert [len(split) for split in splits] == [7, 1, 1]
+    texts = [plays.decode(ids) for split in splits for ids in split.values()]
+    assert "".join(sorted(set().union(*texts))) == plays.alphabet
+    assert all(text.startswith("A") and text.count("\n\n\n") == 0 for text in texts)
+    assert "\nIs this a dagger which I see before me,\n" in plays.decode(plays.test["Macbeth"])
+    assert plays.decode(plays.encode(texts[0])) == texts[0]
+    with pytest.raises(ValueError, match="lacks '5§'"):
+        plays.encode("Act 5 §")
+    assert repr(plays).startswith("Plays: train 7 with 894,388 characters, validation 1")
+    with (
+        mock.patch.object(Path, "read_bytes", return_value=DIGITS),
+        pytest.raises(ValueError, match=r"damaged: its SHA-256 .* Reinstall the package"),
+    ):
+        load_plays()
 
 
 @for_all(

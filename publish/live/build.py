@@ -109,7 +109,7 @@ def key(notebook: Notebook, cell: NotebookNode) -> str:
     code = notebook.code[: notebook.code.index(cell) + 1]
     sources = [each.source for each in code] + [json.dumps(stops(cell))]
     sources += [importlib.metadata.version(name) for name in ("numpy", "matplotlib")]
-    files = [HERE / "record.py", *sorted(PACKAGE.rglob("*.py")), *sorted(PACKAGE.glob("*.gz"))]
+    files = [HERE / "record.py", *sorted(PACKAGE.rglob("*.py")), *sorted(PACKAGE.glob("*.?z*"))]
     content = [source.encode() for source in sources] + [file.read_bytes() for file in files]
     return hashlib.sha256(b"\0".join(content)).hexdigest()
 
