@@ -58,8 +58,9 @@ lint: .venv/.developer  ### check style, docstrings and types
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 
+# Three at once on two cores: a browser waits more than it computes.
 browser: .venv/.browser  ### open slides, pages and a JupyterLab in Chromium and look for faults
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -n 3 tests/browser
 
 matrix: .venv/.developer  ### compare what the notebooks print in many environments
 	$(BIN)/python -m nox $(if $(ENVIRONMENTS),--session $(ENVIRONMENTS))

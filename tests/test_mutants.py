@@ -53,5 +53,5 @@ def test_listed_mutants_are_planted(number):
 @pytest.mark.parametrize("number", [number for number in HERE if number not in mutants.LONG])
 def test_mutants_are_seen(number):
     """An evenly spread part of the faults is seen; the tool runs all of them."""
-    found = mutants.verdicts(number, step=40 if number in SLOW else 10)
+    found = mutants.verdicts(number, step=60 if number in SLOW else 20)
     assert [line for line, verdict in found if verdict == "surviving"] == []
