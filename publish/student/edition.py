@@ -238,8 +238,8 @@ def mark(cell: NotebookNode) -> None:
 def grade_checks(notebook: Notebook) -> None:
     """Name each check by what it tests, and give it its points.
 
-    An exercise is worth a point for each five minutes that it takes by the series' own rule, and
-    the check of a core function one.
+    An exercise is worth a point for each ten minutes that it takes by the series' own rule, and the
+    check of a core function one.
     """
     exercises = {exercise.check.id: exercise for exercise in notebook.exercises}
     used = Counter[str]()
