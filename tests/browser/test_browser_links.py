@@ -56,7 +56,8 @@ def test_each_notebook_has_its_page_its_file_and_its_talk(site, pages):
         page, file = pages[f"notebooks/{notebook.name}.html"], notebook.path.name
         outputs = [output for cell in notebook.code for output in cell.outputs]
         alts = [alt_text(output) for output in outputs if "image/png" in output.get("data", {})]
-        assert values(page, "alt", "img") == alts != [], notebook.name
+        still = re.sub(r'<img src="[^"]*/first\.png"[^>]*>', "", page)  # less figures that move
+        assert values(still, "alt", "img") == alts != [], notebook.name
         links = {*values(page, "href", "a")}
         assert {f"../downloads/{file}", f"../slides/{notebook.name}.html"} <= links
         assert BINDER.format(path=f"notebooks/{file}") in links
