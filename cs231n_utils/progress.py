@@ -30,22 +30,22 @@ class Seen:
     count: int = 0  # of the notebook's checks
     titles: dict[int, str] = field(default_factory=dict)  # of a check, by its number: "f, g"
     errors: dict[int, str] = field(default_factory=dict)  # of those that have run: or ""
-    unread: dict[str, str] = field(default_factory=dict)  # by the name that it would define
+    failed: dict[str, str] = field(default_factory=dict)  # cells, by the name that they define
 
     def note(self, source: str, told: str) -> None:
-        """Note how a cell ended: a check's error by its number, a syntax error by the name.
-
-        A check that fails is told why, if Python could not read the cell that it tests.
-        """
+        """Note how a cell ended: a check's error by its number, another's by what it defines."""
         if number := self.title(source):
-            names = [name.partition(".")[0] for name in self.titles[number].split(", ")]
-            unread = [self.unread[name] for name in names if name in self.unread]
-            self.errors[number] = [*unread, told][0] if told else ""
+            self.errors[number] = told and (self.cause(number) or told)
             return
         for name in re.findall(r"^(?:def|class) (\w+)", source, re.M):
-            self.unread.pop(name, None)
-            if re.match("SyntaxError|IndentationError|TabError", told):
-                self.unread[name] = f"{told}, in the cell that defines {name}"
+            self.failed.pop(name, None)
+            if told:
+                self.failed[name] = f"{told}, in the cell that defines {name}"
+
+    def cause(self, number: int) -> str:
+        """How a cell that a check tests failed; "" if none did."""
+        names = [name.partition(".")[0] for name in self.titles.get(number, "").split(", ")]
+        return next((self.failed[name] for name in names if name in self.failed), "")
 
     def title(self, source: str) -> int:
         """Note what a cell is called if it is a check, and return its number; 0 if it is none."""
@@ -112,7 +112,7 @@ def summary(seen: Seen) -> str:
     if not left:
         return f"All {seen.count} checks pass."
     title = f"{left[0]}: {seen.titles[left[0]]}" if left[0] in seen.titles else str(left[0])
-    told = seen.errors.get(left[0], "This check has not run yet.")
+    told = seen.errors.get(left[0]) or seen.cause(left[0]) or "This check has not run yet."
     passed = seen.count - len(left)
     return f"{passed} of {seen.count} checks pass. Next, check {title}\n    {told}"
 

@@ -221,6 +221,8 @@ def mark(cell: NotebookNode) -> None:
     """Write nbgrader's metadata: solutions, checks, locked text; code that is free has none."""
     solution, check = has_solution(cell), "check" in tags(cell)
     locked = cell.cell_type != "code" or check or "given" in tags(cell)
+    if solution or check:  # Run All goes on below what is unwritten or wrong
+        cell.metadata.setdefault("tags", []).append("raises-exception")
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
     if solution or locked:

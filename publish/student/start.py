@@ -91,6 +91,7 @@ def open_lab(root: Path, notebook: str, port: int) -> None:
         [
             f"--port={port}",
             "--ServerApp.port_retries=0",
+            "--ServerApp.answer_yes=True",  # Ctrl-C asks nothing
             "--Application.log_level=WARN",  # what was said above stays in sight
             f"--ServerApp.root_dir={root}",
             f"--LabApp.app_settings_dir={root / '.lab'}",

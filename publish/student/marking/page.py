@@ -19,7 +19,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from cs231n_utils.progress import CHECK, gist, is_as_released
+from cs231n_utils.progress import CHECK, Seen, gist, is_as_released
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 NUMBERED = re.compile(CHECK.pattern + r": (.+)")
@@ -66,7 +66,8 @@ class Page(Exporter):
         nb, resources = super().from_notebook_node(nb, resources, **options)
         title, _, below = nb.cells[0].source.removeprefix("# ").partition("\n")
         nb.cells[0].source = below
-        cells = [shown(cell) for cell in nb.cells]
+        seen = Seen()
+        cells = [shown(cell, seen) for cell in nb.cells]
         checks = [cell for cell in cells if cell["kind"] == "check"]
         checks.sort(key=lambda check: check["score"] >= check["points"])
         styles = {
@@ -87,8 +88,8 @@ def template() -> Any:
     return environment.get_template("page.html.j2")
 
 
-def shown(cell: NotebookNode) -> dict[str, Any]:
-    """What the page says of a cell."""
+def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
+    """What the page says of a cell, below those that were seen."""
     if cell.cell_type != "code":
         said = text(cell.source, given=is_locked(cell))
         return {"kind": "text", "html": said, "comment": comment(cell)}
@@ -97,13 +98,15 @@ def shown(cell: NotebookNode) -> dict[str, Any]:
     outputs = [output(each) for each in cell.outputs]
     view = {"kind": kind, "id": cell.id, "code": code(cell.source), "outputs": outputs}
     view |= {"first": cell.source.strip().partition("\n")[0], "comment": comment(cell)}
+    errors = [each for each in cell.outputs if each.output_type == "error"]
+    told = [f"{each.ename}: {gist(each.evalue)}" for each in errors]
+    seen.note(cell.source, "".join(told[:1]))
     if kind == "check":
         mark = cell.metadata.nbgrader
         found = NUMBERED.match(cell.source)
-        errors = [each for each in cell.outputs if each.output_type == "error"]
         view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
         view["name"] = f"Check {found[1]}: {found[2]}" if found else mark.grade_id
-        view["told"] = [f"{each.ename}: {gist(each.evalue)}" for each in errors]
+        view["told"] = told and [seen.errors[int(found[1])]] if found else told
     return view
 
 

@@ -6,6 +6,7 @@ the id of their release, and checks are those of the release again. Nothing here
 
 import re
 from copy import deepcopy
+from textwrap import shorten
 
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_locked, is_solution
@@ -23,6 +24,7 @@ SOLUTION = re.compile(
 FINISHED = re.compile(
     r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b)"
 )
+PACKAGE = re.compile(r"^from cs231n_utils\S* import (\((?:.|\n)*?\)|.*)", re.M)
 # Names of errors that grading writes.
 STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
@@ -94,7 +96,11 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         own += new * (not older)
         seen = [line for line in new if FINISHED.match(line)]
         seen += [line for line in bent(cell.source, others, answers) if line not in given]
-        told += [f"to look at{older}: {line}" for line in seen]
+        told += [f"to look at{older}: {shorten(line, 100)}" for line in seen]
+    told += [
+        f"to look at: {', '.join(names)}, of the package, in an answer that needs no such function"
+        for names in helped(notebook, released, solved)
+    ]
     told = list(dict.fromkeys(told))
     text, copied = "\n".join(own), []
     for cell in code(solved):
@@ -106,6 +112,15 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     if copied:
         told.append(f"word for word the published solution: {', '.join(copied)}")
     return told
+
+
+def helped(notebook: NotebookNode, released: NotebookNode, solved: NotebookNode) -> list[list[str]]:
+    """Imported functions of the package that an answer uses and the published one does not."""
+    imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
+    full = {cell.id: words(cell) for cell in code(solved)}
+    answers = [cell for cell in code(notebook) if cell.id in full and is_solution(cell)]
+    used = [sorted(imported & words(cell) - full[cell.id]) for cell in answers]
+    return [names for names in used if names]
 
 
 def stops(graded: NotebookNode) -> list[str]:
@@ -163,6 +178,16 @@ def known_as(cell: NotebookNode, originals: dict[str, NotebookNode]) -> str | No
 def code(notebook: NotebookNode) -> list[NotebookNode]:
     """The code cells."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def all_code(notebook: NotebookNode) -> str:
+    """All code in one text."""
+    return "\n".join(cell.source for cell in code(notebook))
+
+
+def words(cell: NotebookNode) -> set[str]:
+    """The words of a cell, less those of comments."""
+    return set(re.findall(r"\w+", re.sub(r"#.*", "", cell.source)))
 
 
 def lines(source: str) -> list[str]:
