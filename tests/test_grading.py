@@ -4,6 +4,7 @@ All notebooks and more kinds of hand-ins take an hour: `python -m publish.studen
 """
 
 import csv
+import html
 import os
 import re
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade
 
@@ -25,9 +26,9 @@ from publish.student import edition, grading
 from publish.student.marking import isolation, week
 from publish.student.marking.autograde import FairExecute
 from publish.student.marking.export import sender
-from publish.student.marking.page import MATHEMATICS, mathml
+from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
-from publish.student.marking.submission import borrowed, restore, stops
+from publish.student.marking.submission import borrowed, code, restore, stops
 
 SERIES = Notebook.series()
 FULL = edition.solved(next(notebook for notebook in SERIES if notebook.number == "04"))
@@ -138,6 +139,28 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
     answer.source = re.sub("  # .*", "", answer.source)  # the comments are the telling part
     assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0]
+    answer.source += "\nnumerical_gradient(f, x)"
+    assert (
+        "to look at: numerical_gradient, of the package"
+        in borrowed(notebook, RELEASED, FULL.content)[0]
+    )
+
+
+def test_feedback_names_what_failed_and_not_what_followed():
+    notebook = deepcopy(RELEASED)
+    [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
+    [name, *_] = re.findall(r"^def (\w+)", answer.source, re.M)
+    check = next(cell for cell in code(notebook) if re.match(f"# Check .*{name}", cell.source))
+    for cell, told in [(answer, "SyntaxError: expected ':'"), (check, "NameError: no such name")]:
+        ename, _, evalue = told.partition(": ")
+        cell.outputs = [new_output("error", ename=ename, evalue=evalue, traceback=[told])]
+    for mark in (cell.metadata.nbgrader for cell in code(notebook) if "nbgrader" in cell.metadata):
+        mark.update(score=0, points=mark.get("points", 0))
+    about = {"name": "Ann", "score": 0, "max_score": 13, "late_penalty": 0}
+    text, _ = Page().from_notebook_node(notebook, {"nbgrader": about})
+    told = [html.unescape(each) for each in re.findall('<p class="told">(.*?)</p>', text)]
+    assert f"SyntaxError: expected ':', in the cell that defines {name}" in told
+    assert not any("NameError" in each for each in told)
 
 
 # --- Runs that hang or die ----------------------------------------------------------------------

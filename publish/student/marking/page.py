@@ -22,7 +22,6 @@ from pygments.lexers import PythonLexer
 from cs231n_utils.progress import CHECK, Seen, gist, is_as_released
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-NUMBERED = re.compile(CHECK.pattern + r": (.+)")
 WIDE = re.compile(r'<(pre|table|math(?= [^>]*display="block"))')  # they scroll: also by keys
 ELSEWHERE = re.compile(r'<a href="(?!https?:|mailto:)[^"]*"[^>]*>(.*?)</a>', re.S)
 MATHEMATICS = re.compile(r"`[^`]*`|\$\$(?P<display>.+?)\$\$|(?<!\\)\$(?P<inline>[^$]+?)\$", re.S)
@@ -103,9 +102,9 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
     seen.note(cell.source, "".join(told[:1]))
     if kind == "check":
         mark = cell.metadata.nbgrader
-        found = NUMBERED.match(cell.source)
+        found = CHECK.match(cell.source)
         view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
-        view["name"] = f"Check {found[1]}: {found[2]}" if found else mark.grade_id
+        view["name"] = f"Check {found[1]}: {found[3]}" if found else mark.grade_id
         view["told"] = told and [seen.errors[int(found[1])]] if found else told
     return view
 
