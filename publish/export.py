@@ -49,11 +49,12 @@ def derived_files() -> dict[Path, bytes]:
 
 def modules(notebooks: list[Notebook]) -> dict[str, Module]:
     """The modules by name."""
-    homes: dict[str, str] = {}  # a name that some cell defines -> its module
+    homes: dict[str, list[str]] = {}  # a name that some cell defines -> its modules
     for notebook in notebooks:
         for cell in notebook.code:
             if name := exported_to(cell):
-                homes |= dict.fromkeys(defined(ast.parse(cell.source)), name)
+                for each in defined(ast.parse(cell.source)):
+                    homes.setdefault(each, []).append(name)
     found: dict[str, Module] = {}
     for notebook in notebooks:
         imports, file = imports_of(notebook.code), notebook.path.name
@@ -63,10 +64,11 @@ def modules(notebooks: list[Notebook]) -> dict[str, Module]:
                 module.notebooks += [file] if file not in module.notebooks else []
                 module.sources.append(without_imports(without_markers(cell.source)))
                 for used in used_names(ast.parse(module.sources[-1])):
-                    if used in homes:
-                        if homes[used] != name:
-                            statement = f"from cs231n_utils.taught.{homes[used]} import {used}"
-                            module.imports.add(statement)
+                    if name in homes.get(used, []):
+                        continue
+                    if len(set(homes.get(used, []))) == 1:  # of two, the notebook names one
+                        statement = f"from cs231n_utils.taught.{homes[used][0]} import {used}"
+                        module.imports.add(statement)
                     elif used in imports:
                         module.imports.add(imports[used])
     return found
