@@ -94,6 +94,10 @@ ASKED = {
     ),
     "19": lambda u, v: (2 * u + v * (u * v > 0), u * (u * v > 0)),
     "20": lambda U, V, C, F, N, rows, columns, _: (F, C, U, V, N, C, rows, columns),
+    "21": lambda _, followed, more, __, ids, ___, dE: (
+        -np.log2((followed + 1) / (followed + more + 8)),
+        np.eye(3)[ids].T @ dE,
+    ),
 }
 
 

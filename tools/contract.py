@@ -51,6 +51,7 @@ WITNESSED = {
     "17": ["dX"],
     "18": ["dX"],
     "19": ["dU", "dX"],
+    "21": ["dW", "dS"],
 }
 
 # One sign for one operation, no letter of the notation in a second role, no hype, seeds.

@@ -37,6 +37,7 @@ from cs231n_utils.taught.models import backward, forward
 from cs231n_utils.taught.optimizers import SGD, sgd_step
 from cs231n_utils.taught.pytorch import channels_first, to_pytorch
 from cs231n_utils.taught.search import log_uniform
+from cs231n_utils.taught.sequences import Embedding
 from cs231n_utils.taught.training import minibatches
 
 from .week import class_list
@@ -325,9 +326,26 @@ def axes(rng: Generator) -> Variant:
     )
 
 
+def letters(rng: Generator) -> Variant:
+    """21: a smoothed count in bits, and the rows that an embedding's gradient collects."""
+    followed, more = (int(number) for number in rng.integers(0, 6, size=2))
+    ids = rng.permutation([0, 2, 2, int(rng.integers(3))])
+    layer = Embedding(3, 1)
+    layer.forward(ids[np.newaxis])
+    layer.backward(dE := whole(rng, 1, 4, 1))
+    bits = -np.log2((followed + 1) / (followed + more + 8))
+    return (
+        f"An alphabet has 8 letters. After a context one letter came {followed} times, and others "
+        f"came {more} times. How many bits does this letter cost there, with 1 added to each "
+        f"count? And a window {ids.tolist()} enters an embedding with 3 rows of one number each; "
+        f"{told(dE[0, :, 0])} comes back. Which gradients do the rows get?",
+        f"{told(bits)}, {told(layer.grads['W'][:, 0])}",
+    )
+
+
 EVERY = [scores, loss, difference, score_gradient, descent, affine, two_layers, epoch, momentum]
 EVERY += [softmax_twice, log_scale, parameters, residual, norm, smoothing, convolution, votes]
-EVERY += [attack, fork, axes]
+EVERY += [attack, fork, axes, letters]
 VARIANTS: dict[str, Callable[[Generator], Variant]] = {
     f"{number:02}": question for number, question in enumerate(EVERY, start=1)
 }
