@@ -49,12 +49,11 @@ def derived_files() -> dict[Path, bytes]:
 
 def modules(notebooks: list[Notebook]) -> dict[str, Module]:
     """The modules by name."""
-    homes: dict[str, list[str]] = {}  # a name that some cell defines -> its modules
+    homes: dict[str, str] = {}  # a name that some cell defines -> its module
     for notebook in notebooks:
         for cell in notebook.code:
             if name := exported_to(cell):
-                for each in defined(ast.parse(cell.source)):
-                    homes.setdefault(each, []).append(name)
+                homes |= dict.fromkeys(defined(ast.parse(cell.source)), name)
     found: dict[str, Module] = {}
     for notebook in notebooks:
         imports, file = imports_of(notebook.code), notebook.path.name
@@ -64,11 +63,10 @@ def modules(notebooks: list[Notebook]) -> dict[str, Module]:
                 module.notebooks += [file] if file not in module.notebooks else []
                 module.sources.append(without_imports(without_markers(cell.source)))
                 for used in used_names(ast.parse(module.sources[-1])):
-                    if name in homes.get(used, []):
-                        continue
-                    if len(set(homes.get(used, []))) == 1:  # of two, the notebook names one
-                        statement = f"from cs231n_utils.taught.{homes[used][0]} import {used}"
-                        module.imports.add(statement)
+                    if used in homes:
+                        if homes[used] != name:
+                            statement = f"from cs231n_utils.taught.{homes[used]} import {used}"
+                            module.imports.add(statement)
                     elif used in imports:
                         module.imports.add(imports[used])
     return found

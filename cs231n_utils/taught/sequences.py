@@ -42,7 +42,7 @@ def sequence_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     return loss, dS
 
 
-def windows(
+def draw_windows(
     ids: np.ndarray, length: int, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw `count` windows of a text: inputs (count, length), and targets one character further."""
