@@ -43,5 +43,6 @@ def test_a_dark_page_turns_no_figure_whose_words_would_be_false(code, caption, l
 def test_a_course_takes_what_its_notebooks_need():
     needs = roads.needed(SERIES)
     for weeks, taken in roads.COURSES.items():
+        known = roads.COURSES["14"] if weeks == "+4" else set()
         assert taken <= set(needs), f"{weeks} weeks: a notebook that there is not"
-        assert set().union(*(needs[number] for number in taken)) <= taken, f"{weeks} weeks"
+        assert set().union(*(needs[number] for number in taken)) <= taken | known, f"{weeks} weeks"

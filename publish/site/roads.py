@@ -10,6 +10,7 @@ COURSES = {
     "4": {f"{number:02}" for number in range(1, 9)},
     "8": {f"{number:02}" for number in range(1, 18)} - {"10"},
     "14": {f"{number:02}" for number in range(1, 21)},
+    "+4": {"21"},  # four weeks more
 }
 NEEDED = re.compile(r"\]\((\d\d)_\w+\.ipynb")
 WIDTH, HEIGHT, ROW = 404, 44, 64  # of a box, and from one to the next below it
@@ -17,7 +18,7 @@ COLUMN, GUTTER = WIDTH + 52, 26  # from one column to the next, and what stands 
 DOT = 21  # the width of a course's discs
 SENTENCE = """\
 An arrow leads from what a notebook needs. The discs say which notebooks a course of 4, 8 or \
-14 weeks takes.
+14 weeks takes, and which four weeks more on sequences add.
 
 """
 
