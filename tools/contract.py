@@ -52,6 +52,7 @@ WITNESSED = {
     "18": ["dX"],
     "19": ["dU", "dX"],
     "21": ["dW", "dS"],
+    "22": ["dx", "dh", "dc", "dW", "dU", "db"],
 }
 
 # One sign for one operation, no letter of the notation in a second role, no hype, seeds.

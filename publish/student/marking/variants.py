@@ -343,9 +343,20 @@ def letters(rng: Generator) -> Variant:
     )
 
 
+def unrolled(rng: Generator) -> Variant:
+    """22: one state of one number, and the weight that serves every step."""
+    w, (x,) = int(rng.choice([-3, -2, 2, 3])), whole(rng, 1, 3)
+    h0, h1 = x[0], w * x[0] + x[1]
+    return (
+        f"A state of one number starts at 0, and h_t = w h_(t-1) + x_t with w = {w} and x = "
+        f"{told(x)}. The loss is the last state. What is the last state, and what is dw?",
+        f"{told(w * h1 + x[2])}, dw = {told(h1 + w * h0)}",
+    )
+
+
 EVERY = [scores, loss, difference, score_gradient, descent, affine, two_layers, epoch, momentum]
 EVERY += [softmax_twice, log_scale, parameters, residual, norm, smoothing, convolution, votes]
-EVERY += [attack, fork, axes, letters]
+EVERY += [attack, fork, axes, letters, unrolled]
 VARIANTS: dict[str, Callable[[Generator], Variant]] = {
     f"{number:02}": question for number, question in enumerate(EVERY, start=1)
 }

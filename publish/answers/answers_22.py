@@ -1,0 +1,190 @@
+"""Answers to the exercises of 22_recurrence, right and wrong."""
+
+import numpy as np
+
+from cs231n_utils.taught.recurrence import affine_gradients, back_through_time, sigmoid
+
+# --- bias_to_keep --------------------------------------------------------------------------------
+
+bias_to_keep = {
+    "right_one_logarithm": lambda share, steps: -np.log(share ** (-1 / steps) - 1),
+    "right_by_expm1": lambda share, steps: -np.log(np.expm1(-np.log(share) / steps)),
+    "wrong_share_of_a_step": lambda share, steps: np.log(share / (1 - share)),
+    "wrong_log_steps": lambda share, steps: np.log(max(steps - 1, 1)),
+    "wrong_sign": lambda share, steps: -np.log(share ** (1 / steps) / (1 - share ** (1 / steps))),
+    "wrong_divided": lambda share, steps: np.log(share / steps / (1 - share / steps)),
+    "wrong_power": lambda share, steps: np.log(share**steps / (1 - share**steps)),
+    "wrong_gate_itself": lambda share, steps: share ** (1 / steps),
+    "wrong_logarithm_alone": lambda share, steps: np.log(share) / steps,
+    "wrong_inverse_of_tanh": lambda share, steps: np.arctanh(share ** (1 / steps)),
+    "wrong_one_step_less": lambda share, steps: (
+        -np.log(share ** (-1 / max(steps - 1, 1)) - 1) if steps > 1 else 0.0
+    ),
+}
+
+# --- recurrent_gradient --------------------------------------------------------------------------
+
+
+def collected(before, back):
+    """An answer with a state before step t, and a way back through U."""
+
+    def answer(dH, H, U):
+        dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
+        for t in reversed(range(H.shape[1])):
+            dz = (dH[:, t] + later) * (1 - H[:, t] ** 2)
+            dU += before(H, t).T @ dz
+            later = back(dz, U)
+        return dU
+
+    return answer
+
+
+def right_before(H, t):
+    return H[:, t - 1] if t else np.zeros_like(H[:, 0])
+
+
+def right_back(dz, U):
+    return dz @ U.T
+
+
+def recurrent_gradient__right_by_the_package(dH, H, U):
+    """The inputs are a part of z that U does not touch: any will do."""
+
+    def step_backward(dh, x, h, new):
+        return affine_gradients(dh * (1 - new**2), x, h, np.zeros((1, len(U))), U)
+
+    before = np.concatenate([np.zeros_like(H[:, :1]), H[:, :-1]], axis=1)
+    total, later = np.zeros_like(U), np.zeros_like(H[:, 0])
+    for t in reversed(range(H.shape[1])):
+        x = np.zeros((len(H), 1))
+        _, later, _, dU, _ = step_backward(dH[:, t] + later, x, before[:, t], H[:, t])
+        total += dU
+    return total
+
+
+recurrent_gradient = {
+    "right_padded": collected(
+        lambda H, t: np.pad(H, ((0, 0), (1, 0), (0, 0)))[:, t], lambda dz, U: (U @ dz.T).T
+    ),
+    "wrong_as_it_was": collected(lambda H, t: H[:, t - 1], lambda dz, U: dz @ U),
+    "wrong_first_state": collected(lambda H, t: H[:, t - 1], right_back),
+    "wrong_not_transposed": collected(right_before, lambda dz, U: dz @ U),
+    "wrong_state_after": collected(lambda H, t: H[:, t], right_back),
+    "wrong_clamped_index": collected(lambda H, t: H[:, max(t - 1, 0)], right_back),
+    "wrong_one_step_back": collected(right_before, lambda dz, U: 0 * dz),
+    "wrong_transposed": lambda dH, H, U: collected(right_before, right_back)(dH, H, U).T,
+    "wrong_a_mean": lambda dH, H, U: (
+        collected(right_before, right_back)(dH, H, U) / H.shape[1] * (H.shape[1] > 1)
+    ),
+}
+
+
+def recurrent_gradient__wrong_only_the_end(dH, H, U):
+    """As if the loss looked at the last state alone."""
+    last = np.zeros_like(dH)
+    last[:, -1] = dH[:, -1]
+    return collected(right_before, right_back)(last, H, U)
+
+
+def recurrent_gradient__wrong_no_slope(dH, H, U):
+    dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
+    for t in reversed(range(H.shape[1])):
+        dz = dH[:, t] + later
+        dU += right_before(H, t).T @ dz
+        later = dz @ U.T
+    return dU
+
+
+def recurrent_gradient__wrong_overwritten(dH, H, U):
+    dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
+    for t in reversed(range(H.shape[1])):
+        dz = (dH[:, t] + later) * (1 - H[:, t] ** 2)
+        dU = right_before(H, t).T @ dz
+        later = dz @ U.T
+    return dU
+
+
+# --- gated_step_backward -------------------------------------------------------------------------
+
+
+def gated(dr, dg, direct):
+    """An answer from the gradients of gate and candidate, and what goes past both."""
+
+    def answer(dh_new, x, h, W, U, b):
+        gate, candidate = np.split(x @ W + h @ U + b, 2, axis=1)
+        r, g = sigmoid(gate), np.tanh(candidate)
+        parts = dr(dh_new, h, r, g) * r * (1 - r), dg(dh_new, r) * (1 - g**2)
+        dx, dh, dW, dU, db = affine_gradients(np.hstack(parts), x, h, W, U)
+        return dx, dh + direct(dh_new, r), dW, dU, db
+
+    return answer
+
+
+def gate_rate(dh, h, r, g):
+    return dh * (g - h)
+
+
+def candidate_rate(dh, r):
+    return dh * r
+
+
+def past(dh, r):
+    return dh * (1 - r)
+
+
+gated_step_backward = {
+    "right_list": lambda *given: list(gated(gate_rate, candidate_rate, past)(*given)),
+    "wrong_no_road": gated(gate_rate, candidate_rate, lambda dh, r: 0 * dh),
+    "wrong_road_of_the_gate": gated(gate_rate, candidate_rate, lambda dh, r: dh * r),
+    "wrong_road_without_gate": gated(gate_rate, candidate_rate, lambda dh, r: dh),
+    "wrong_gate_lets_in_only": gated(lambda dh, h, r, g: dh * g, candidate_rate, past),
+    "wrong_gate_keeps_only": gated(lambda dh, h, r, g: -dh * h, candidate_rate, past),
+    "wrong_sign_of_the_gate": gated(lambda dh, h, r, g: dh * (h - g), candidate_rate, past),
+    "wrong_candidate_past_the_gate": gated(gate_rate, lambda dh, r: dh, past),
+    "wrong_candidate_by_what_is_kept": gated(gate_rate, lambda dh, r: dh * (1 - r), past),
+    "wrong_four_alone": lambda *given: gated(gate_rate, candidate_rate, past)(*given)[:4],
+    "wrong_order": lambda *given: gated(gate_rate, candidate_rate, past)(*given)[::-1],
+}
+
+
+def gated_step_backward__wrong_blocks_swapped(dh_new, x, h, W, U, b):
+    gate, candidate = np.split(x @ W + h @ U + b, 2, axis=1)
+    r, g = sigmoid(gate), np.tanh(candidate)
+    parts = dh_new * r * (1 - g**2), dh_new * (g - h) * r * (1 - r)
+    dx, dh, dW, dU, db = affine_gradients(np.hstack(parts), x, h, W, U)
+    return dx, dh + dh_new * (1 - r), dW, dU, db
+
+
+def gated_step_backward__wrong_in_place(dh_new, x, h, W, U, b):
+    answer = gated(gate_rate, candidate_rate, past)(dh_new, x, h, W, U, b)
+    h += answer[1]
+    return answer
+
+
+# --- core functions: names of wrong answers that are not exercises -------------------------------
+
+
+def back_through_time__right_package(step_backward, dH, entered):
+    return back_through_time(step_backward, dH, entered)
+
+
+def back_through_time__wrong_overwritten(step_backward, dH, entered):
+    """The gradients of the first step alone."""
+    dX, later = np.zeros((*dH.shape[:2], entered[0][0].shape[1])), np.zeros_like(dH[:, 0])
+    for t in reversed(range(len(entered))):
+        dX[:, t], later, *gradients = step_backward(dH[:, t] + later, *entered[t])
+    return dX, *gradients
+
+
+def back_through_time__wrong_outside_forgotten(step_backward, dH, entered):
+    """Only the last state's gradient comes from outside."""
+    last = np.zeros_like(dH)
+    last[:, -1] = dH[:, -1]
+    return back_through_time(step_backward, last, entered)
+
+
+def back_through_time__wrong_one_step(step_backward, dH, entered):
+    """Nothing is handed on to the step before."""
+    parts = [step_backward(dH[:, t], *each) for t, each in enumerate(entered)]
+    dX = np.stack([part[0] for part in parts], axis=1)
+    return dX, *(sum(part[k] for part in parts) for k in (2, 3, 4))
