@@ -27,6 +27,12 @@ from cs231n_utils import SoftmaxClassifier, TwoLayerNet
 from cs231n_utils.datasets import load_digits
 from cs231n_utils.gradient_check import numerical_gradient, relative_error
 from cs231n_utils.taught import convolution
+from cs231n_utils.taught.attention import (
+    MultiHeadAttention,
+    attention,
+    attention_backward,
+    attention_weights,
+)
 from cs231n_utils.taught.convnet import Pixels, Slices
 from cs231n_utils.taught.convolution import (
     Conv2D,
@@ -578,3 +584,49 @@ def test_equal_seeds_warn_and_one_generator_does_not():
     with pytest.warns(UserWarning, match="pass rng=rng to each"):
         Sequential([Affine(3, 3), ReLU(), Affine(3, 3)])
     assert not is_refused(deep_net, [3, 3, 3, 3], rng=0)
+
+
+# --- Attention: notebook 23 -----------------------------------------------------------------------
+
+
+@for_all(seed=SEEDS, T=st.integers(1, 6), D=st.integers(1, 5), causal=st.booleans())
+def test_attention_mixes_values_and_hides_what_comes_later(seed, T, D, causal):
+    rng = np.random.default_rng(seed)
+    Q, K, V, G = rng.standard_normal((4, 2, T, D))
+    before = bits(Q, K, V, G)
+    P, A = attention_weights(Q, K, causal), attention(Q, K, V, causal)
+    gradients = attention_backward(G, Q, K, V, causal)
+    assert bits(Q, K, V, G) == before
+    close(P.sum(axis=2), 1)
+    close(np.maximum(A, V.max(axis=1, keepdims=True)), V.max(axis=1, keepdims=True) + 0 * A)
+    close(attention(Q, K, V + 3, causal), A + 3)
+    close(attention_weights(Q, K + rng.standard_normal(D), causal), P)  # the same for all keys
+    for array, gradient in zip((Q, K, V), gradients, strict=True):
+        numerical = numerical_gradient(lambda _: np.sum(G * attention(Q, K, V, causal)), array)
+        assert relative_error(gradient, numerical) < 1e-6 or np.abs(gradient).max() < 1e-8
+    if causal:
+        later = rng.integers(T)
+        V[:, later], K[:, later] = 100, -100
+        assert np.array_equal(attention(Q, K, V, causal)[:, :later], A[:, :later])
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not here")
+def test_a_layer_of_attention_is_pytorchs():
+    import torch
+
+    for heads, causal in [(1, True), (2, False), (4, True)]:
+        X, G = np.random.default_rng(heads).standard_normal((2, 3, 5, 8))
+        ours = MultiHeadAttention(8, heads, causal=causal)
+        theirs = torch.nn.MultiheadAttention(8, heads, batch_first=True, dtype=torch.float64)
+        with torch.no_grad():
+            theirs.in_proj_weight.copy_(torch.tensor(ours.params["W"].T))
+            theirs.out_proj.weight.copy_(torch.tensor(ours.params["W_out"].T))
+        inputs = torch.tensor(X, requires_grad=True)
+        mask = torch.triu(torch.ones(5, 5, dtype=torch.bool), diagonal=1) if causal else None
+        answers, _ = theirs(inputs, inputs, inputs, attn_mask=mask)
+        answers.backward(torch.tensor(G))
+        close(ours.forward(X), answers.detach().numpy())
+        close(ours.backward(G), inputs.grad.numpy())
+        close(ours.grads["W"], theirs.in_proj_weight.grad.numpy().T)
+        close(ours.grads["W_out"], theirs.out_proj.weight.grad.numpy().T)
+        close(ours.grads["b"], theirs.in_proj_bias.grad.numpy())

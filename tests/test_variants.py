@@ -61,6 +61,13 @@ def convolution(W, X, _, __, dZ):
     return made(X), central(lambda X: float((made(X) * dZ).sum()), X)
 
 
+def look(E, values, dA):
+    def heard(S):
+        return float(p(S) @ values)
+
+    return p(np.log(E)), heard(np.log(E)), dA * central(heard, np.log(E))
+
+
 # What the questions ask for, from the numbers in them, in another way than the package's.
 ASKED = {
     "01": lambda x, W, b: (x @ W + b, np.argmax(x @ W + b)),
@@ -99,6 +106,7 @@ ASKED = {
         np.eye(3)[ids].T @ dE,
     ),
     "22": lambda _, __, w, x: (w * (w * x[0] + x[1]) + x[2], 2 * w * x[0] + x[1]),
+    "23": look,
 }
 
 

@@ -53,6 +53,7 @@ WITNESSED = {
     "19": ["dU", "dX"],
     "21": ["dW", "dS"],
     "22": ["dx", "dh", "dc", "dW", "dU", "db"],
+    "23": ["dQ", "dK", "dV"],
 }
 
 # One sign for one operation, no letter of the notation in a second role, no hype, seeds.

@@ -19,6 +19,7 @@ from numpy.random import Generator
 
 from cs231n_utils.gradient_check import numerical_gradient
 from cs231n_utils.taught.adversarial import sign_step
+from cs231n_utils.taught.attention import attention_weights
 from cs231n_utils.taught.autograd import Tensor
 from cs231n_utils.taught.cifar10 import network
 from cs231n_utils.taught.convnet import GlobalMeanPool
@@ -354,9 +355,23 @@ def unrolled(rng: Generator) -> Variant:
     )
 
 
+def look(rng: Generator) -> Variant:
+    """23: the shares and the answer of one query, and which scores should grow."""
+    E, values, dA = weights(rng, 1, 3), whole(rng, 3), rng.choice([-2.0, -1.0, 1.0, 2.0])
+    K = np.log(E).T  # with a query of 1 the scores are the keys: D = 1
+    P = attention_weights(np.ones((3, 1)), K)[:1]
+    dS = P[0] * dA * (values - P[0] @ values)
+    return (
+        f"A query meets three keys, and its scores, already divided, are log {told(E[0])}. The "
+        f"values are the numbers {told(values)}. Which shares does it take, and what does it hear? "
+        f"From above comes dA = {told(dA)}: what is dS?",
+        f"{told(P[0])}, {told(P[0] @ values)}, dS = {told(dS)}",
+    )
+
+
 EVERY = [scores, loss, difference, score_gradient, descent, affine, two_layers, epoch, momentum]
 EVERY += [softmax_twice, log_scale, parameters, residual, norm, smoothing, convolution, votes]
-EVERY += [attack, fork, axes, letters, unrolled]
+EVERY += [attack, fork, axes, letters, unrolled, look]
 VARIANTS: dict[str, Callable[[Generator], Variant]] = {
     f"{number:02}": question for number, question in enumerate(EVERY, start=1)
 }
