@@ -11,9 +11,9 @@ from nbformat import NotebookNode
 
 
 def needed(
-    cells: list[NotebookNode], wanted: Callable[[NotebookNode], object]
+    cells: list[NotebookNode], wanted: Callable[[NotebookNode], object], *, changes: bool = True
 ) -> list[NotebookNode]:
-    """The cells that are wanted, and those that bind or change a name, or draw, for them.
+    """The cells that are wanted, and those that bind or (with changes) change a name, or draw.
 
     A change is seen where the name stands: in `net.train(X, y)` or `table[0] = 1`, at the top of a
     cell or in its loops. Not seen is what a function does to its arguments, and what becomes of a
@@ -33,7 +33,9 @@ def needed(
         before, found, names = missing, [], set(missing)
         for cell in reversed(cells):
             bound, used = names_of(compile(cell.source, cell.id, "exec"))
-            given = bound | changed(ast.parse(cell.source)) - modules | used & generators
+            given = bound | used & generators
+            if changes:
+                given |= changed(ast.parse(cell.source)) - modules
             if wanted(cell) or given & names:
                 found.append(cell)
                 names = names - bound | used

@@ -52,7 +52,8 @@ class Row:
 def rows(notebook: Notebook) -> Iterator[Row]:
     """A row for the solved notebook, for each function alone, and for each kind of nothing."""
     notebook = solved(notebook)
-    cells = needed([cell for cell in notebook.code if "widget" not in tags(cell)], is_tried)
+    code = [cell for cell in notebook.code if "widget" not in tags(cell)]
+    cells = needed(code, is_tried, changes=False)
     checks = {check.id: {cell.id for cell in tested} for check, tested in notebook.checks}
 
     def row(missing: str, errors: dict[str, str], own: set[str]) -> Row:
