@@ -39,7 +39,6 @@ PIXELS = 32 * 32  # of one colour
 TIMEOUT = (10, 30)  # seconds: for a connection, and for the next bytes
 RETRY_WAITS = (0, 1, 2, 4)  # seconds before an attempt
 ADVICE = "run `make data` or `python -m cs231n_utils.datasets`, or let CS231N_DATA name where it is"
-REINSTALL = "Reinstall the package cs231n-utils"
 MISSING = """\
 To download it (170 MB), run `make data`, or in a cell: %run -m cs231n_utils.datasets
 If you have it already, name its folder in a cell: %env CS231N_DATA=FOLDER
@@ -126,8 +125,7 @@ def load_digits(path: str | Path = PACKAGE / "digits.csv.gz") -> Dataset:
     Dataset
         Pixels from 0 (no ink) to 1, in float64; `X[n].reshape(8, 8)` is an upright image.
     """
-    with _reading(Path(path), advice=REINSTALL) as content:
-        _verify(content, DIGITS_SHA256)
+    _bundled(Path(path), DIGITS_SHA256)
     table = np.loadtxt(path, delimiter=",")  # (1797, 65): ink in sixteenths, label
     labels = table[:, -1].astype(np.int64)
     return _split(table[:, :-1] / 16, labels, tuple("0123456789"), image_shape=(8, 8))
@@ -146,9 +144,8 @@ def load_plays(path: str | Path = PACKAGE / "plays.txt.bz2") -> Plays:
     Plays
         1.1 million characters, of 64 kinds, in int64.
     """
-    with _reading(Path(path), advice=REINSTALL) as content:
-        _verify(content, PLAYS_SHA256)
-    texts = [play.partition("\n") for play in bz2.decompress(content).decode("ascii").split("\f")]
+    content = bz2.decompress(_bundled(Path(path), PLAYS_SHA256)).decode("ascii")
+    texts = [play.partition("\n") for play in content.split("\f")]
     alphabet = "".join(sorted(set().union(*(text for _, _, text in texts))))
     number = np.zeros(128, np.int64)  # of a character, by its ASCII code
     number[[ord(character) for character in alphabet]] = np.arange(len(alphabet))
@@ -294,12 +291,6 @@ def _find(folders: list[Path]) -> list[Path]:
     return []
 
 
-def _verify(content: bytes, sha256: str) -> None:
-    """Refuse content that is not what it was."""
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"its SHA-256 is not {sha256}")
-
-
 @contextmanager
 def _reading(path: Path, advice: str = f"Delete its folder and {ADVICE}") -> Iterator[bytes]:
     """Read a file. An error from then on says which file it is and what to do."""
@@ -308,6 +299,14 @@ def _reading(path: Path, advice: str = f"Delete its folder and {ADVICE}") -> Ite
     except (OSError, ValueError) as error:
         kind = FileNotFoundError if isinstance(error, OSError) else ValueError
         raise kind(f"{path} is missing or damaged: {error}. {advice}") from error
+
+
+def _bundled(path: Path, sha256: str) -> bytes:
+    """Read a file of the package, unless it is not what it was."""
+    with _reading(path, advice="Reinstall the package cs231n-utils") as content:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ValueError(f"its SHA-256 is not {sha256}")
+        return content
 
 
 def _read_rows(files: list[Path], num_rows: int, dtype: npt.DTypeLike) -> list[np.ndarray]:

@@ -105,7 +105,7 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         found = CHECK.match(cell.source)
         view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
         view["name"] = f"Check {found[1]}: {found[3]}" if found else mark.grade_id
-        view["told"] = told and [seen.errors[int(found[1])]] if found else told
+        view["told"] = [seen.errors[int(found[1])]] if told and found else told
     return view
 
 

@@ -6,7 +6,6 @@ the id of their release, and checks are those of the release again. Nothing here
 
 import re
 from copy import deepcopy
-from textwrap import shorten
 
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_locked, is_solution
@@ -96,7 +95,9 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         own += new * (not older)
         seen = [line for line in new if FINISHED.match(line)]
         seen += [line for line in bent(cell.source, others, answers) if line not in given]
-        told += [f"to look at{older}: {shorten(line, 100)}" for line in seen]
+        told += [
+            f"to look at{older}: {line if len(line) <= 100 else line[:97] + '...'}" for line in seen
+        ]
     told += [
         f"to look at: {', '.join(names)}, of the package, in an answer that needs no such function"
         for names in helped(notebook, released, solved)
