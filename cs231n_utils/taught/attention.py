@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cs231n_utils.taught.layers import Layer
+from cs231n_utils.taught.sequences import Embedding
 from cs231n_utils.validation import check_counts, check_shape
 
 
@@ -49,14 +50,8 @@ def weighted_backward(
     return dQ, dK, dV
 
 
-class Positions(Layer):
-    """Adds row t of a table W (longest, size) to position t of X (N, T, size)."""
-
-    def __init__(self, longest: int, size: int, rng: np.random.Generator | int = 0, *,
-                 std: float = 1.0, dtype: Any = np.float64) -> None:
-        check_counts(longest=longest, size=size)
-        W = std * np.random.default_rng(rng).standard_normal((longest, size))
-        super().__init__(W=W.astype(dtype))
+class Positions(Embedding):
+    """Adds row t of a table W (count, size) to position t of X (N, T, size)."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = T = X.shape[1]
