@@ -51,14 +51,15 @@ def back_through_time(
     step_backward: Callable[..., Any], dH: np.ndarray, entered: list[tuple[np.ndarray, ...]]
 ) -> tuple[np.ndarray, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dH (N, T, H)."""
-    dX = np.empty((*dH.shape[:2], entered[0][0].shape[1]), dH.dtype)
-    later = [np.zeros_like(each) for each in entered[0][1:]]  # after the end: nothing
-    total: list[Any] = [0.0, 0.0, 0.0]
+    _, *state = entered[-1]
+    later = [np.zeros_like(each) for each in state]  # after the end: nothing
+    dX, total = [], [0.0, 0.0, 0.0]
     for t in reversed(range(len(entered))):
-        dstate = [dH[:, t] + later[0], *later[1:]]  # (22.4)
-        dX[:, t], *later, dW, dU, db = step_backward(*dstate, *entered[t])
-        total = [sum(pair) for pair in zip(total, (dW, dU, db), strict=True)]  # (22.5)
-    return dX, *total
+        later[0] = dH[:, t] + later[0]  # (22.4)
+        dx, *later, dW, dU, db = step_backward(*later, *entered[t])
+        dX.append(dx)
+        total = [old + new for old, new in zip(total, (dW, dU, db), strict=True)]  # (22.5)
+    return np.stack(dX[::-1], axis=1), *total
 
 
 class Recurrent(Layer):
@@ -145,22 +146,6 @@ def lstm_step(
     return o * np.tanh(c_new), c_new  # (22.10)
 
 
-def lstm_step_backward(
-    dh_new: np.ndarray, dc_new: np.ndarray, x: np.ndarray, h: np.ndarray, c: np.ndarray,
-    W: np.ndarray, U: np.ndarray, b: np.ndarray,
-) -> tuple[np.ndarray, ...]:
-    """Gradients dx, dh, dc, dW, dU, db of lstm_step, from those of its results h and c."""
-    i, f, g, o = gates(x, h, W, U, b)
-    shown = np.tanh(f * c + i * g)
-    dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.11)
-    slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
-    arriving = dc_all * g, dc_all * c, dc_all * i, dh_new * shown
-    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.13)
-    dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
-    dc = dc_all * f  # (22.12)
-    return dx, dh, dc, dW, dU, db
-
-
 class LSTM(Recurrent):
     """Long short-term memory with a forget gate, whose bias starts at 1 or as it is given."""
 
@@ -176,3 +161,19 @@ class LSTM(Recurrent):
 
     def step_backward(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         return lstm_step_backward(*given, **self.params)
+
+
+def lstm_step_backward(
+    dh_new: np.ndarray, dc_new: np.ndarray, x: np.ndarray, h: np.ndarray, c: np.ndarray,
+    W: np.ndarray, U: np.ndarray, b: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    """Gradients dx, dh, dc, dW, dU, db of lstm_step, from those of its results h and c."""
+    i, f, g, o = gates(x, h, W, U, b)
+    shown = np.tanh(f * c + i * g)
+    dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.11)
+    slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
+    arriving = dc_all * g, dc_all * c, dc_all * i, dh_new * shown
+    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.13)
+    dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
+    dc = dc_all * f  # (22.12)
+    return dx, dh, dc, dW, dU, db

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cs231n_utils.taught.recurrence import affine_gradients, back_through_time, sigmoid
+from cs231n_utils.taught.recurrence import affine_gradients, back_through_time, gates, sigmoid
 
 # --- bias_to_keep --------------------------------------------------------------------------------
 
@@ -103,6 +103,72 @@ def recurrent_gradient__wrong_overwritten(dH, H, U):
         later = dz @ U.T
     return dU
 
+
+# --- lstm_step_backward --------------------------------------------------------------------------
+
+
+def cell_back(road, keep, arriving, slopes):
+    """An answer from the gradient on the road, the old cell's, and those of the four curves."""
+
+    def answer(dh_new, dc_new, x, h, c, W, U, b):
+        i, f, g, o = gates(x, h, W, U, b)
+        shown = np.tanh(f * c + i * g)
+        dc_all = road(dh_new, dc_new, o, shown)
+        rates = arriving(dc_all, dh_new, c, shown, i, g)
+        dz = [rate * slope for rate, slope in zip(rates, slopes(i, f, g, o), strict=True)]
+        dx, dh, dW, dU, db = affine_gradients(np.hstack(dz), x, h, W, U)
+        return dx, dh, keep(dc_all, f), dW, dU, db
+
+    return answer
+
+
+def right_road(dh_new, dc_new, o, shown):
+    return dc_new + dh_new * o * (1 - shown**2)
+
+
+def right_keep(dc_all, f):
+    return dc_all * f
+
+
+def right_arriving(dc_all, dh_new, c, shown, i, g):
+    return dc_all * g, dc_all * c, dc_all * i, dh_new * shown
+
+
+def right_slopes(i, f, g, o):
+    return i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
+
+
+RIGHT_CELL = (right_road, right_keep, right_arriving, right_slopes)
+
+
+def cell_but(place, part):
+    """The right answer, with one of its four parts exchanged."""
+    parts = list(RIGHT_CELL)
+    parts[place] = part
+    return cell_back(*parts)
+
+
+lstm_step_backward = {
+    "right_list": lambda *given: list(cell_back(*RIGHT_CELL)(*given)),
+    "wrong_next_step_alone": cell_but(0, lambda dh, dc, o, shown: dc),
+    "wrong_shown_alone": cell_but(0, lambda dh, dc, o, shown: dh * o * (1 - shown**2)),
+    "wrong_without_output_gate": cell_but(0, lambda dh, dc, o, shown: dc + dh * (1 - shown**2)),
+    "wrong_without_slope_of_tanh": cell_but(0, lambda dh, dc, o, shown: dc + dh * o),
+    "wrong_cell_kept_whole": cell_but(1, lambda dc, f: dc),
+    "wrong_cell_by_what_is_lost": cell_but(1, lambda dc, f: dc * (1 - f)),
+    "wrong_own_factors": cell_but(
+        2, lambda dc, dh, c, shown, i, g: (dc * i, dc * c, dc * g, dh * shown)
+    ),
+    "wrong_output_on_the_road": cell_but(
+        2, lambda dc, dh, c, shown, i, g: (dc * g, dc * c, dc * i, dc * shown)
+    ),
+    "wrong_sigmoid_everywhere": cell_but(
+        3, lambda i, f, g, o: (i * (1 - i), f * (1 - f), g * (1 - g), o * (1 - o))
+    ),
+    "wrong_tanh_everywhere": cell_but(3, lambda i, f, g, o: (1 - i**2, 1 - f**2, 1 - g**2, 1 - o**2)),
+    "wrong_five_alone": lambda *given: cell_back(*RIGHT_CELL)(*given)[:5],
+    "wrong_order": lambda *given: cell_back(*RIGHT_CELL)(*given)[::-1],
+}
 
 # --- gated_step_backward -------------------------------------------------------------------------
 
