@@ -165,7 +165,9 @@ lstm_step_backward = {
     "wrong_sigmoid_everywhere": cell_but(
         3, lambda i, f, g, o: (i * (1 - i), f * (1 - f), g * (1 - g), o * (1 - o))
     ),
-    "wrong_tanh_everywhere": cell_but(3, lambda i, f, g, o: (1 - i**2, 1 - f**2, 1 - g**2, 1 - o**2)),
+    "wrong_tanh_everywhere": cell_but(
+        3, lambda i, f, g, o: (1 - i**2, 1 - f**2, 1 - g**2, 1 - o**2)
+    ),
     "wrong_five_alone": lambda *given: cell_back(*RIGHT_CELL)(*given)[:5],
     "wrong_order": lambda *given: cell_back(*RIGHT_CELL)(*given)[::-1],
 }
