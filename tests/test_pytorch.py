@@ -1,13 +1,14 @@
 """The whole scripts of notebook 20: its table shows two of them, and each runs alone."""
 
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from publish.notebook import Notebook
 
-pytest.importorskip("torch", reason="PyTorch is an extra")
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is an extra")
 
 [NOTEBOOK] = Notebook.series("20")
 CELLS = {cell.id: cell.source for cell in NOTEBOOK.cells}

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from functools import cache
 
 import nbformat
 import numpy as np
@@ -19,13 +20,19 @@ from tools.contract_run import execute, outcome
 READABLE = re.compile(r"Write [\w. ]+: see (equations? \(\d+\.\d+\)|Exercise \d)")
 NAMED = re.compile(r"### BEGIN SOLUTION Write (?:part of )?([\w.]+): see equation")
 SERIES = Notebook.series()
-SOLVED = {notebook.number: edition.solved(notebook) for notebook in SERIES}
 
 
-@pytest.fixture(scope="module", params=SOLVED.values(), ids=lambda notebook: notebook.name)
+@cache  # in the worker that asks for it
+def solved(number):
+    """A notebook with all solutions, by its number."""
+    [notebook] = Notebook.series(number)
+    return edition.solved(notebook)
+
+
+@pytest.fixture(scope="module", params=SERIES, ids=lambda notebook: notebook.name)
 def full(request):
     """The notebook with all solutions."""
-    return request.param
+    return solved(request.param.number)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,7 @@ def by_id(notebook):
 @pytest.mark.slow
 def test_checks_of_12_fail_until_their_cells_are_filled_and_then_pass():
     """Of the other notebooks test_fairness.py tries them; the data do not allow to run this one."""
-    full, names = SOLVED["12"], {"__name__": "__main__"}
+    full, names = solved("12"), {"__name__": "__main__"}
     unsolved = by_id(edition.unsolved(full))
     for solution, check in without_training(full, names):
         error = outcome(unsolved[solution.id].source, None, check.source, names)

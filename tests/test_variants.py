@@ -110,7 +110,12 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("number", [notebook.number for notebook in Notebook.series()])
+def slow_or_not(number):
+    """The number of a notebook; 12 draws the weights of 300 networks, which takes seconds."""
+    return pytest.param(number, marks=[pytest.mark.slow] if number == "12" else [])
+
+
+@pytest.mark.parametrize("number", [slow_or_not(each.number) for each in Notebook.series()])
 def test_students_get_numbers_of_their_own_and_right_answers(number):
     drawn = {student: variants.variant(number, student) for student in STUDENTS}
     assert len({question for question, _ in drawn.values()}) > 0.6 * len(STUDENTS)
