@@ -290,7 +290,7 @@ def check_answer(answer: Any) -> tuple[float, dict[str, Any]]:
 
 def has_diverged(losses: list[float], params: dict[str, np.ndarray], learning_rate: float) -> bool:
     """Whether a run blew up: the loss a hundredfold, or no finite sum of squares; if so, warn."""
-    squares = [np.sum(np.square(value)) for value in params.values()]
+    squares = [np.vdot(value, value) for value in params.values()]
     finite = np.isfinite([losses[-1], *squares]).all()
     diverged = not finite or losses[-1] > 100 * max(losses[0], 1.0)
     if diverged:
