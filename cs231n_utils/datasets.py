@@ -17,8 +17,6 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-import requests
-import urllib3
 from tqdm.auto import tqdm
 
 PACKAGE = Path(__file__).resolve().parent
@@ -354,6 +352,9 @@ def _download(folder: Path) -> list[Path]:
 
 def _fetch(archive: Path) -> None:
     """Download the official archive from either address."""
+    import requests  # these two cost every notebook a tenth of a second, and few download
+    import urllib3
+
     failures = {}
     for wait, url in product(RETRY_WAITS, CIFAR10_URLS):
         time.sleep(wait)
@@ -366,6 +367,8 @@ def _fetch(archive: Path) -> None:
 
 def _fetch_from(url: str, archive: Path) -> None:
     """Go on with the download where the file ends, and verify it."""
+    import requests
+
     start = archive.stat().st_size if archive.exists() else 0
     if start < CIFAR10_BYTES:
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
