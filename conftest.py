@@ -16,6 +16,8 @@ from tools.contract import asked_for, left_unsolved
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's
+os.environ.setdefault("CS231N_DRAFT", "1")  # no output's pixels are compared: draw figures once
 
 TRY = f"""
 import sys
