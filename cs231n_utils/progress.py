@@ -8,10 +8,12 @@ import argparse
 import hashlib
 import io
 import json
+import linecache
 import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from IPython.core.getipython import get_ipython
@@ -63,7 +65,7 @@ def follow() -> None:
     """Note from now on which checks pass in this notebook."""
     if shell := get_ipython():
         shell.events.register("post_run_cell", _note)
-        shell.set_custom_exc((NotImplementedError,), _say_what_is_missing)  # type: ignore[no-untyped-call]
+        shell.set_custom_exc((NotImplementedError, AssertionError), _say_what_fails)  # type: ignore[no-untyped-call]
 
 
 def report() -> None:
@@ -78,9 +80,20 @@ def record(notebook: str, what: str, value: float) -> None:
     print(f"noted in {RECORDS}; `make progress` shows it")
 
 
-def _say_what_is_missing(_: Any, __: Any, error: Exception, *___: Any, **____: Any) -> None:
-    """One line in place of a traceback, for what a student has yet to write."""
-    print(told_in_a_line("NotImplementedError", str(error)))
+def _say_what_fails(shell: Any, kind: Any, error: Any, trace: Any, **_: Any) -> None:
+    """In place of a traceback what a student has yet to write, or the line of a check that fails.
+
+    An error from a cell of the student's keeps its traceback.
+    """
+    if isinstance(error, NotImplementedError):
+        print(told_in_a_line("NotImplementedError", str(error)))
+        return
+    cells = [each for each in walk_tb(trace) if each[0].f_globals is shell.user_global_ns]
+    file, line = cells[-1][0].f_code.co_filename, cells[-1][1]
+    if check := CHECK.match(linecache.getline(file, 1)):
+        place = f"Check {check[1]}, line {line}: {linecache.getline(file, line).strip()}"
+        error._render_traceback_ = lambda: [place, f"{kind.__name__}: {error}"]
+    shell.showtraceback((kind, error, trace))
 
 
 def _note(result: Any) -> None:

@@ -59,6 +59,18 @@ def test_what_is_still_to_write_is_said_in_a_line(run):
     assert run("# Check 1 of 1: f\nf()") == "✎ Still to write: f: see equation (1.2)\n"
 
 
+def test_a_failed_check_shows_its_line_and_a_students_error_its_traceback(run):
+    run(edition.FOLLOW)
+    check = "# Check 1 of 1: f\nfor x in [1, 2]:\n    assert f(x) == 1, 'f must be 1'"
+    run("def f(x):\n    return x")
+    told = ["Check 1, line 3: assert f(x) == 1, 'f must be 1'", "AssertionError: f must be 1"]
+    assert run(check).splitlines() == told
+    assert progress.summary(progress._seen).endswith(told[1]), "the cell has failed"
+    run("def f(x):\n    assert x > 1, 'mine'")
+    for cell in [check, "assert 0, 'no check'"]:
+        assert len(run(cell).splitlines()) > 4
+
+
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     message = "dS is wrong: 4 of 6. Worst entries:\n  [0, 0]\nDiagnosis: 5 times.\nDiagnosis: no."
     assert progress.gist(message) == "dS is wrong: 4 of 6. Diagnosis: 5 times."
