@@ -89,6 +89,13 @@ def test_a_student_gets_from_a_page_to_its_talk(sites, page):
     assert page.problems == []
 
 
+def test_the_search_quotes_no_raw_formula(sites, page):
+    visit(page, sites / "students" / "search.html")
+    text = r"""<div role="main">\(x_{i}\), then \(\frac12\) and \[ \sum_i x_i \].</div>"""
+    quoted = page.evaluate("text => Search.htmlToText(text)", text)
+    assert quoted == "x_i, then … and …."
+
+
 def test_handouts_have_pages_and_lead_to_no_file(sites, tmp_path):
     handouts.print_pages(sites / "students", tmp_path, ("06",))
     lengths = {}
