@@ -11,14 +11,12 @@ SERIES = Notebook.series()
 
 OUTSIDE = """slide => {
   const frame = slide.getBoundingClientRect();
-  const space = { left: frame.left + 55, right: frame.right - 55,
-                  top: frame.top + 8, bottom: frame.bottom - 52 };  // the foot stands below
-  const outside = (box) => box.width && box.height && (
-    box.left < space.left || box.right > space.right ||
-    box.top < space.top || box.bottom > space.bottom);
+  const outside = (box, side) => box.width && box.height && (
+    box.left < frame.left + side || box.right > frame.right - side ||
+    box.top < frame.top + 8 || box.bottom > frame.bottom - 52);  // the foot stands below
   return [...slide.querySelectorAll("*")]
     .filter((element) => !element.closest(".notes, mjx-assistive-mml, figure svg *"))
-    .filter((element) => outside(element.getBoundingClientRect()))
+    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure") ? 15 : 55))
     .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
@@ -55,9 +53,16 @@ SIZES = """slide => Object.entries({
 
 BROKEN = """slide => [...slide.querySelectorAll(".code pre")]
   .filter((code) => code.scrollWidth > code.clientWidth ||
-    [...code.querySelectorAll(".line")].some((line) => line.clientHeight > 40))
+    [...code.querySelectorAll(".line")].some((line) =>
+      line.clientHeight > 1.5 * parseFloat(getComputedStyle(line).lineHeight)))
   .map((code) => code.textContent)"""
 
+
+SMALL = """slide => [...slide.querySelectorAll("figure")].filter((figure) => {
+  const { width, height } = figure.firstElementChild.getBoundingClientRect();
+  const [across, down] = ["--width", "--height"].map((name) => figure.style.getPropertyValue(name));
+  return width && Math.min(width / across, height / down) < 0.7;
+}).length"""
 
 PICTURES = """slide => [...slide.querySelectorAll("figure > *")]
   .map((picture) => Math.round(picture.getBoundingClientRect().width))"""
@@ -69,10 +74,12 @@ def test_a_deck_reads_well(page, notebook):
     failed = page.locator("mjx-merror, [data-mjx-error]").all_inner_texts()
     assert not failed, f"MathJax: {failed}"
     shown = []
-    sizes = {"text 30", "code 25", "equations 30", "titles 36", "captions 22"}  # in every deck
+    sizes = {"text 30", "titles 36", "captions 22", "code 25", "equations 30"}  # in every deck
+    sizes |= {"code 30", "code 35", "equations 36", "equations 42"}  # where there is room
     for index, section in enumerate(sections):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
         shown += section.evaluate(PICTURES)
+        assert not section.evaluate(SMALL), f"slide {index + 1}: labels too small to read"
         outside = section.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
         others = set(section.evaluate(SIZES)) - sizes
