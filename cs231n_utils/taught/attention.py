@@ -29,6 +29,13 @@ def attention(Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False)
     return attention_weights(Q, K, causal) @ V  # (23.3)
 
 
+def attention_backward(
+    dA: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dQ, dK, dV (..., T, D) of A = attention(Q, K, V, causal), from dA."""
+    return weighted_backward(dA, attention_weights(Q, K, causal), Q, K, V)
+
+
 def weighted_backward(
     dA: np.ndarray, P: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -41,13 +48,6 @@ def weighted_backward(
     dQ = scale * (dS @ K)  # (23.7)
     dK = scale * (np.swapaxes(dS, -1, -2) @ Q)  # (23.8)
     return dQ, dK, dV
-
-
-def attention_backward(
-    dA: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients dQ, dK, dV (..., T, D) of A = attention(Q, K, V, causal), from dA."""
-    return weighted_backward(dA, attention_weights(Q, K, causal), Q, K, V)
 
 
 class Positions(Embedding):
