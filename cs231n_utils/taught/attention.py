@@ -39,7 +39,7 @@ def attention_backward(
 def weighted_backward(
     dA: np.ndarray, P: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same gradients, where the shares P (..., T, T) are known already."""
+    """Gradients dQ, dK, dV (..., T, D) of A = P V from dA, with the shares P that are kept."""
     scale = 1 / sqrt(Q.shape[-1])
     dV = np.swapaxes(P, -1, -2) @ dA  # (23.4)
     dP = dA @ np.swapaxes(V, -1, -2)  # (23.5)
