@@ -13,7 +13,6 @@ import argparse
 import ast
 import base64
 import subprocess
-import symtable
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,19 +57,18 @@ def modules(notebooks: list[Notebook]) -> dict[str, Module]:
     found: dict[str, Module] = {}
     for notebook in notebooks:
         imports, file = imports_of(notebook.code), notebook.path.name
-        exported = (ast.parse(cell.source) for cell in notebook.code if exported_to(cell))
-        own = {each for tree in exported for each in defined(tree)}
         for cell in notebook.code:
             if name := exported_to(cell):
                 module = found.setdefault(name, Module())
                 module.notebooks += [file] if file not in module.notebooks else []
                 module.sources.append(without_imports(without_markers(cell.source)))
-                for used in used_names(module.sources[-1]):
-                    statement = f"from cs231n_utils.taught.{homes.get(used)} import {used}"
-                    if used in imports and used not in own:  # two modules may share a name
-                        statement = imports[used]
-                    if (used in imports or used in homes) and f"taught.{name} " not in statement:
-                        module.imports.add(statement)
+                for used in used_names(ast.parse(module.sources[-1])):
+                    if used in homes:
+                        if homes[used] != name:
+                            statement = f"from cs231n_utils.taught.{homes[used]} import {used}"
+                            module.imports.add(statement)
+                    elif used in imports:
+                        module.imports.add(imports[used])
     return found
 
 
@@ -106,17 +104,10 @@ def without_imports(source: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def used_names(source: str) -> set[str]:
-    """The names that a cell uses from outside of its functions: no parameter, no local one."""
-    tables, found = [symtable.symtable(source, "cell", "exec")], set()
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        used = (each for each in table.get_symbols() if each.is_referenced())
-        found |= {
-            each.get_name() for each in used if each.is_global() or table.get_type() == "module"
-        }
-    return found
+def used_names(tree: ast.AST) -> set[str]:
+    """The names that a cell uses."""
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Load)}
 
 
 def text_of(module: Module) -> str:

@@ -643,7 +643,7 @@ def test_a_gpt_is_pytorchs():
     import torch.nn.functional as F  # noqa: N812
 
     rng = np.random.default_rng(0)
-    net = GPT(7, 6, width=8, blocks=2, heads=2, dtype=np.float64)
+    net = GPT(7, 6, width=8, depth=2, heads=2, dtype=np.float64)
     for key, value in net.params.items():
         value[...] = rng.normal("gamma" in key, 0.5, value.shape)
     X, y = rng.integers(7, size=(2, 4, 5))
@@ -671,6 +671,6 @@ def test_a_gpt_is_pytorchs():
 
 
 def test_a_cache_changes_no_text():
-    net = GPT(7, 6, width=8, blocks=2, heads=2, std=0.5, dtype=np.float64)
+    net = GPT(7, 6, width=8, depth=2, heads=2, std=0.5, dtype=np.float64)
     texts = [generate(net, [1], 60, rng=4, cached=cached) for cached in (True, False)]
     assert np.array_equal(*texts)

@@ -43,7 +43,7 @@ class GELU(Layer):
         return dOut * gelu_slope(*self.remembered())
 
 
-def block(
+def transformer_block(
     width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
 ) -> list[Layer]:
     """Attention, then a network at every place: each adds to the stream (N, T, width)."""
@@ -85,22 +85,22 @@ class GPT(SequenceModel):
     ----------
     characters, length
         Rows of the table; the longest window.
-    width, blocks, heads
+    width, depth, heads
         Numbers in a row of the stream; blocks; heads of each attention, which divide the width.
     std
         Standard deviation of the first weights.
     """
 
-    def __init__(self, characters: int, length: int, width: int = 128, blocks: int = 4,
+    def __init__(self, characters: int, length: int, width: int = 128, depth: int = 4,
                  heads: int = 4, rng: np.random.Generator | int = 0, *, std: float = 0.02,
                  dtype: Any = np.float32) -> None:
         rng = np.random.default_rng(rng)
         self.length = length
         table = Embedding(characters, width, rng, std=std, dtype=dtype)
         layers: list[Layer] = [table, Positions(length, width, rng, std=std, dtype=dtype)]
-        few = std / (2 * blocks) ** 0.5  # 2 * blocks branches write into the stream
-        for _ in range(blocks):
-            layers += block(width, heads, std, few, rng, dtype)
+        few = std / (2 * depth) ** 0.5  # 2 * depth branches write into the stream
+        for _ in range(depth):
+            layers += transformer_block(width, heads, std, few, rng, dtype)
         self.head = TiedHead(table)
         super().__init__([*layers, PerPosition([LayerNorm(width, dtype=dtype)]), self.head])
 
