@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from publish.notebook import NOTEBOOKS
 from publish.student.marking.kernel import PollingKernelManager
 
-CELL_TIMEOUT = 600  # seconds
+CELL_TIMEOUT = 1800  # seconds; on a busy machine 24 trains for more than 600
 
 
 def execute(content: NotebookNode, **options: Any) -> float:
