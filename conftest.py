@@ -67,6 +67,11 @@ def lacking_data(cells):
     return cells if any(item not in tagged for item in loading) else tagged
 
 
+def training_long(cells):
+    """Of a notebook's cells those that train for minutes, unless CS231N_LONG asks for them."""
+    return [] if os.environ.get("CS231N_LONG") else [i for i in cells if "long" in tags(i.cell)]
+
+
 def with_trials(cells):
     """A notebook's cells with answers before what students write, the moves behind each widget."""
     file = cells[0].parent
@@ -109,6 +114,8 @@ def pytest_collection_modifyitems(items):
         reason = missing_package(item.cell.source for item in cells)
         for item in cells if reason else lacking_data(cells) if no_data else []:
             item.add_marker(pytest.mark.skip(reason=reason or no_data))
+        for item in training_long(cells):
+            item.add_marker(pytest.mark.skip(reason="it trains for minutes: set CS231N_LONG=1"))
     notebooks.sort(key=lambda cells: (stated_seconds(cells), len(cells)), reverse=True)
     others.sort(key=len, reverse=True)
     items[:] = [test for cells in notebooks for test in with_trials(cells)]

@@ -107,6 +107,7 @@ ASKED = {
     ),
     "22": lambda _, __, w, x: (w * (w * x[0] + x[1]) + x[2], 2 * w * x[0] + x[1]),
     "23": look,
+    "24": lambda w, _, dS: (w[0] * dS, [w @ dS, 0]),
 }
 
 

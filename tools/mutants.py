@@ -10,7 +10,7 @@ a fault makes of it. NN.txt lists those that no check need see, NN.missed those 
 A mutant runs as a student runs the notebook, from the top. Killed means that a check stopped it:
 an assert, a function of gradient_check, or np.errstate(...="raise"). Any other error, as of a
 shape or an endless loop, is counted apart. Printed output is not compared. Exercises, drawing, and
-cells that need CIFAR-10 or compare with the package's copy of the code do not run.
+cells that need CIFAR-10, train long, or compare with the package's copy of the code do not run.
 """
 
 import ast
@@ -50,7 +50,8 @@ def code(number: str) -> list[NotebookNode]:
     left_out = [cell.id for each in notebook.exercises for cell in (each.solution, each.check)]
     for cell in notebook.code:
         draws = cell.source.startswith("fig, ") and "assert" not in cell.source
-        if draws or {"widget", "cifar10"} & tags(cell) or "TwoLayerNet.train" in cell.source:
+        left = {"widget", "cifar10", "long"} & tags(cell)
+        if draws or left or "TwoLayerNet.train" in cell.source:
             left_out.append(cell.id)
     return [cell for cell in notebook.code if cell.id not in left_out]
 

@@ -1,6 +1,7 @@
 """Exported from notebooks: edit them, then `make export`.
 
 - notebooks/21_sequences.ipynb
+- notebooks/24_transformer.ipynb
 """
 
 from typing import Any
@@ -67,3 +68,27 @@ class SequenceModel(Sequential):
     """Layers whose last one gives scores (N, T, C): a model whose examples are positions."""
 
     loss_of_scores = staticmethod(sequence_loss)
+
+
+SLOPE = (2 / np.pi) ** 0.5  # a Python number: float32 arrays stay float32
+BEND = 0.044715
+
+
+def gelu_gate(Z: np.ndarray) -> np.ndarray:
+    """How far GELU's gate is open at Z, from 0 to 1, entry by entry."""
+    return 0.5 + 0.5 * np.tanh(Z * (SLOPE + SLOPE * BEND * (Z * Z)))  # (24.3)
+
+
+def gelu_slope(Z: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """The slope of Z times its gate G = gelu_gate(Z), entry by entry."""
+    return G * (1 + Z * (2 * SLOPE + 6 * SLOPE * BEND * (Z * Z)) * (1 - G))  # (24.4)
+
+
+def gelu(Z: np.ndarray) -> np.ndarray:
+    """Z times a gate that opens gradually, entry by entry: the tanh form of GELU."""
+    return Z * gelu_gate(Z)
+
+
+def gelu_backward(dA: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """Gradient dZ of A = gelu(Z), from dA; arrays of one shape."""
+    return dA * gelu_slope(Z, gelu_gate(Z))

@@ -67,8 +67,11 @@ def write_normalised(notebook: Notebook) -> None:
 
     Photographs that belong to others go, too. Outputs, counts, ids and tags stay.
     """
-    for cell in notebook.code:
+    for place, cell in enumerate(notebook.code, start=1):
+        cell.execution_count = place  # as in a whole run, where `long` cells were skipped, too
         for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = place
             if view := output.get("data", {}).get(WIDGET):
                 view["model_id"] = cell.id  # in place of a random number
             if "photographs" in tags(cell):

@@ -10,7 +10,7 @@ COURSES = {
     "4": {f"{number:02}" for number in range(1, 9)},
     "8": {f"{number:02}" for number in range(1, 18)} - {"10"},
     "14": {f"{number:02}" for number in range(1, 21)},
-    "+4": {"21", "22", "23"},  # four weeks more
+    "+4": {"21", "22", "23", "24"},  # four weeks more
 }
 NEEDED = re.compile(r"\]\((\d\d)_\w+\.ipynb")
 WIDTH, HEIGHT, ROW = 404, 44, 64  # of a box, and from one to the next below it

@@ -40,6 +40,7 @@ from cs231n_utils.taught.pytorch import channels_first, to_pytorch
 from cs231n_utils.taught.search import log_uniform
 from cs231n_utils.taught.sequences import Embedding
 from cs231n_utils.taught.training import minibatches
+from cs231n_utils.taught.transformer import TiedHead
 
 from .week import class_list
 
@@ -369,9 +370,25 @@ def look(rng: Generator) -> Variant:
     )
 
 
+def tied(rng: Generator) -> Variant:
+    """24: both ends of a tied table with two letters, a number each, and nothing between."""
+    w, dS = rng.permutation(np.arange(1.0, 6))[:2], rng.permutation(np.arange(-3.0, 4))[:2]
+    table = Embedding(2, 1)
+    table.params["W"][...] = w[:, np.newaxis]
+    head = TiedHead(table)
+    head.forward(table.forward(np.array([[0]])))
+    table.backward(head.backward(dS.reshape(1, 1, 2)))
+    return (
+        f"A tied table holds one number for each of two letters, w = {told(w)}. The network reads "
+        "letter 0, nothing stands between the two ends, and the scores x w have the gradient "
+        f"dS = {told(dS)}. What does the top end bring to dw, and what the bottom end?",
+        f"{told(head.dW[:, 0])}, {told(table.grads['W'][:, 0])}",
+    )
+
+
 EVERY = [scores, loss, difference, score_gradient, descent, affine, two_layers, epoch, momentum]
 EVERY += [softmax_twice, log_scale, parameters, residual, norm, smoothing, convolution, votes]
-EVERY += [attack, fork, axes, letters, unrolled, look]
+EVERY += [attack, fork, axes, letters, unrolled, look, tied]
 VARIANTS: dict[str, Callable[[Generator], Variant]] = {
     f"{number:02}": question for number, question in enumerate(EVERY, start=1)
 }

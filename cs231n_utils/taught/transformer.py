@@ -1,0 +1,210 @@
+"""Exported from notebooks: edit them, then `make export`.
+
+- notebooks/24_transformer.ipynb
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cs231n_utils.support import put_back
+from cs231n_utils.taught.attention import (
+    MultiHeadAttention,
+    Positions,
+    attention,
+    join_heads,
+    split_heads,
+)
+from cs231n_utils.taught.layers import Affine, Layer, LayerNorm, Residual
+from cs231n_utils.taught.losses import softmax
+from cs231n_utils.taught.recurrence import clip_by_norm
+from cs231n_utils.taught.sequences import (
+    Embedding,
+    PerPosition,
+    SequenceModel,
+    draw_windows,
+    gelu_gate,
+    gelu_slope,
+)
+from cs231n_utils.types import Optimizer
+
+
+class GELU(Layer):
+    """gelu(X), entry by entry; remembers the gate."""
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        G = gelu_gate(X)
+        self.memory = X, G
+        return X * G
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        return dOut * gelu_slope(*self.remembered())
+
+
+def transformer_block(
+    width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
+) -> list[Layer]:
+    """Attention, then a network at every place: each adds to the stream (N, T, width)."""
+    attend = MultiHeadAttention(width, heads, rng=rng, dtype=dtype)
+    for name, deviation in {"W": std, "W_out": few}.items():
+        W = attend.params[name]
+        W[...] = deviation * rng.standard_normal(W.shape)
+    widen = Affine(width, 4 * width, std, rng=rng, dtype=dtype)
+    narrow = Affine(4 * width, width, few, rng=rng, dtype=dtype)
+    norms = [LayerNorm(width, dtype=dtype) for _ in range(2)]
+    return [
+        Residual([PerPosition([norms[0]]), attend]),  # (24.1)
+        Residual([PerPosition([norms[1], widen, GELU(), narrow])]),  # (24.2)
+    ]
+
+
+class TiedHead(Layer):
+    """Scores X W^T (N, T, C) of rows X (N, T, D), with the table W of an Embedding below."""
+
+    def __init__(self, table: Embedding) -> None:
+        super().__init__()
+        self.table = table
+        self.dW = np.zeros(0)
+
+    def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
+        self.memory = X
+        return X @ self.table.params["W"].T
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        X, W = self.remembered(), self.table.params["W"]
+        self.dW = dOut.reshape(-1, len(W)).T @ X.reshape(-1, X.shape[-1])  # (24.5)
+        return dOut @ W
+
+
+class GPT(SequenceModel):
+    """A transformer that guesses the next character at every place of ids (N, T), T <= length.
+
+    Parameters
+    ----------
+    characters, length
+        Rows of the table; the longest window.
+    width, depth, heads
+        Numbers in a row of the stream; blocks; heads of each attention, which divide the width.
+    std
+        Standard deviation of the first weights.
+    """
+
+    def __init__(self, characters: int, length: int, width: int = 128, depth: int = 4,
+                 heads: int = 4, rng: np.random.Generator | int = 0, *, std: float = 0.02,
+                 dtype: Any = np.float32) -> None:
+        rng = np.random.default_rng(rng)
+        self.length = length
+        table = Embedding(characters, width, rng, std=std, dtype=dtype)
+        layers: list[Layer] = [table, Positions(length, width, rng, std=std, dtype=dtype)]
+        few = std / (2 * depth) ** 0.5  # 2 * depth branches write into the stream
+        for _ in range(depth):
+            layers += transformer_block(width, heads, std, few, rng, dtype)
+        self.head = TiedHead(table)
+        super().__init__([*layers, PerPosition([LayerNorm(width, dtype=dtype)]), self.head])
+
+    def backward(self, dOut: np.ndarray) -> np.ndarray:
+        out = super().backward(dOut)
+        self.grads["0.W"] += self.head.dW  # (24.6)
+        return out
+
+
+def warm_cosine(done: float, warm_up: float = 0.05, least: float = 0.1) -> float:
+    """Share of the learning rate: up on a line, then down to `least` along half a cosine."""
+    falling = max(done - warm_up, 0.0) / (1 - warm_up)
+    wave = least + (1 - least) * 0.5 * (1 + float(np.cos(np.pi * falling)))
+    return min(done / warm_up, wave)  # (24.7)
+
+
+def training_steps(
+    model: Any, text: np.ndarray, optimizer: Optimizer, steps: int, length: int,
+    batch: int = 12, rng: np.random.Generator | int = 0, limit: float = 1.0,
+) -> Iterator[tuple[int, float]]:
+    """Train a model on windows of a text; yield the number and the loss of each step."""
+    rng, rate = np.random.default_rng(rng), optimizer.learning_rate
+    with put_back(optimizer, "learning_rate"):
+        for step in range(1, steps + 1):
+            X, y = draw_windows(text, length, batch, rng)
+            loss, grads = model.loss(X, y)
+            clip_by_norm(grads, limit)
+            optimizer.learning_rate = rate * warm_cosine(step / steps)
+            optimizer.step(model.params, grads)
+            yield step, loss
+
+
+def probabilities(S: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities (C,) of the scores S (C,) at a temperature."""
+    return softmax(S[np.newaxis].astype(np.float64) / temperature)[0]  # (24.8)
+
+
+def attend_once(
+    layer: MultiHeadAttention, X: np.ndarray, past: Any
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """What attention gives to one new place X (N, 1, size); all keys and values so far."""
+    Q, K, V = (split_heads(part, layer.heads)
+               for part in np.split(X @ layer.params["W"] + layer.params["b"], 3, axis=-1))
+    if past:
+        K, V = (np.concatenate(pair, axis=2) for pair in zip(past, (K, V), strict=True))
+    joined = join_heads(attention(Q, K, V))  # one query, and no mask
+    return joined @ layer.params["W_out"] + layer.params["b_out"], (K, V)
+
+
+def window_start(place: int, length: int) -> int:
+    """Where the window before a place begins: when it is full its older half goes."""
+    half = length // 2
+    return half * max(0, -((length - place) // half))
+
+
+class Reader:
+    """Reads a text character by character, and keeps every key and value of its window."""
+
+    def __init__(self, model: GPT) -> None:
+        self.model = model
+        self.start = self.place = 0  # of the window; of the next character, inside the window
+        self.kept: dict[Layer, Any] = {}
+
+    def scores(self, text: Any) -> np.ndarray:
+        """Scores (C,) of the character after a text; reads what it has not read."""
+        start = window_start(len(text), self.model.length)
+        if start != self.start:
+            self.start, self.place, self.kept = start, 0, {}
+        for character in text[self.start + self.place :]:
+            X: Any = np.array([[character]])
+            for layer in self.model.layers:
+                X = self.through(layer, X)
+            self.place += 1
+        return X[0, 0]
+
+    def through(self, layer: Layer, X: np.ndarray) -> np.ndarray:
+        """What leaves a layer at the new place."""
+        if isinstance(layer, Residual):
+            added = X
+            for each in layer.layers:
+                added = self.through(each, added)
+            return X + added
+        if isinstance(layer, MultiHeadAttention):
+            X, self.kept[layer] = attend_once(layer, X, self.kept.get(layer))
+            return X
+        if isinstance(layer, Positions):
+            return X + layer.params["W"][self.place]
+        return layer.forward(X)
+
+
+def full_pass(model: GPT, text: Any) -> np.ndarray:
+    """The same scores, by a pass through the whole window."""
+    inside = np.array(text[window_start(len(text), model.length) :])
+    return model.scores(inside[np.newaxis])[0, -1]
+
+
+def generate(
+    model: GPT, prompt: Any, count: int, rng: np.random.Generator | int = 0, *,
+    temperature: float = 1.0, cached: bool = True,
+) -> np.ndarray:
+    """The integers of `count` characters that continue a prompt, drawn one after another."""
+    rng = np.random.default_rng(rng)
+    text, scores = list(prompt), Reader(model).scores if cached else partial(full_pass, model)
+    for _ in range(count):
+        P = probabilities(scores(text), temperature)
+        text.append(int(rng.choice(len(P), p=P)))
+    return np.array(text[len(prompt) :])
