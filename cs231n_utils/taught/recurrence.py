@@ -51,15 +51,14 @@ def back_through_time(
     step_backward: Callable[..., Any], dH: np.ndarray, entered: list[tuple[np.ndarray, ...]]
 ) -> tuple[np.ndarray, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dH (N, T, H)."""
-    _, *state = entered[-1]
-    later = [np.zeros_like(each) for each in state]  # after the end: nothing
-    dX, total = [], [0.0, 0.0, 0.0]
+    later = [np.zeros_like(array) for array in entered[-1][1:]]  # after the end: nothing
+    dX, dW, dU, db = [], 0.0, 0.0, 0.0
     for t in reversed(range(len(entered))):
         later[0] = dH[:, t] + later[0]  # (22.4)
-        dx, *later, dW, dU, db = step_backward(*later, *entered[t])
+        dx, *later, dW_t, dU_t, db_t = step_backward(*later, *entered[t])
         dX.append(dx)
-        total = [old + new for old, new in zip(total, (dW, dU, db), strict=True)]  # (22.5)
-    return np.stack(dX[::-1], axis=1), *total
+        dW, dU, db = dW + dW_t, dU + dU_t, db + db_t  # (22.5)
+    return np.stack(dX[::-1], axis=1), dW, dU, db
 
 
 class Recurrent(Layer):
