@@ -49,7 +49,7 @@ def through_time(
 
 def back_through_time(
     step_backward: Callable[..., Any], dH: np.ndarray, entered: list[tuple[np.ndarray, ...]]
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dH (N, T, H)."""
     later = [np.zeros_like(array) for array in entered[-1][1:]]  # after the end: nothing
     dX, dW, dU, db = [], 0.0, 0.0, 0.0
