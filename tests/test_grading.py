@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade
@@ -94,6 +95,12 @@ def lose_marks_and_ids(notebook):
         del cell["id"]
 
 
+def write_answers_alone(notebook):
+    ids = [cell.id for cell in FULL.solutions]
+    notebook.cells = [cell for cell in notebook.cells if cell.id in ids]
+    lose_marks_and_ids(notebook)
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -101,7 +108,8 @@ def lose_marks_and_ids(notebook):
         (cheapen_a_check, []),
         (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
         (copy_cells, []),
-        (lose_marks_and_ids, ["no cell has the marks"]),
+        (lose_marks_and_ids, []),
+        (write_answers_alone, ["no cell has the marks"]),
     ],
 )
 def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, told):
@@ -119,6 +127,38 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
     CheckCellMetadata().preprocess(notebook, {})
 
 
+def move_checks_to_the_end(cells):
+    cells.sort(key=is_grade)
+
+
+def copy_checks_to_the_end(cells):
+    cells += [NotebookNode(cell, id=f"{cell.id}-twin") for cell in cells if is_grade(cell)]
+
+
+def move_a_check_down(cells):
+    below = next(i for i, cell in enumerate(cells) if cell.source.startswith(edition.GIVEN))
+    assert is_grade(cells[below - 1])
+    cells[below - 1 : below + 1] = reversed(cells[below - 1 : below + 1])
+
+
+@pytest.mark.parametrize(
+    "move", [move_checks_to_the_end, copy_checks_to_the_end, move_a_check_down]
+)
+@pytest.mark.parametrize("with_marks", [True, False])
+def test_no_order_of_cells_lets_the_packages_functions_answer(move, with_marks):
+    notebook = deepcopy(RELEASED)
+    notebook.cells.insert(8, new_code_cell("mine = 1"))
+    move(notebook.cells)
+    if not with_marks:
+        lose_marks_and_ids(notebook)
+    assert restore(notebook, RELEASED) == [
+        "cells were moved: they were run in the order of the release"
+    ]
+    sources = [cell.source for cell in notebook.cells]
+    assert sources.pop(8) == "mine = 1"
+    assert sources == [cell.source for cell in RELEASED.cells]
+
+
 def test_what_reaches_or_copies_a_finished_function_is_flagged():
     notebook = deepcopy(RELEASED)
     assert borrowed(notebook, RELEASED, FULL.content) == []
@@ -132,6 +172,12 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         shown = line if len(line) <= 100 else f"{line[:97]}..."
         assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {shown}"]
+    given = next(
+        line for c in code(RELEASED) for line in c.source.splitlines() if "# given" in line
+    )
+    notebook.cells[5].source = given  # above the checks it is nobody's but the student's
+    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {given}"]
+    notebook.cells[5].source = f"# mine\n{line}"
     as_released(notebook.cells[5])
     [sentence] = borrowed(notebook, RELEASED, FULL.content)  # a student can write this mark, too
     assert sentence == f"to look at, in a cell that says it is of an older release: {line}"
