@@ -3,6 +3,7 @@
 All notebooks and more kinds of hand-ins take an hour: `python -m publish.student --prove`.
 """
 
+import ast
 import csv
 import html
 import os
@@ -22,6 +23,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade
 
+from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
@@ -192,6 +194,45 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "to look at: numerical_gradient, of the package"
         in borrowed(notebook, RELEASED, FULL.content)[0]
     )
+
+
+def right_answers(number):
+    """The code of answers that checks must accept."""
+    for node in ast.parse(path_of(number).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and "__right" in node.name:
+            node.name = node.name.partition("__")[0]
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            for key, value in zip(node.value.keys, node.value.values, strict=True):
+                if ast.unparse(key).startswith("'right"):
+                    yield f"{node.targets[0].id} = {ast.unparse(value)}"
+
+
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.number)
+def test_right_answers_are_not_to_be_looked_at(notebook):
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+    own = [new_code_cell(answer) for answer in right_answers(notebook.number)]
+    assert own
+    for cells in (full.cells, own):
+        told = borrowed(new_notebook(cells=cells), released, full.content)
+        assert not [each for each in told if "to look at" in each and "taught" not in each]
+
+
+def test_an_answer_that_ignores_what_it_is_given_is_told():
+    [notebook] = Notebook.series("03")
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+
+    def told(source):
+        return borrowed(new_notebook(cells=[new_code_cell(source)]), released, full.content)
+
+    hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
+    hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
+    for source in hard:
+        assert told(source) == [f"to look at: forward_difference never uses {n}" for n in "fx"]
+    assert not told("def forward_difference(f, _x, h):\n    return f(h)")
+    assert not told("def mine(f, x):\n    return 3")
 
 
 def test_feedback_names_what_failed_and_not_what_followed():

@@ -14,7 +14,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import digest, is_as_released
 
-from .bending import bent
+from .bending import bent, bound, parsed, unused
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -92,13 +92,17 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     Returns
     -------
     list of str
-        A sentence for each line that reaches the package's finished functions, and one for the
-        answers that are the published ones word for word, with their comments.
+        A sentence for each line that reaches the package's finished functions, for each parameter
+        that a function ignores and the published one does not, and one for the answers that are
+        the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
     originals = {cell.id: cell for cell in released.cells}
     answers = [cell.source for cell in code(released) if is_solution(cell)]
     others = [cell.source for cell in code(released) if not is_solution(cell)]
+    asked = {name for answer in answers for name in bound(answer)}
+    ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
+    stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
     own, told = list[str](), list[str]()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
@@ -108,6 +112,9 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         there = lines(original.source)  # what takes over below a check is not given above it
         seen = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [line for line in bent(cell.source, others, answers) if line not in given]
+        for name, parameter, whole in unused(parsed(cell.source)):
+            if name.partition(".")[0] in asked and whole not in stubs:
+                seen += [f"{name} never uses {parameter}"] * ((name, parameter) not in ignored)
         told += [
             f"to look at{older}: {line if len(line) <= 100 else line[:97] + '...'}" for line in seen
         ]
