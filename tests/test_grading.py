@@ -170,6 +170,16 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         'module = importlib.import_module("cs231n_utils" + ".tau" + "ght")',
         f"importlib.{100 * 'x'}",
         "print(inspect.getsource(there))",
+        'getattr(error, "__trace" + "back__")',
+        'getattr(trace, "tb_frame")',
+        'setattr(space, "al" + "lclose", mine)',
+        'vars(space)["al" + "lclose"] = mine',
+        'space.__dict__["al" + "lclose"] = mine',
+        'globals()["sa" + "me"] = mine',
+        'Num = type("Num", (float,), members)',
+        'members = {"__lt__": mine}',
+        "members = dict(__eq__=mine)",
+        "__ge__ = mine",
     ]:
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         shown = line if len(line) <= 100 else f"{line[:97]}..."

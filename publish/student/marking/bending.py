@@ -53,11 +53,19 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[str]:
 
 def telling(
     tree: ast.AST, kept: set[str], own: set[str], method: bool
-) -> Iterator[ast.stmt | ast.expr]:
+) -> Iterator[ast.stmt | ast.expr | ast.keyword]:
     """The nodes that look like it; `own` are names that the functions around keep to themselves."""
     for node in ast.iter_child_nodes(tree):
         inside = own
         match node:
+            case ast.Constant(value=str(name)) | ast.keyword(arg=str(name)):
+                if METHODS.fullmatch(name):  # in a dict, or given to setattr
+                    yield node
+            case ast.Call(func=ast.Name(id="getattr"), args=[_, key, *_]):
+                if not isinstance(key, ast.Constant) or ATTRIBUTES.fullmatch(str(key.value)):
+                    yield node
+            case ast.Call(func=ast.Name(id="type"), args=[_, _, *_]):
+                yield node
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 if METHODS.fullmatch(name) if method else name in kept - own:
                     yield node
@@ -76,7 +84,7 @@ def telling(
                 if NAMES.fullmatch(name) and name not in own:
                     yield node
             case ast.Name(id=name):
-                if name in kept - own:
+                if METHODS.fullmatch(name) or name in kept - own:  # in a class, too
                     yield node
             case ast.Attribute(attr=name) if ATTRIBUTES.fullmatch(name):
                 yield node
