@@ -407,6 +407,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "gus/03_gradient_checking", hands["solved"])
+    (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     printed = run(course, first, status=1)
@@ -414,7 +415,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"ann: 12 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
-        r"eve: nothing",
+        r"eve: nothing, but there is handed_in/eve/essay.pdf\n",
         r"gus: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
     ]:
