@@ -3,6 +3,7 @@
 All notebooks and more kinds of hand-ins take an hour: `python -m publish.student --prove`.
 """
 
+import ast
 import csv
 import html
 import os
@@ -17,10 +18,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade
 
+from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
@@ -94,6 +97,12 @@ def lose_marks_and_ids(notebook):
         del cell["id"]
 
 
+def write_answers_alone(notebook):
+    ids = [cell.id for cell in FULL.solutions]
+    notebook.cells = [cell for cell in notebook.cells if cell.id in ids]
+    lose_marks_and_ids(notebook)
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -101,7 +110,8 @@ def lose_marks_and_ids(notebook):
         (cheapen_a_check, []),
         (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
         (copy_cells, []),
-        (lose_marks_and_ids, ["no cell has the marks"]),
+        (lose_marks_and_ids, []),
+        (write_answers_alone, ["no cell has the marks"]),
     ],
 )
 def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, told):
@@ -119,6 +129,38 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
     CheckCellMetadata().preprocess(notebook, {})
 
 
+def move_checks_to_the_end(cells):
+    cells.sort(key=is_grade)
+
+
+def copy_checks_to_the_end(cells):
+    cells += [NotebookNode(cell, id=f"{cell.id}-twin") for cell in cells if is_grade(cell)]
+
+
+def move_a_check_down(cells):
+    below = next(i for i, cell in enumerate(cells) if cell.source.startswith(edition.GIVEN))
+    assert is_grade(cells[below - 1])
+    cells[below - 1 : below + 1] = reversed(cells[below - 1 : below + 1])
+
+
+@pytest.mark.parametrize(
+    "move", [move_checks_to_the_end, copy_checks_to_the_end, move_a_check_down]
+)
+@pytest.mark.parametrize("with_marks", [True, False])
+def test_no_order_of_cells_lets_the_packages_functions_answer(move, with_marks):
+    notebook = deepcopy(RELEASED)
+    notebook.cells.insert(8, new_code_cell("mine = 1"))
+    move(notebook.cells)
+    if not with_marks:
+        lose_marks_and_ids(notebook)
+    assert restore(notebook, RELEASED) == [
+        "cells were moved: they were run in the order of the release"
+    ]
+    sources = [cell.source for cell in notebook.cells]
+    assert sources.pop(8) == "mine = 1"
+    assert sources == [cell.source for cell in RELEASED.cells]
+
+
 def test_what_reaches_or_copies_a_finished_function_is_flagged():
     notebook = deepcopy(RELEASED)
     assert borrowed(notebook, RELEASED, FULL.content) == []
@@ -128,10 +170,26 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         'module = importlib.import_module("cs231n_utils" + ".tau" + "ght")',
         f"importlib.{100 * 'x'}",
         "print(inspect.getsource(there))",
+        'getattr(error, "__trace" + "back__")',
+        'getattr(trace, "tb_frame")',
+        'setattr(space, "al" + "lclose", mine)',
+        'vars(space)["al" + "lclose"] = mine',
+        'space.__dict__["al" + "lclose"] = mine',
+        'globals()["sa" + "me"] = mine',
+        'Num = type("Num", (float,), members)',
+        'members = {"__lt__": mine}',
+        "members = dict(__eq__=mine)",
+        "__ge__ = mine",
     ]:
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         shown = line if len(line) <= 100 else f"{line[:97]}..."
         assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {shown}"]
+    given = next(
+        line for c in code(RELEASED) for line in c.source.splitlines() if "# given" in line
+    )
+    notebook.cells[5].source = given  # above the checks it is nobody's but the student's
+    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {given}"]
+    notebook.cells[5].source = f"# mine\n{line}"
     as_released(notebook.cells[5])
     [sentence] = borrowed(notebook, RELEASED, FULL.content)  # a student can write this mark, too
     assert sentence == f"to look at, in a cell that says it is of an older release: {line}"
@@ -146,6 +204,45 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "to look at: numerical_gradient, of the package"
         in borrowed(notebook, RELEASED, FULL.content)[0]
     )
+
+
+def right_answers(number):
+    """The code of answers that checks must accept."""
+    for node in ast.parse(path_of(number).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and "__right" in node.name:
+            node.name = node.name.partition("__")[0]
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            for key, value in zip(node.value.keys, node.value.values, strict=True):
+                if ast.unparse(key).startswith("'right"):
+                    yield f"{node.targets[0].id} = {ast.unparse(value)}"
+
+
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.number)
+def test_right_answers_are_not_to_be_looked_at(notebook):
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+    own = [new_code_cell(answer) for answer in right_answers(notebook.number)]
+    assert own
+    for cells in (full.cells, own):
+        told = borrowed(new_notebook(cells=cells), released, full.content)
+        assert not [each for each in told if "to look at" in each and "taught" not in each]
+
+
+def test_an_answer_that_ignores_what_it_is_given_is_told():
+    [notebook] = Notebook.series("03")
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+
+    def told(source):
+        return borrowed(new_notebook(cells=[new_code_cell(source)]), released, full.content)
+
+    hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
+    hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
+    for source in hard:
+        assert told(source) == [f"to look at: forward_difference never uses {n}" for n in "fx"]
+    assert not told("def forward_difference(f, _x, h):\n    return f(h)")
+    assert not told("def mine(f, x):\n    return 3")
 
 
 def test_feedback_names_what_failed_and_not_what_followed():
@@ -310,6 +407,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "gus/03_gradient_checking", hands["solved"])
+    (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     printed = run(course, first, status=1)
@@ -317,7 +415,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"ann: 12 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
-        r"eve: nothing",
+        r"eve: nothing, but there is handed_in/eve/essay.pdf\n",
         r"gus: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
     ]:

@@ -1,10 +1,14 @@
-"""Lines of a hand-in that rebind, patch or wrap what checks need, or look like it."""
+"""Lines of a hand-in that rebind, patch or wrap what checks need, or look like it.
+
+And functions that never use a parameter: they may know what their check will ask.
+"""
 
 import ast
 import builtins
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import cast
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -49,11 +53,19 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[str]:
 
 def telling(
     tree: ast.AST, kept: set[str], own: set[str], method: bool
-) -> Iterator[ast.stmt | ast.expr]:
+) -> Iterator[ast.stmt | ast.expr | ast.keyword]:
     """The nodes that look like it; `own` are names that the functions around keep to themselves."""
     for node in ast.iter_child_nodes(tree):
         inside = own
         match node:
+            case ast.Constant(value=str(name)) | ast.keyword(arg=str(name)):
+                if METHODS.fullmatch(name):  # in a dict, or given to setattr
+                    yield node
+            case ast.Call(func=ast.Name(id="getattr"), args=[_, key, *_]):
+                if not isinstance(key, ast.Constant) or ATTRIBUTES.fullmatch(str(key.value)):
+                    yield node
+            case ast.Call(func=ast.Name(id="type"), args=[_, _, *_]):
+                yield node
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 if METHODS.fullmatch(name) if method else name in kept - own:
                     yield node
@@ -72,7 +84,7 @@ def telling(
                 if NAMES.fullmatch(name) and name not in own:
                     yield node
             case ast.Name(id=name):
-                if name in kept - own:
+                if METHODS.fullmatch(name) or name in kept - own:  # in a class, too
                     yield node
             case ast.Attribute(attr=name) if ATTRIBUTES.fullmatch(name):
                 yield node
@@ -85,6 +97,21 @@ def telling(
         yield from telling(node, kept, inside, isinstance(node, ast.ClassDef))
 
 
+def unused(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[str, str, str]]:
+    """Each parameter that a function never names: with the function's name, and its code."""
+    for node in tree.body:
+        name, function = f"{inside}{getattr(node, 'name', '')}", cast(ast.AST, node)
+        if isinstance(node, ast.ClassDef):
+            yield from unused(node, f"{name}.")
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, function = f"{inside}{node.targets[0].id}", node.value
+        if isinstance(function, ast.FunctionDef | ast.Lambda):
+            used = {each.id for each in ast.walk(function) if isinstance(each, ast.Name)}
+            given = [n.arg for n in ast.iter_child_nodes(function.args) if isinstance(n, ast.arg)]
+            left = [each for each in given if each not in used | {"self", "cls"}]
+            yield from ((name, each, ast.dump(function)) for each in left if each[0] != "_")
+
+
 def root(node: ast.expr) -> str:
     """The name at the left of attributes, subscripts and calls."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
@@ -95,6 +122,8 @@ def root(node: ast.expr) -> str:
 def local_names(scope: ast.AST) -> set[str]:
     """The names that a function, or a class, keeps to itself."""
     found = {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)}
+    if isinstance(scope, ast.FunctionDef):
+        found |= {node.name for node in scope.body if isinstance(node, ast.FunctionDef)}
     names = [node for node in ast.walk(scope) if isinstance(node, ast.Name)]
     shared = {
         name for node in ast.walk(scope) if isinstance(node, ast.Global) for name in node.names

@@ -1,18 +1,20 @@
 """What students do to a notebook besides answering it: put right, and told to the instructor.
 
 A student's file may have lost cells, marks and checks, or hold them twice. Cells are recognised by
-the id of their release, and checks are those of the release again. Nothing here takes points away.
+the id of their release, or by what stands in them. They stand in the order of the release again,
+and checks are those of the release. Nothing here takes points away.
 """
 
 import re
 from copy import deepcopy
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import digest, is_as_released
 
-from .bending import bent
+from .bending import bent, bound, parsed, unused
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -42,27 +44,35 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each check that was not there, or not as it was released.
+        A sentence for each check that was not there, or not as it was released, and one for cells
+        that had been moved.
     """
-    told = []
+    told, order, last = list[str](), list[str](), ""
     originals = {cell.id: cell for cell in released.cells}
     with_ids(notebook)
     names = [known_as(cell, originals) for cell in notebook.cells]
-    pairs = zip(names, notebook.cells, strict=True)
-    here = {name: cell for name, cell in pairs if name is not None}  # of copies, the last one
-    for position, cell in enumerate(notebook.cells):
-        name = names[position]
-        if name is None or here[name] is not cell:
+    pairs = [pair for pair in zip(names, notebook.cells, strict=True) if pair[0]]
+    # Of copies the last one; of an answer's the last one with an answer.
+    pairs.sort(key=lambda pair: is_solution(o := originals[pair[0]]) and is_changed(pair[1], o))
+    here, own = dict(pairs), dict[str, list[NotebookNode]]()
+    for name, cell in zip(names, notebook.cells, strict=True):
+        original = deepcopy(originals.get(name))
+        if original is None or here[name] is not cell:
             cell.metadata.pop("nbgrader", None)
-        elif "nbgrader" in originals[name].metadata:
-            original = deepcopy(originals[name])
+            if original is None or (not is_locked(original) and is_changed(cell, original)):
+                own.setdefault(last, []).append(cell)
+            continue
+        order.append(last := name)
+        if "nbgrader" in original.metadata:
             original.id = cell.id
             if not is_locked(original):
                 original.source = cell.source
             elif is_grade(original) and is_changed(cell, original):
                 told.append(f"{check_name(original)} was changed: the original was run")
-            notebook.cells[position] = here[name] = original
-    put_back(notebook, released, here)
+            here[name] = original
+    if order != [cell.id for cell in released.cells if cell.id in here]:
+        told.append("cells were moved: they were run in the order of the release")
+    put_in_order(notebook, released, here, own)
     missing = [cell for cell in released.cells if is_grade(cell) and cell.id not in here]
     if here:
         told += [f"{check_name(check)} was deleted: it was put back" for check in missing]
@@ -82,19 +92,29 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     Returns
     -------
     list of str
-        A sentence for each line that reaches the package's finished functions, and one for the
-        answers that are the published ones word for word, with their comments.
+        A sentence for each line that reaches the package's finished functions, for each parameter
+        that a function ignores and the published one does not, and one for the answers that are
+        the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
+    originals = {cell.id: cell for cell in released.cells}
     answers = [cell.source for cell in code(released) if is_solution(cell)]
     others = [cell.source for cell in code(released) if not is_solution(cell)]
+    asked = {name for answer in answers for name in bound(answer)}
+    ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
+    stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
     own, told = list[str](), list[str]()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
         new = [line for line in lines(cell.source) if line not in given]
         own += new * (not older)
-        seen = [line for line in new if FINISHED.match(line)]
+        original = originals.get(known_as(cell, originals), new_code_cell())
+        there = lines(original.source)  # what takes over below a check is not given above it
+        seen = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [line for line in bent(cell.source, others, answers) if line not in given]
+        for name, parameter, whole in unused(parsed(cell.source)):
+            if name.partition(".")[0] in asked and whole not in stubs:
+                seen += [f"{name} never uses {parameter}"] * ((name, parameter) not in ignored)
         told += [
             f"to look at{older}: {line if len(line) <= 100 else line[:97] + '...'}" for line in seen
         ]
@@ -135,29 +155,27 @@ def stops(graded: NotebookNode) -> list[str]:
     return list(dict.fromkeys(errors))
 
 
-def put_back(notebook: NotebookNode, released: NotebookNode, here: dict[str, NotebookNode]) -> None:
-    """Insert the code of the release that is missing: checks late, other code early.
+def put_in_order(
+    notebook: NotebookNode,
+    released: NotebookNode,
+    here: dict[str, NotebookNode],
+    own: dict[str, list[NotebookNode]],
+) -> None:
+    """Put cells into the order of the release, each with the student's own that followed it.
 
-    A check stands before the next cell of the release that is there, so behind what the student
-    has written in cells of another origin; other code behind the cell that it followed.
+    Of the code of the release that is missing, a check and what follows it stand behind what the
+    student has written in cells of another origin; other code behind the cell that it followed.
     """
-    cells, waiting = list(notebook.cells), list[NotebookNode]()
-    after = dict[int, list[NotebookNode]]()
-    until = dict[int, list[NotebookNode]]()
-    before = 0
+    notebook.cells, early, late, before = [], list[NotebookNode](), list[NotebookNode](), ""
     for original in released.cells:
         if original.id in here:
-            before = id(here[original.id])
-            until[before], waiting = waiting, []
+            notebook.cells += [*early, *own.get(before, []), *late, here[original.id]]
+            early, late, before = [], [], original.id
         elif original.cell_type == "code" and not is_solution(original):
             restored = deepcopy(original)
             restored.id = f"{original.id[:50]}-restored"
-            late = is_grade(original) or not here
-            (waiting if late else after.setdefault(before, [])).append(restored)
-    notebook.cells = after.get(0, [])
-    for cell in cells:
-        notebook.cells += [*until.get(id(cell), []), cell, *after.get(id(cell), [])]
-    notebook.cells += waiting
+            (late if is_grade(original) or late or not here else early).append(restored)
+    notebook.cells += [*early, *own.get(before, []), *late]
 
 
 # --- Cells --------------------------------------------------------------------------------------
@@ -170,10 +188,12 @@ def with_ids(notebook: NotebookNode) -> None:
         cell.setdefault("id", f"own-{position}")
 
 
-def known_as(cell: NotebookNode, originals: dict[str, NotebookNode]) -> str | None:
-    """The id of the released cell that a cell is, or is a copy of; None if there is none."""
-    names = (cell.metadata.get("released", {}).get("id"), cell.get("id"))
-    return next((name for name in names if name in originals), None)
+def known_as(cell: NotebookNode, originals: dict[str, NotebookNode]) -> str:
+    """The id of the released cell that a cell is, or is a copy of; "" if there is none."""
+    source = cell.source.strip()
+    names = [cell.metadata.get("released", {}).get("id"), cell.get("id")]
+    names += [name for name, each in originals.items() if each.source.strip() == source]
+    return next((name for name in names if name in originals), "")
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:

@@ -122,14 +122,10 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
     """
     refused, newest = [], dict[str, Path]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
-    known, listed = students(course), [row["id"] for row in class_list(course)]
-    for path in sorted((course / "handed_in").rglob("*.ipynb"), key=age):
-        relative = path.relative_to(course / "handed_in")
-        if any(part.startswith((".", "__MACOSX")) for part in relative.parts):
-            continue
-        student = known.get(plain(sender(relative)), sender(relative))
-        belongs = is_of(path, name, title)
-        if belongs is None and plain(name) in plain(path.stem):
+    listed = [row["id"] for row in class_list(course)]
+    for student, relative in files(course, "*.ipynb"):
+        belongs = is_of(course / "handed_in" / relative, name, title)
+        if belongs is None and plain(name) in plain(relative.stem):
             refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
         elif belongs and listed and student not in listed:
             refused.append(
@@ -153,6 +149,25 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
             (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
             seen.write_text(digests, encoding="utf-8")
     return newest, refused
+
+
+def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
+    """What lies in handed_in/, from the oldest to the newest: whose it is, and where below."""
+    known = students(course)
+    for path in sorted((course / "handed_in").rglob(pattern), key=age):
+        relative = path.relative_to(course / "handed_in")
+        hidden = any(part.startswith((".", "__MACOSX")) for part in relative.parts)
+        if path.is_file() and not hidden:
+            yield known.get(plain(sender(relative)), sender(relative)), relative
+
+
+def others(course: Path) -> dict[str, str]:
+    """By student what was handed in that is called like no notebook of the series."""
+    names, told = [plain(path.name) for path in (course / "source").glob("*/")], dict[str, str]()
+    for student, path in files(course, "*"):
+        if not any(name in plain(path.stem) for name in names):
+            told[student] = f"{told.get(student, ', but there is')} handed_in/{path.as_posix()}"
+    return told
 
 
 def digest(path: Path) -> str:
@@ -255,7 +270,8 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             every = len(lost) == len(notebook.grades)
             lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
         lines += [f"    {each}" for each in remarks(course, file)]
-    lines += [f"{each.id}: nothing" for each in book.students if each.id not in graded]
+    missing, there = [each.id for each in book.students if each.id not in graded], others(course)
+    lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
     return [*lines, *difficulties(book, name)], failed
 
 
