@@ -194,9 +194,12 @@ def mine(tmp_path, monkeypatch):
 
 def test_a_link_to_a_solved_cell_opens_a_copy_that_each_start_renews(mine, monkeypatch):
     """JupyterLab writes into a notebook that it opens: one of the checkout would stop git pull."""
-    copy = mine / "solved" / NAME
+    copy = mine / "solved" / f"solved_{NAME}"
     [made, solved] = [nbformat.read(path, as_version=4) for path in (copy, SOLVED.path)]
-    assert made.cells == solved.cells
+    [made_code, code] = [
+        [part for part in each.cells if part.cell_type == "code"] for each in (made, solved)
+    ]
+    assert made_code == code
     assert "language_info" in made.metadata, "JupyterLab would write it, and ask to save"
     before = copy.read_bytes()
     copy.write_text("half a note")
@@ -205,15 +208,19 @@ def test_a_link_to_a_solved_cell_opens_a_copy_that_each_start_renews(mine, monke
     with_link = SOLVED.path.with_name("20_pytorch.ipynb")
     monkeypatch.setattr(Notebook, "series", lambda: [Notebook.read(with_link)])
     lab.refresh(mine)
-    text = (copy.parent / with_link.name).read_text(encoding="utf-8")
+    text = (copy.parent / f"solved_{with_link.name}").read_text(encoding="utf-8")
     [link] = re.findall(r"\]\((\.\.[^)#]*)", text)
     assert (lab.MINE / "solved" / link).resolve().exists()
+    others = set(re.findall(r"\]\(([^):#]*\.ipynb)", text))
+    assert others, "it links notebooks before it"
+    assert all((lab.ROOT / "notebooks" / name.removeprefix("solved_")).exists() for name in others)
+    assert all(name.startswith("solved_") for name in others)
 
 
 def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeypatch, capsys):
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
-    assert f"(solved/{NAME}#cell-id={FIRST})" in cell(made, BEFORE).source
+    assert f"(solved/solved_{NAME}#cell-id={FIRST})" in cell(made, BEFORE).source
     assert (mine / "AGENTS.md").exists()
     cell(made, FIRST).source = MINE
     made.cells.remove(made.cells[-1])

@@ -9,6 +9,7 @@ notebook of the checkout would stop `git pull`.
 """
 
 import argparse
+import re
 import shutil
 from copy import deepcopy
 from pathlib import Path
@@ -65,7 +66,8 @@ def copy_solved(folder: Path) -> None:
         for cell in content.cells:
             if cell.cell_type == "markdown":
                 cell.source = cell.source.replace("](../", "](../../")
-        write(content, folder / notebook.path.name)
+                cell.source = re.sub(r"\]\((?=\d\d_\w+\.ipynb)", "](solved_", cell.source)
+        write(content, folder / f"solved_{notebook.path.name}")  # as its tab is called
     name_python(folder)
 
 
@@ -80,7 +82,7 @@ def of_ones_own(notebook: Notebook) -> Notebook:
     for cell in own.cells:
         text = cell if cell.cell_type == "markdown" else text
         if cell.id in asked:
-            target = f"solved/{notebook.path.name}#cell-id={cell.id}"
+            target = f"solved/solved_{notebook.path.name}#cell-id={cell.id}"
             text.source += f"\n\nSolved: [{asked[cell.id]}, in the solved notebook]({target})"
             as_released(text)
     digests = [cell.metadata.released.digest for cell in own.cells]
