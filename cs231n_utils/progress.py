@@ -65,7 +65,8 @@ def follow() -> None:
     """Note from now on which checks pass in this notebook."""
     if shell := get_ipython():
         shell.events.register("post_run_cell", _note)
-        shell.set_custom_exc((NotImplementedError, AssertionError), _say_what_fails)  # type: ignore[no-untyped-call]
+        kinds = (NotImplementedError, AssertionError, NameError)
+        shell.set_custom_exc(kinds, _say_what_fails)  # type: ignore[no-untyped-call]
 
 
 def report() -> None:
@@ -92,7 +93,10 @@ def _say_what_fails(shell: Any, kind: Any, error: Any, trace: Any, **_: Any) -> 
     file, line = cells[-1][0].f_code.co_filename, cells[-1][1]
     if check := CHECK.match(linecache.getline(file, 1)):
         place = f"Check {check[1]}, line {line}: {linecache.getline(file, line).strip()}"
-        error._render_traceback_ = lambda: [place, f"{kind.__name__}: {error}"]
+        told = f"{kind.__name__}: {error}"
+        if isinstance(error, NameError):
+            told += ": run the cell above, or look at its error"
+        error._render_traceback_ = lambda: [place, told]
     shell.showtraceback((kind, error, trace))
 
 

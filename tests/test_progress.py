@@ -66,9 +66,21 @@ def test_a_failed_check_shows_its_line_and_a_students_error_its_traceback(run):
     told = ["Check 1, line 3: assert f(x) == 1, 'f must be 1'", "AssertionError: f must be 1"]
     assert run(check).splitlines() == told
     assert progress.summary(progress._seen).endswith(told[1]), "the cell has failed"
-    run("def f(x):\n    assert x > 1, 'mine'")
-    for cell in [check, "assert 0, 'no check'"]:
+    for mine in ["assert x > 1, 'mine'", "return y"]:
+        run(f"def f(x):\n    {mine}")
+        assert len(run(check).splitlines()) > 4
+    for cell in ["assert 0, 'no check'", "print(1)\nprint(y)"]:
         assert len(run(cell).splitlines()) > 4
+
+
+def test_a_check_of_what_was_not_defined_sends_to_the_cell_above(run):
+    run(edition.FOLLOW)
+    run("def f(:\n    return 2")
+    assert run("# Check 1 of 1: f\nassert f() == 2").splitlines() == [
+        "Check 1, line 2: assert f() == 2",
+        "NameError: name 'f' is not defined: run the cell above, or look at its error",
+    ]
+    assert "SyntaxError" in progress.summary(progress._seen)
 
 
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():

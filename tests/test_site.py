@@ -4,6 +4,8 @@ import runpy
 
 import nbformat
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from publish.notebook import WIDGET, Notebook
@@ -38,6 +40,13 @@ def test_a_dark_page_turns_no_figure_whose_words_would_be_false(code, caption, l
     notebook = Notebook("01", sites.HERE, new_notebook(cells=cells))
     drawing = dark.drawing_images(notebook)
     assert dark.look(notebook, cells[1], "A figure.", drawing) == look
+
+
+def test_a_title_ends_before_the_discs_of_the_map():
+    for notebook in SERIES:
+        text = f"{notebook.number} {notebook.title}"
+        width = TextPath((0, 0), text, 15.5, prop=FontProperties("DejaVu Sans")).get_extents().x1
+        assert 12 + width < roads.centres()[0] - 10, text
 
 
 def test_a_course_takes_what_its_notebooks_need():

@@ -1,14 +1,18 @@
 """The decks take what they show from the notebooks, and are talks. No browser is needed here."""
 
+import base64
 import html
+import io
 import re
 
 import pytest
+from matplotlib.image import imread
 
 from publish.notebook import Notebook
 from publish.slides import build as slides
 
 SERIES = Notebook.series()
+COLOURED = {"table-figure", "one-head-figure"}  # tables without a white row
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,22 @@ def test_what_a_reference_shows(material):
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
+
+
+@pytest.mark.parametrize("deck", sorted(slides.DECKS.glob("*.md")), ids=lambda path: path.stem)
+def test_a_cut_through_a_figure_meets_no_letter(deck):
+    """Each is in a row of paper alone, except in tables of cells that have a colour."""
+    material = slides.Material(Notebook.read(slides.NOTEBOOKS / f"{deck.stem}.ipynb"))
+    for kind, name, shares in re.findall(
+        r"\{\{ (figure|film) (\S+) (.+) \}\}", deck.read_text("utf-8")
+    ):
+        output = material.image(name)
+        picture = imread(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        for end in slides.clear(
+            output, [float(share) for share in shares.split()][kind == "figure" :]
+        ):
+            row = picture[min(round(end * len(picture)), len(picture) - 1), :, :3]
+            assert row.min() > 0.97 or name in COLOURED, (name, end)
 
 
 def test_code_that_is_too_wide_for_a_slide_is_laid_out_anew():

@@ -1,5 +1,6 @@
 """What survives a new release: in the zip, and in my_notebooks/."""
 
+import re
 import sys
 from copy import deepcopy
 
@@ -191,10 +192,35 @@ def mine(tmp_path, monkeypatch):
     return tmp_path / "mine"
 
 
+def test_a_link_to_a_solved_cell_opens_a_copy_that_each_start_renews(mine, monkeypatch):
+    """JupyterLab writes into a notebook that it opens: one of the checkout would stop git pull."""
+    copy = mine / "solved" / f"solved_{NAME}"
+    [made, solved] = [nbformat.read(path, as_version=4) for path in (copy, SOLVED.path)]
+    [made_code, code] = [
+        [part for part in each.cells if part.cell_type == "code"] for each in (made, solved)
+    ]
+    assert made_code == code
+    assert "language_info" in made.metadata, "JupyterLab would write it, and ask to save"
+    before = copy.read_bytes()
+    copy.write_text("half a note")
+    lab.refresh(mine)
+    assert copy.read_bytes() == before
+    with_link = SOLVED.path.with_name("20_pytorch.ipynb")
+    monkeypatch.setattr(Notebook, "series", lambda: [Notebook.read(with_link)])
+    lab.refresh(mine)
+    text = (copy.parent / f"solved_{with_link.name}").read_text(encoding="utf-8")
+    [link] = re.findall(r"\]\((\.\.[^)#]*)", text)
+    assert (lab.MINE / "solved" / link).resolve().exists()
+    others = set(re.findall(r"\]\(([^):#]*\.ipynb)", text))
+    assert others, "it links notebooks before it"
+    assert all((lab.ROOT / "notebooks" / name.removeprefix("solved_")).exists() for name in others)
+    assert all(name.startswith("solved_") for name in others)
+
+
 def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeypatch, capsys):
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
-    assert f"(../notebooks/{NAME}#cell-id={FIRST})" in cell(made, BEFORE).source
+    assert f"(solved/solved_{NAME}#cell-id={FIRST})" in cell(made, BEFORE).source
     assert (mine / "AGENTS.md").exists()
     cell(made, FIRST).source = MINE
     made.cells.remove(made.cells[-1])

@@ -13,7 +13,7 @@ COURSES = {
     "+4": {"21", "22", "23", "24"},  # four weeks more
 }
 NEEDED = re.compile(r"\]\((\d\d)_\w+\.ipynb")
-WIDTH, HEIGHT, ROW = 404, 44, 64  # of a box, and from one to the next below it
+WIDTH, HEIGHT, ROW = 430, 44, 64  # of a box, and from one to the next below it
 COLUMN, GUTTER = WIDTH + 52, 26  # from one column to the next, and what stands left of the first
 DOT = 21  # the width of a course's discs
 SENTENCE = """\

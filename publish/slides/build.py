@@ -11,8 +11,10 @@ build/npm/; MathJax is the site's. course.toml says where a link opens the noteb
 
 import argparse
 import ast
+import base64
 import html
 import importlib.metadata
+import io
 import math
 import re
 import shutil
@@ -26,9 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from filelock import FileLock
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
+from PIL import Image
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -63,6 +67,7 @@ MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
 COLUMNS = 76  # letters in a line of code
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
+PAPER, NEAR = 250, 0.02  # lighter is blank; how far a cut may move, in heights of its image
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
 
@@ -259,6 +264,7 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
         style = f'style="--width: {width}; --height: {height}"'
         return f'<figure {style}><img src="{data}" alt="{html.escape(alt)}"></figure>'
     left, *ends = *shares, 1.0
+    ends = clear(output, ends)
     covers = "".join(
         f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
         f'height="{height * (bottom - top):.0f}" />'
@@ -271,7 +277,8 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
 def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     """Strips of an output's image, each of which appears in the place of the last."""
     width, height = size(output)
-    strips = [(round(height * top), round(height * end)) for top, end in pairwise([0.0, *ends])]
+    cuts = pairwise([0.0, *clear(output, ends)])
+    strips = [(round(height * top), round(height * end)) for top, end in cuts]
     image = f'<image id="{name}" href="{source(output)}" width="{width}" height="{height}" />'
     shown = f"<defs>{image}</defs>" + "".join(
         f'<g{" class=fragment" * (top > 0)}><rect width="{width}" height="{height}" />'
@@ -280,6 +287,20 @@ def film(output: NotebookNode, name: str, ends: list[float]) -> str:
         for top, end in strips
     )
     return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
+
+
+def clear(output: NotebookNode, ends: list[float]) -> list[float]:
+    """Ends of an image's parts, each moved to a row near by of paper alone: no letter is cut."""
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
+    blank = np.asarray(picture).min(axis=1) > PAPER
+    height = len(blank)
+    inside = [row for row in range(1, height - 1) if blank[row - 1 : row + 2].all()]
+
+    def moved(end: float) -> float:
+        row = min(inside, key=lambda row: abs(row - end * height), default=0)
+        return row / height if abs(row - end * height) <= NEAR * height else end
+
+    return [end if end == 1 else moved(end) for end in ends]
 
 
 def drawing(content: str, width: int, height: int, alt: str) -> str:

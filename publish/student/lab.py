@@ -3,11 +3,15 @@
     python -m publish.student.lab [--port 8888]
 
 They are made once. When a release has changed one of them, your work is carried into the new one,
-and the old one is kept in my_notebooks/before_update/.
+and the old one is kept in my_notebooks/before_update/. Their links to solved cells open copies in
+my_notebooks/solved/, which each start renews: JupyterLab writes into what it opens, and a changed
+notebook of the checkout would stop `git pull`.
 """
 
 import argparse
+import re
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -16,7 +20,7 @@ from cs231n_utils.progress import digest
 from publish.notebook import ROOT, Notebook
 from publish.student.edition import HERE, listed, solved, unsolved
 from publish.student.marking.stubs import as_released
-from publish.student.start import carry, check_port, open_lab, write
+from publish.student.start import carry, check_port, name_python, open_lab, write
 
 MINE = ROOT / "my_notebooks"
 # JupyterLab shows a notebook's top when it opens it, wherever a link into it leads.
@@ -39,6 +43,7 @@ def refresh(folder: Path) -> None:
     """Make the notebooks that are missing in a folder, and update those of another release."""
     folder.mkdir(exist_ok=True)
     shutil.copy(HERE / "handout" / "AGENTS.md", folder)
+    copy_solved(folder / "solved")
     for notebook in map(of_ones_own, Notebook.series()):
         path, new = folder / notebook.path.name, notebook.content
         if not path.exists():
@@ -53,6 +58,19 @@ def refresh(folder: Path) -> None:
             carry(path, new, path, kept=folder / "before_update")
 
 
+def copy_solved(folder: Path) -> None:
+    """Write the solved notebooks into a folder, with links that lead where they did."""
+    folder.mkdir(exist_ok=True)
+    for notebook in Notebook.series():
+        content = deepcopy(notebook.content)
+        for cell in content.cells:
+            if cell.cell_type == "markdown":
+                cell.source = cell.source.replace("](../", "](../../")
+                cell.source = re.sub(r"\]\((?=\d\d_\w+\.ipynb)", "](solved_", cell.source)
+        write(content, folder / f"solved_{notebook.path.name}")  # as its tab is called
+    name_python(folder)
+
+
 def of_ones_own(notebook: Notebook) -> Notebook:
     """The student edition, with links to the solved cells, and marked as of this release."""
     full = solved(notebook)
@@ -64,7 +82,7 @@ def of_ones_own(notebook: Notebook) -> Notebook:
     for cell in own.cells:
         text = cell if cell.cell_type == "markdown" else text
         if cell.id in asked:
-            target = f"../notebooks/{notebook.path.name}#cell-id={cell.id}"
+            target = f"solved/solved_{notebook.path.name}#cell-id={cell.id}"
             text.source += f"\n\nSolved: [{asked[cell.id]}, in the solved notebook]({target})"
             as_released(text)
     digests = [cell.metadata.released.digest for cell in own.cells]

@@ -96,6 +96,21 @@ def test_the_search_quotes_no_raw_formula(sites, page):
     assert quoted == "x_i, then … and …."
 
 
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("vanishing gradient", ["13_deep", "22_recurrence"]),
+        ("embedding", ["21_sequences"]),
+        ("batch norm", ["14_normalization"]),
+    ],
+)
+def test_the_search_finds_what_a_notebook_is_about(sites, page, query, first):
+    visit(page, sites / "students" / "search.html", f"?q={query}")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li a").evaluate_all("links => links.map(a => a.href)")
+    assert all(any(name in link for link in found[:4]) for name in first), found[:9]
+
+
 def test_handouts_have_pages_and_lead_to_no_file(sites, tmp_path):
     handouts.print_pages(sites / "students", tmp_path, ("06",))
     lengths = {}
