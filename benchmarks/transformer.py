@@ -40,7 +40,7 @@ from cs231n_utils.taught.transformer import GPT, training_steps, warm_cosine
 
 CHARACTERS = 64
 STEPS = 12  # of a contender, in each round
-ROUNDS = 6
+ROUNDS = 10
 PLAYS = load_plays()
 TEXT = np.concatenate(list(PLAYS.train.values()))
 UNREAD = PLAYS.val["Twelfth Night"]
