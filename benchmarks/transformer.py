@@ -122,20 +122,23 @@ LONG = Recipe(gpt, (128, 160, 5, 0.05), 5000, 2e-3, 128, 16)
 class Torch(nn.Module):
     """The same GPT in PyTorch, beginning with the numbers of ours."""
 
-    def __init__(self, model: GPT, recipe: Recipe) -> None:
+    def __init__(self, model: GPT) -> None:
         super().__init__()
-        _, width, blocks, _ = recipe.shape
-        self.heads = model.layers[2].layers[-1].heads
-        self.table = nn.Embedding(CHARACTERS, width)
-        self.places = nn.Embedding(recipe.length, width)
+        table, places, *blocks, _, _ = model.layers
+        self.heads = blocks[0].layers[-1].heads
+        self.table, self.places = (
+            nn.Embedding(*each.params["W"].shape) for each in (table, places)
+        )
+        width = self.table.embedding_dim
         self.blocks = nn.ModuleList(
             nn.ModuleList([
                 nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width),
                 nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width),
             ])
-            for _ in range(blocks)
+            for _ in blocks[::2]
         )  # fmt: skip
         self.norm = nn.LayerNorm(width)
+        self.to(torch.from_numpy(table.params["W"]).dtype)
         with torch.no_grad():
             for theirs, array in zip(self.parameters(), ordered(model), strict=True):
                 theirs.copy_(torch.from_numpy(array))
@@ -158,11 +161,11 @@ def ordered(model: GPT, arrays: Any = None) -> Iterator[np.ndarray]:
     """Arrays of our GPT in the order and the shapes of PyTorch's parameters."""
     arrays = arrays or model.params
     yield from (arrays["0.W"], arrays["1.W"])
-    names = {True: ("0.0.gamma", "0.0.beta", "1.W", "1.b", "1.W_out", "1.b_out"),
-             False: ("0.0.gamma", "0.0.beta", "0.1.W", "0.1.b", "0.3.W", "0.3.b")}  # fmt: skip
+    talk = ["0.0.gamma", "0.0.beta", "1.W", "1.b", "1.W_out", "1.b_out"]
+    think = ["0.0.gamma", "0.0.beta", "0.1.W", "0.1.b", "0.3.W", "0.3.b"]
     last = len(model.layers) - 2
     for place in range(2, last):
-        yield from (arrays[f"{place}.{name}"].T for name in names[place % 2 == 0])
+        yield from (arrays[f"{place}.{name}"].T for name in (think if place % 2 else talk))
     yield from (arrays[f"{last}.0.gamma"], arrays[f"{last}.0.beta"])
 
 
@@ -195,7 +198,7 @@ def check_same_mathematics(recipe: Recipe = NANO) -> None:
     A gradient may differ by 64 float32 roundings of its largest entry, a loss by 0.001.
     """
     ours = recipe.model(0)
-    theirs = Torch(ours, recipe)
+    theirs = Torch(ours)
     batch = draw_windows(TEXT, recipe.length, recipe.batch, np.random.default_rng(0))
     loss, grads = ours.loss(*batch)
     expected = theirs(*map(torch.from_numpy, batch))
@@ -216,7 +219,7 @@ def compare_steps(threads: int) -> None:
     model = NANO.model(0)
     ways = {
         "NumPy": our_steps(Slices(model, threads) if threads > 1 else model, NANO, 0),
-        "PyTorch": their_steps(Torch(model, NANO), NANO, 0),
+        "PyTorch": their_steps(Torch(model), NANO, 0),
     }
 
     def some(steps: Iterator[float]) -> float:
@@ -257,7 +260,7 @@ def run(recipe: Recipe, seed: int, threads: int = 1, by_torch: bool = False) -> 
 def trained(recipe: Recipe, seed: int, threads: int, by_torch: bool) -> np.ndarray:
     """Train a network; its bits, and the minutes of the clock and of a core."""
     model = recipe.model(seed)
-    theirs = Torch(model, recipe) if by_torch else None
+    theirs = Torch(model) if by_torch else None
     torch.set_num_threads(threads)
     if theirs:
         steps = their_steps(theirs, recipe, seed)
@@ -276,12 +279,9 @@ def trained(recipe: Recipe, seed: int, threads: int, by_torch: bool) -> np.ndarr
 def row(name: str, runs: list[np.ndarray], numbers: int) -> None:
     """Print a line of a table."""
     bits, clock, core = np.mean(runs, axis=0)
-    spread = np.std([each[0] for each in runs], ddof=1) if len(runs) > 1 else float("nan")
-    nats = bits * np.log(2)
-    print(
-        f"{name:26}{bits:7.3f} +- {spread:.3f}{nats:8.3f}{core:10.2f}{clock:9.2f}{numbers:12,}",
-        flush=True,
-    )
+    spread = f"+- {np.std([each[0] for each in runs], ddof=1):.3f}" if len(runs) > 1 else ""
+    told = f"{bits * np.log(2):8.3f}{core:10.2f}{clock:9.2f}{numbers:12,}"
+    print(f"{name:26}{bits:7.3f} {spread:8}{told}", flush=True)
 
 
 def print_recipe(seeds: range, threads: int) -> None:

@@ -640,7 +640,8 @@ def test_a_layer_of_attention_is_pytorchs():
 def test_a_gpt_is_pytorchs():
     """Its loss and every gradient, the tied table's of both ends among them."""
     import torch
-    import torch.nn.functional as F  # noqa: N812
+
+    from benchmarks.transformer import Torch, ordered
 
     rng = np.random.default_rng(0)
     net = GPT(7, 6, width=8, depth=2, heads=2, dtype=np.float64)
@@ -648,26 +649,14 @@ def test_a_gpt_is_pytorchs():
         value[...] = rng.normal("gamma" in key, 0.5, value.shape)
     X, y = rng.integers(7, size=(2, 4, 5))
     loss, gradients = net.loss(X, y)
-    p = {key: torch.tensor(value, requires_grad=True) for key, value in net.params.items()}
-
-    def norm(rows, key):
-        return F.layer_norm(rows, (8,), p[f"{key}.gamma"], p[f"{key}.beta"], 1e-5)
-
-    rows = F.embedding(torch.tensor(X), p["0.W"]) + p["1.W"][:5]
-    for talk, think in ((2, 3), (4, 5)):
-        Z = norm(rows, f"{talk}.0.0") @ p[f"{talk}.1.W"] + p[f"{talk}.1.b"]
-        heads = (part.view(4, 5, 2, 4).transpose(1, 2) for part in Z.split(8, dim=2))
-        A = F.scaled_dot_product_attention(*heads, is_causal=True).transpose(1, 2).reshape(4, 5, 8)
-        rows = rows + A @ p[f"{talk}.1.W_out"] + p[f"{talk}.1.b_out"]
-        hidden = norm(rows, f"{think}.0.0") @ p[f"{think}.0.1.W"] + p[f"{think}.0.1.b"]
-        bent = F.gelu(hidden, approximate="tanh")
-        rows = rows + bent @ p[f"{think}.0.3.W"] + p[f"{think}.0.3.b"]
-    scores = norm(rows, "6.0") @ p["0.W"].T
-    theirs = F.cross_entropy(scores.flatten(0, 1), torch.tensor(y).flatten())
-    theirs.backward()
-    assert abs(theirs.item() - loss) < 1e-12
-    for key, gradient in gradients.items():
-        assert relative_error(gradient, p[key].grad.numpy()) < 1e-10, key
+    theirs = Torch(net)
+    expected = theirs(torch.tensor(X), torch.tensor(y))
+    expected.backward()
+    assert abs(expected.item() - loss) < 1e-12
+    pairs = list(zip(theirs.parameters(), ordered(net, gradients), strict=True))
+    assert len(pairs) == len(gradients)
+    for tensor, gradient in pairs:
+        assert relative_error(gradient, tensor.grad.numpy()) < 1e-10
 
 
 def test_a_cache_changes_no_text():

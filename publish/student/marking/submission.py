@@ -113,8 +113,9 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
         seen = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [line for line in bent(cell.source, others, answers) if line not in given]
         for name, parameter, whole in unused(parsed(cell.source)):
-            if name.partition(".")[0] in asked and whole not in stubs:
-                seen += [f"{name} never uses {parameter}"] * ((name, parameter) not in ignored)
+            is_asked = name.partition(".")[0] in asked and whole not in stubs
+            if is_asked and (name, parameter) not in ignored:
+                seen.append(f"{name} never uses {parameter}")
         told += [
             f"to look at{older}: {line if len(line) <= 100 else line[:97] + '...'}" for line in seen
         ]
