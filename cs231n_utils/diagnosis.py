@@ -36,6 +36,7 @@ TEXT = {  # what is said of each cause
     "residual_overwritten": "one of two paths is missing, or overwritten.",
     "other_mask": "what comes from above is multiplied by another array than a mask.",
     "mask_missing": "something gets through where it should be 0: see the mask.",
+    "mask_misplaced": "it is 0, or not, at the wrong places: what does a mask compare with 0?",
     "mask_inverted": "it is 0 where it should not be: is a mask the wrong way round?",
     "mean_of_part": "for one example alone it is right: what does the mean belong to?",
     "one_per_row": "in each row the entry of the correct class is wrong.",
@@ -184,4 +185,4 @@ class Case:
             if a_is_0[~zeros].all():
                 yield "mask_inverted"
             if (a_is_0 | ~wrong)[~zeros].all():
-                yield "mask_missing"
+                yield "mask_misplaced" if wrong[~zeros].any() else "mask_missing"

@@ -86,7 +86,8 @@ loss += 0.5 * reg * np.sum(W * W)
 grads = {{"W": X.T @ dS + reg * W, "b": dS.sum(axis=0)}}
 """
 LINES = (  # the cause, a piece of the pass, what students write
-    ("mask_missing", "dA * (Z > 0)", "dA", "dA * (dA > 0)", "np.where(Z > 0, dA, 0.01 * dA)"),
+    ("mask_misplaced", "dA * (Z > 0)", "dA * (dA > 0)"),
+    ("mask_missing", "dA * (Z > 0)", "dA", "np.where(Z > 0, dA, 0.01 * dA)"),
     ("mask_missing", "A.T @ dS", "Z.T @ dS"),
     ("mask_inverted", "dA * (Z > 0)", "dA * (Z < 0)"),
     ("other_mask", "dA * (Z > 0)", "dA * A", "1.0 * (Z > 0)"),
@@ -259,7 +260,7 @@ FAULTS = (
     (ANY, "shape", "b", lambda g, d, m: g[None]),
     (ANY, "one_example", "b", lambda g, d, m: only(d, LAST).reshape(-1, len(g)).sum(axis=0)),
     ((ReLU,), "mask_missing", "dX", lambda g, d, m: d),
-    ((ReLU,), "mask_missing", "dX", lambda g, d, m: d * (d > 0)),
+    ((ReLU,), "mask_misplaced", "dX", lambda g, d, m: d * (d > 0)),
     ((ReLU,), "mask_missing", "dX", lambda g, d, m: np.where(m.memory > 0, d, 0.01 * d)),
     ((ReLU,), "mask_inverted", "dX", lambda g, d, m: d * (m.memory < 0)),
     ((ReLU,), "other_mask", "dX", lambda g, d, m: d * m.memory),

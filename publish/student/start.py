@@ -87,11 +87,14 @@ def open_lab(root: Path, notebook: str, port: int) -> None:
     name_python((root / notebook).parent)
     from jupyterlab.labapp import main as lab
 
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        print("You are root here: what a notebook runs may change anything on this machine.")
     lab(
         [
             f"--port={port}",
             "--ServerApp.port_retries=0",
             "--ServerApp.answer_yes=True",  # Ctrl-C asks nothing
+            "--ServerApp.allow_root=True",
             "--Application.log_level=WARN",  # what was said above stays in sight
             f"--ServerApp.root_dir={root}",
             f"--LabApp.app_settings_dir={root / '.lab'}",

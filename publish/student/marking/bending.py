@@ -14,12 +14,13 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 # What an answer has no use for: names, attributes, methods other than these, modules besides these.
 NAMES = re.compile(
-    r"BaseException|KeyboardInterrupt|SystemExit|__\w+__|builtins|compile|ctypes|delattr|eval|exec|exit"
-    r"|gc|get_ipython|globals|inspect|locals|os|quit|setattr|signal|subprocess|sys|threading|vars"
+    r"BaseException|KeyboardInterrupt|SystemExit|__\w+__|attrgetter|builtins|compile|ctypes|delattr"
+    r"|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|os|quit|setattr|signal"
+    r"|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
-    r"ast_transformers|f_\w+|input_transform\w+|modules|settrace|setprofile|tb_frame|_getframe"
-    r"|__(?!init__|name__)\w+__"
+    r"ast_transformers|attrgetter|f_\w+|input_transform\w+|methodcaller|modules|settrace|setprofile"
+    r"|tb_frame|_getframe|__(?!init__|name__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 MODULES = re.compile(
@@ -64,6 +65,8 @@ def telling(
             case ast.Call(func=ast.Name(id="getattr"), args=[_, key, *_]):
                 if not isinstance(key, ast.Constant) or ATTRIBUTES.fullmatch(str(key.value)):
                     yield node
+            case ast.Name(id="getattr") if not (isinstance(tree, ast.Call) and tree.func is node):
+                yield node
             case ast.Call(func=ast.Name(id="type"), args=[_, _, *_]):
                 yield node
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
@@ -77,8 +80,8 @@ def telling(
             case ast.Import(names=names):
                 if not all(MODULES.match(each.name) for each in names):
                     yield node
-            case ast.ImportFrom(module=module):
-                if not MODULES.match(module or ""):
+            case ast.ImportFrom(module=module, names=names):
+                if not MODULES.match(module or "") or any(NAMES.fullmatch(n.name) for n in names):
                     yield node
             case ast.Name(id=name, ctx=ast.Load()):
                 if NAMES.fullmatch(name) and name not in own:
