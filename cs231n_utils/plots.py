@@ -64,6 +64,7 @@ class DescribedFigure(Figure):
         if tight:
             self.savefig(png, format="png", dpi=100, bbox_inches="tight")
         else:
+            self.set_layout_engine("none")
             self.set_dpi(80)
             quickly = {"compress_level": 1}
             FigureCanvasAgg(self).print_png(png, pil_kwargs=quickly)  # type: ignore[no-untyped-call]
@@ -72,7 +73,7 @@ class DescribedFigure(Figure):
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """PNG with alt text for notebooks; the alt text alone where no image can be shown.
 
-        With CS231N_DRAFT in the environment it is drawn as for a screen: tests look at no pixel.
+        With CS231N_DRAFT in the environment it is drawn roughly: tests look at no pixel.
         """
         png = self.png(tight="CS231N_DRAFT" not in os.environ)
         return (
