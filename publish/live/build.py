@@ -64,6 +64,12 @@ def store(notebooks: list[Notebook]) -> None:
             for notebook in notebooks
             if not all(is_stored(notebook, cell) for cell in notebook.tagged("widget"))
         ]
+        if stale:
+            print(
+                f"Drawing the figures that move of {len(stale)} notebooks: minutes, once. To leave "
+                "them out: python -m publish.slides --quick, or publish.site.",
+                flush=True,
+            )
         # Not in the threads: Python 3.11 parses code in one at a time.
         cells = [needed(each.code, lambda cell: "widget" in tags(cell)) for each in stale]
         for number, line in enumerate(pool.map(_store, stale, cells), start=1):
