@@ -316,9 +316,9 @@ def graph(
     """
     places = np.array([place for _, *place in nodes], dtype=float)  # (nodes, 2)
     width, height = np.ptp(places, axis=0)
-    fig, ax = subplots(figsize=(0.73 * width + 1, 0.73 * height + 1.2))
+    fig, ax = subplots(figsize=(0.72 * width + 1, 0.72 * height + 1.2))
     ax.set(aspect="equal", frame_on=False, xticks=[], yticks=[], title=title)
-    arrow = {"arrowstyle": "-|>", "shrinkA": 20, "shrinkB": 20, "lw": 2, "mutation_scale": 20}
+    arrow = {"arrowstyle": "-|>", "shrinkA": 22, "shrinkB": 22, "lw": 2, "mutation_scale": 20}
     numbers = []
     for start, end, name, value, gradient in edges:
         value, gradient = value + 0, gradient + 0  # -0 becomes 0
@@ -331,9 +331,9 @@ def graph(
         ax.text(*(middle + above), f"{name} = {value:.4g}", color=COLORS[0], **style)
         ax.text(*(middle - above), f"d{name} = {gradient:.4g}", color=COLORS[3], **style)
         numbers.append(f"{name} = {value:.4g} (gradient {gradient:.4g})")
-    ax.plot(*places.T, "wo", ms=38, mec="black", clip_on=False)
+    ax.plot(*places.T, "wo", ms=42, mec="black", clip_on=False)
     for (label, *_), place in zip(nodes, places, strict=True):
-        ax.text(*place, label, ha="center", va="center", size=12)
+        ax.text(*place, label, ha="center", va="center")
     return fig.described(f"{alt} Values and gradients on the arrows: {', '.join(numbers)}.")
 
 
@@ -413,7 +413,7 @@ def film(
     alt
         Text alternative.
     """
-    size = (len(titles) + 1.2, 1.05 * len(frames) + 0.4)
+    size = (0.89 * len(titles) + 1.5, 0.89 * len(frames) + 0.45)
     fig, axes = subplots(len(frames), len(titles), figsize=size, squeeze=False)
     for row, (title, W) in zip(axes, frames.items(), strict=True):
         limit = np.abs(W).max() or 1.0
@@ -422,7 +422,7 @@ def film(
             ax.imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
-        row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=11)
+        row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize="medium")
     for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title, fontsize="medium")
     return fig.described(alt)
