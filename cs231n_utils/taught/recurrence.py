@@ -172,7 +172,7 @@ def lstm_step_backward(
     dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.11)
     slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
     arriving = dc_all * g, dc_all * c, dc_all * i, dh_new * shown
-    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.13)
+    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.14)
     dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
     dc = dc_all * f  # (22.12)
     return dx, dh, dc, dW, dU, db
