@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cs231n_utils.support import put_back
+from cs231n_utils.taught import sequences
 from cs231n_utils.taught.attention import (
     MultiHeadAttention,
     Positions,
@@ -20,14 +21,7 @@ from cs231n_utils.taught.attention import (
 from cs231n_utils.taught.layers import Affine, Layer, LayerNorm, Residual
 from cs231n_utils.taught.losses import softmax
 from cs231n_utils.taught.recurrence import clip_by_norm
-from cs231n_utils.taught.sequences import (
-    Embedding,
-    PerPosition,
-    SequenceModel,
-    draw_windows,
-    gelu_gate,
-    gelu_slope,
-)
+from cs231n_utils.taught.sequences import Embedding, PerPosition, SequenceModel, draw_windows
 from cs231n_utils.types import Optimizer
 
 
@@ -35,29 +29,36 @@ class GELU(Layer):
     """gelu(X), entry by entry; remembers the gate."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
-        G = gelu_gate(X)
+        G = sequences.gelu_gate(X)
         self.memory = X, G
         return X * G
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        return dOut * gelu_slope(*self.remembered())
+        return dOut * sequences.gelu_slope(*self.remembered())
 
 
-def transformer_block(
+def parts_of_block(
     width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
-) -> list[Layer]:
-    """Attention, then a network at every place: each adds to the stream (N, T, width)."""
+) -> tuple[Layer, ...]:
+    """Norm and attention; norm and two affine maps. `few` is the deviation of what adds."""
     attend = MultiHeadAttention(width, heads, rng=rng, dtype=dtype)
     for name, deviation in {"W": std, "W_out": few}.items():
         W = attend.params[name]
         W[...] = deviation * rng.standard_normal(W.shape)
     widen = Affine(width, 4 * width, std, rng=rng, dtype=dtype)
     narrow = Affine(4 * width, width, few, rng=rng, dtype=dtype)
-    norms = [LayerNorm(width, dtype=dtype) for _ in range(2)]
-    return [
-        Residual([PerPosition([norms[0]]), attend]),  # (24.1)
-        Residual([PerPosition([norms[1], widen, GELU(), narrow])]),  # (24.2)
-    ]
+    norm, norm_2 = (LayerNorm(width, dtype=dtype) for _ in range(2))
+    return norm, attend, norm_2, widen, narrow
+
+
+def transformer_block(
+    width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
+) -> list[Layer]:
+    """Attention, then a network at every place: each adds to the stream (N, T, width)."""
+    norm, attend, norm_2, widen, narrow = parts_of_block(width, heads, std, few, rng, dtype)
+    talk = Residual([PerPosition([norm]), attend])  # (24.1)
+    think = Residual([PerPosition([norm_2, widen, GELU(), narrow])])  # (24.2)
+    return [talk, think]
 
 
 class TiedHead(Layer):
@@ -105,7 +106,7 @@ class GPT(SequenceModel):
         super().__init__([*layers, PerPosition([LayerNorm(width, dtype=dtype)]), self.head])
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        out = super().backward(dOut)
+        out = super().backward(dOut)  # at the table grads holds the bottom end's share
         self.grads["0.W"] += self.head.dW  # (24.6)
         return out
 
