@@ -39,25 +39,25 @@ class GELU(Layer):
 
 def parts_of_block(
     width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
-) -> tuple[Layer, ...]:
-    """Norm and attention; norm and two affine maps. `few` is the deviation of what adds."""
+) -> tuple[list[LayerNorm], MultiHeadAttention, Affine, Affine]:
+    """Two norms, attention, two affine maps; `few` is the deviation of what adds to the stream."""
     attend = MultiHeadAttention(width, heads, rng=rng, dtype=dtype)
     for name, deviation in {"W": std, "W_out": few}.items():
         W = attend.params[name]
         W[...] = deviation * rng.standard_normal(W.shape)
     widen = Affine(width, 4 * width, std, rng=rng, dtype=dtype)
     narrow = Affine(4 * width, width, few, rng=rng, dtype=dtype)
-    norm, norm_2 = (LayerNorm(width, dtype=dtype) for _ in range(2))
-    return norm, attend, norm_2, widen, narrow
+    norms = [LayerNorm(width, dtype=dtype) for _ in range(2)]
+    return norms, attend, widen, narrow
 
 
 def transformer_block(
     width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
 ) -> list[Layer]:
     """Attention, then a network at every place: each adds to the stream (N, T, width)."""
-    norm, attend, norm_2, widen, narrow = parts_of_block(width, heads, std, few, rng, dtype)
-    talk = Residual([PerPosition([norm]), attend])  # (24.1)
-    think = Residual([PerPosition([norm_2, widen, GELU(), narrow])])  # (24.2)
+    norms, attend, widen, narrow = parts_of_block(width, heads, std, few, rng, dtype)
+    talk = Residual([PerPosition([norms[0]]), attend])  # (24.1)
+    think = Residual([PerPosition([norms[1], widen, GELU(), narrow])])  # (24.2)
     return [talk, think]
 
 
