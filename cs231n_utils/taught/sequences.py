@@ -76,12 +76,12 @@ BEND = 0.044715
 
 def gelu_gate(Z: np.ndarray) -> np.ndarray:
     """How far GELU's gate is open at Z, from 0 to 1, entry by entry."""
-    return 0.5 + 0.5 * np.tanh(Z * (SLOPE + SLOPE * BEND * (Z * Z)))  # (24.3)
+    return 0.5 + 0.5 * np.tanh(Z * (SLOPE + SLOPE * BEND * (Z * Z)))  # (24.7)
 
 
 def gelu_slope(Z: np.ndarray, G: np.ndarray) -> np.ndarray:
     """The slope of Z times its gate G = gelu_gate(Z), entry by entry."""
-    return G * (1 + Z * (2 * SLOPE + 6 * SLOPE * BEND * (Z * Z)) * (1 - G))  # (24.4)
+    return G * (1 + Z * (2 * SLOPE + 6 * SLOPE * BEND * (Z * Z)) * (1 - G))  # (24.8)
 
 
 def gelu(Z: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class TiedHead(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X, W = self.remembered(), self.table.params["W"]
-        self.dW = dOut.reshape(-1, len(W)).T @ X.reshape(-1, X.shape[-1])  # (24.5)
+        self.dW = dOut.reshape(-1, len(W)).T @ X.reshape(-1, X.shape[-1])  # (24.3)
         return dOut @ W
 
 
@@ -106,8 +106,8 @@ class GPT(SequenceModel):
         super().__init__([*layers, PerPosition([LayerNorm(width, dtype=dtype)]), self.head])
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        out = super().backward(dOut)  # at the table grads holds the bottom end's share
-        self.grads["0.W"] += self.head.dW  # (24.6)
+        out = super().backward(dOut)  # grads["0.W"]: the bottom end's share
+        self.grads["0.W"] += self.head.dW  # (24.4)
         return out
 
 
@@ -115,7 +115,7 @@ def warm_cosine(done: float, warm_up: float = 0.05, least: float = 0.1) -> float
     """Share of the learning rate: up on a line, then down to `least` along half a cosine."""
     falling = max(done - warm_up, 0.0) / (1 - warm_up)
     wave = least + (1 - least) * 0.5 * (1 + float(np.cos(np.pi * falling)))
-    return min(done / warm_up, wave)  # (24.7)
+    return min(done / warm_up, wave)  # (24.5)
 
 
 def training_steps(
@@ -136,7 +136,7 @@ def training_steps(
 
 def probabilities(S: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Probabilities (C,) of the scores S (C,) at a temperature."""
-    return softmax(S[np.newaxis].astype(np.float64) / temperature)[0]  # (24.8)
+    return softmax(S[np.newaxis].astype(np.float64) / temperature)[0]  # (24.6)
 
 
 def attend_once(
