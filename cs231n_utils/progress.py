@@ -19,6 +19,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 CHECK = re.compile(r"# Check (\d+) of (\d+): (.*)")  # the first line of a cell that is a check
+DEFINED = re.compile(r"^(?:def|class) (\w+)", re.M)
 SIGN = "✎"  # of what a student writes: above its cell, and wherever it is missing
 STILL = f"{SIGN} Still to write: "
 NOTHING = "nothing written yet"
@@ -39,7 +40,7 @@ class Seen:
         if number := self.title(source):
             self.errors[number] = told and (self.cause(number) or told)
             return
-        for name in re.findall(r"^(?:def|class) (\w+)", source, re.M):
+        for name in DEFINED.findall(source):
             self.failed.pop(name, None)
             if told:
                 self.failed[name] = f"{told}, in the cell that defines {name}"
@@ -59,11 +60,13 @@ class Seen:
 
 
 _seen = Seen()
+_aside: dict[str, Any] = {}
 
 
 def follow() -> None:
     """Note from now on which checks pass in this notebook."""
     if shell := get_ipython():
+        shell.events.register("pre_run_cell", _set_aside)
         shell.events.register("post_run_cell", _note)
         kinds = (NotImplementedError, AssertionError, NameError)
         shell.set_custom_exc(kinds, _say_what_fails)  # type: ignore[no-untyped-call]
@@ -100,11 +103,32 @@ def _say_what_fails(shell: Any, kind: Any, error: Any, trace: Any, **_: Any) -> 
     shell.showtraceback((kind, error, trace))
 
 
+def _set_aside(info: Any) -> None:
+    """Before a check take away what stands in for the functions that it tests."""
+    match, names = CHECK.match(info.raw_cell or ""), _names()
+    for name in match[3].split(", ") if match else []:
+        owner = name.partition(".")[0]
+        if str(getattr(names.get(owner), "__module__", "")).startswith("cs231n_utils.taught"):
+            _aside[owner] = names.pop(owner)
+
+
 def _note(result: Any) -> None:
     """Note how a cell ended. IPython calls this after each cell."""
-    error = result.error_before_exec or result.error_in_exec
+    error, names = result.error_before_exec or result.error_in_exec, _names()
     told = told_in_a_line(type(error).__name__, str(error)) if error else ""
-    _seen.note(result.info.raw_cell or "", told)
+    source = result.info.raw_cell or ""
+    _seen.note(source, told)
+    names.update(_aside | names)
+    _aside.clear()
+    if result.error_before_exec:  # what the cell defined before its fault is no longer in it
+        for name in DEFINED.findall(source):
+            names.pop(name, None)
+
+
+def _names() -> dict[str, Any]:
+    """What the notebook's cells have defined."""
+    shell = get_ipython()
+    return shell.user_ns if shell else {}
 
 
 def told_in_a_line(name: str, message: str) -> str:

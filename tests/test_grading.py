@@ -8,6 +8,7 @@ import csv
 import html
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -400,7 +401,9 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     course, hands = tmp_path / "nbgrader", grading.hand_ins(notebook)
     guide = (course / "weekly.md").read_text(encoding="utf-8")
     [listed] = re.findall(r"```text\n(.*?)```", guide, re.S)
-    (course / "students.csv").write_text(re.sub("^ +", "", listed, flags=re.M), encoding="utf-8")
+    listed = re.sub("^ +", "", listed, flags=re.M)
+    listed += "ida,Ida,Braun,,\nidb,Ida,Braun,,\n"  # two of one name
+    (course / "students.csv").write_text(listed, encoding="utf-8")
     with (course / "course.toml").open("a", encoding="utf-8") as file:
         file.write("\n03 = 2001-01-01T00:00:00+01:00\n")
     first, _, again, _ = re.findall(r"-m marking\.week (\w+) --user grader\{1\.\.4\}$", guide, re.M)
@@ -410,6 +413,12 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "gus/03_gradient_checking", hands["solved"])
+    without_ids = deepcopy(hands["solved"])
+    without_ids.nbformat_minor = 4
+    for cell in without_ids.cells:
+        del cell["id"]
+    give(course, "ida/03_gradient_checking", without_ids)
+    give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
@@ -420,15 +429,18 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve: nothing, but there is handed_in/eve/essay.pdf\n",
         r"gus: who is this\?",
+        r"ida: 12 points, 100.0",
+        r"Ida Braun: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
     ]:
         assert re.search(told, printed), told
     assert "gus" not in (course / "grades" / "moodle.csv").read_text(encoding="utf-8")
     assert packed(course, "moodle") == [f"Ann Lee_7_assignsubmission_file/{notebook.name}.html"]
     assert packed(course, "canvas") == ["weissdan_LATE_103_55_03 gradient_checking.html"]
-    assert packed(course, "ids") == ["ben.html"]
+    assert packed(course, "ids") == ["ben.html", "ida.html"]
     broken.unlink()
     (course / "handed_in" / "gus" / "03_gradient_checking.ipynb").unlink()
+    shutil.rmtree(course / "handed_in" / "Ida Braun_8_assignsubmission_file")
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
     text = page.read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:)", text), "offline"
@@ -454,7 +466,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert canvas[0] == f"Student,ID,SIS User ID,SIS Login ID,Section,{notebook.name}"
     assert '"Weiss, Dan",103,,dan,,100.0' in canvas
     assert packed(course, "canvas") == []
-    assert packed(course, "ids") == ["ben.html", "dan.html"]
+    assert packed(course, "ids") == ["ben.html", "dan.html", "ida.html"]
 
     with (course / "release" / notebook.name / notebook.path.name).open("a") as file:
         file.write("\n")

@@ -126,3 +126,23 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     assert lines[4:6] == ["0 of 1 checks pass. Next, check 1: f", "syntax"]
     assert lines[6:8] == ["All 1 checks pass.", "0 of 1 checks pass. Next, check 1: f"]
     assert lines[8:] == ["to write: f: see (1)", "records:", "0.967"]
+
+
+def test_a_check_tests_what_the_student_wrote_last(run):
+    """Neither the package's function, which stands in below, nor what a broken cell was before."""
+    run(edition.FOLLOW)
+    given = "from cs231n_utils.taught.losses import softmax"
+    check = "# Check 1 of 1: softmax\nassert softmax([[0.0]]) == 1"
+    for own, told in [
+        ("# gone", "NameError: name 'softmax' is not defined"),
+        ("def softmax(S):\n    return 2", "AssertionError"),
+        ("def softmax(S:\n    return 1", "NameError: name 'softmax' is not defined"),
+        ("def softmax(S):\n    return 1", ""),
+    ]:
+        run(given)
+        run(own)
+        assert told in run(check), own
+        run(f"{given}\nprint(softmax.__module__)")
+    assert run("softmax.__module__") != "", "it stands in again"
+    run("# Check 1 of 1: softmax\nsoftmax")
+    assert "losses" in run("print(softmax.__module__)"), "also where no other cell follows"

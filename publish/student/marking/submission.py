@@ -140,7 +140,7 @@ def helped(notebook: NotebookNode, released: NotebookNode, solved: NotebookNode)
     """Imported functions of the package that an answer uses and the published one does not."""
     imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
     full = {cell.id: words(cell) for cell in code(solved)}
-    answers = [cell for cell in code(notebook) if cell.id in full and is_solution(cell)]
+    answers = [cell for cell in code(notebook) if cell.get("id") in full and is_solution(cell)]
     used = [sorted(imported & words(cell) - full[cell.id]) for cell in answers]
     return [names for names in used if names]
 

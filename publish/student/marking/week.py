@@ -18,9 +18,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from unicodedata import normalize
 
 import nbformat
 from nbformat import NotebookNode
@@ -129,7 +131,7 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
             refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
         elif belongs and listed and student not in listed:
             refused.append(
-                f"{student}: who is this? add the id to students.csv, or rename the folder"
+                f"{student}: who is this? add the id to students.csv, or call the folder by an id"
             )
         elif belongs:
             newest[student] = relative
@@ -228,14 +230,17 @@ def students(course: Path) -> dict[str, str]:
     """Ids of the class by the names under which Moodle and Canvas file what was handed in."""
     with gradebook(course) as book:
         listed = [(s.id, s.first_name or "", s.last_name or "") for s in book.students]
-    names = {plain(f"{first}{last}"): student for student, first, last in listed}
-    names |= {plain(f"{last}{first}"): student for student, first, last in listed}
+    called = Counter(plain(f"{first}{last}") for _, first, last in listed)
+    names = dict[str, str]()
+    for student, *both in listed:
+        if called[plain("".join(both))] == 1:  # of two with one name nobody knows whose it is
+            names |= {plain("".join(each)): student for each in (both, reversed(both))}
     return names | {plain(student): student for student, _, _ in listed}
 
 
 def plain(text: str) -> str:
     """A name without case, spaces and signs."""
-    return re.sub(r"\W|_", "", text.casefold())
+    return re.sub(r"\W|_", "", normalize("NFC", text).casefold())
 
 
 def read(path: Path) -> NotebookNode:
@@ -269,8 +274,12 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
         if lost:
             every = len(lost) == len(notebook.grades)
             lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
-        lines += [f"    {each}" for each in remarks(course, file)]
-    missing, there = [each.id for each in book.students if each.id not in graded], others(course)
+        try:
+            lines += [f"    {each}" for each in remarks(course, file)]
+        except Exception as error:  # no hand-in keeps the class waiting
+            lines.append(f"    LOOK AT IT YOURSELF, for this failed: {type(error).__name__}: {error}")
+    known = sorted(each.id for each in book.students)
+    missing, there = [each for each in known if each not in graded], others(course)
     lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
     return [*lines, *difficulties(book, name)], failed
 
