@@ -277,7 +277,7 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
         try:
             lines += [f"    {each}" for each in remarks(course, file)]
         except Exception as error:  # no hand-in keeps the class waiting
-            lines.append(f"    LOOK AT IT YOURSELF, for this failed: {type(error).__name__}: {error}")
+            lines.append(f"    LOOK YOURSELF, this could not: {type(error).__name__}: {error}")
     known = sorted(each.id for each in book.students)
     missing, there = [each for each in known if each not in graded], others(course)
     lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
