@@ -161,7 +161,7 @@ class Muon:
             ahead = grads[name] + self.momentum * self.velocity[name]
             direction = orthogonalized(ahead.reshape(-1, W.shape[-1])).reshape(W.shape)
             if self.fixed_norm:
-                W *= W.shape[-1] ** 0.5 / np.linalg.norm(W)
+                W *= W.shape[-1] ** 0.5 / (np.linalg.norm(W) + 1e-7)  # zeros stay zeros
             W -= self.learning_rate * direction  # (25.7)
 
 

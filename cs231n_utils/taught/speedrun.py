@@ -98,8 +98,8 @@ def train_in_turn(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.
     return history
 
 
-def muon_and_sgd(params: dict[str, np.ndarray], rate: float = 0.07, momentum: float = 0.6, *,
-                 bias_rate: float = 25.0, head_rate: float = 0.02,
+def muon_and_sgd(params: dict[str, np.ndarray], rate: float = 0.12, momentum: float = 0.6, *,
+                 bias_rate: float = 3.0, head_rate: float = 0.02,
                  head_momentum: float = 0.85) -> Together:
     """Muon for the filters of a model's params; SGD for its biases and its head."""
     names = {count: [name for name in params if params[name].ndim == count] for count in (4, 2, 1)}
