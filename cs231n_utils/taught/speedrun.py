@@ -113,8 +113,9 @@ def muon_and_sgd(params: dict[str, np.ndarray], rate: float = 0.12, momentum: fl
 def six_looks(model: Any, images: np.ndarray) -> np.ndarray:
     """Scores (N, classes), averaged over six looks at each image; those not moved count twice."""
     bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    looks = [images, images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
-    return sum(model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks) / 8  # (25.8)
+    looks = [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
+    still, *moved = (model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks)
+    return still / 4 + sum(moved) / 8  # (25.8)
 
 
 class CornerConv2D(Conv2D):
