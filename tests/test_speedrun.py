@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.ten_steps import of_17, of_25, rungs
 from cs231n_utils.taught.convnet import Slices
 from cs231n_utils.taught.optimizers import SGD, Muon, Together
 from cs231n_utils.taught.speedrun import muon_and_sgd, six_looks, speed_net, train_in_turn
@@ -47,3 +48,28 @@ def test_together_is_each_of_its_optimizers_at_a_share_of_its_rate(share):
     Muon(0.2 * share).step({"W": alone["W"]}, grads)
     SGD(3.0 * share, 0.5).step({"b": alone["b"]}, grads)
     assert all(np.array_equal(params[name], alone[name]) for name in alone)
+
+
+@pytest.mark.parametrize("build", [of_17, of_25])
+def test_a_rung_of_the_price_list_differs_by_its_trick_alone(build):
+    def of(*tricks):
+        layers = build(tricks, 0).layers
+        norms = [layer for layer in layers if "Norm" in type(layer).__name__]
+        return {
+            "short memory": {layer.decay for layer in norms} == {0.6},
+            "GELU": not any(type(layer).__name__ == "ReLU" for layer in layers),
+            "bias alone": not any("gamma" in layer.params for layer in norms),
+            "white": any(type(layer).__name__ == "Whitening" for layer in layers),
+            "small head": layers[-1].params["W"].std() < 0.05,
+            "identity": any(
+                layer.params["W"][1, 1, 0, 0] > 0.9
+                for layer in layers
+                if len(layer.params.get("W", "")) == 3
+            ),
+        }
+
+    everything = rungs()["the new one"][1]
+    assert not any(of().values())
+    for trick in of():
+        assert [name for name, is_in in of(trick).items() if is_in] == [trick]
+    assert all(of(*everything).values())
