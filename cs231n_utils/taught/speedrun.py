@@ -110,14 +110,6 @@ def muon_and_sgd(params: dict[str, np.ndarray], rate: float = 0.12, momentum: fl
     )
 
 
-def six_looks(model: Any, images: np.ndarray) -> np.ndarray:
-    """Scores (N, classes), averaged over six looks at each image; those not moved count twice."""
-    bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    looks = [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
-    still, *moved = (model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks)
-    return still / 4 + sum(moved) / 8  # (25.8)
-
-
 class CornerConv2D(Conv2D):
     """3 x 3 filters with zeros above and on the left: n x n images become (n - 1) x (n - 1)."""
 
@@ -221,3 +213,11 @@ def speed_net(images: np.ndarray, widths: Sequence[int] = (64, 128, 128), *,
     model = Sequential([*layers, GlobalMaxPool(), head])
     model.loss_of_scores = partial(smoothed_loss, smoothing=smoothing)
     return model
+
+
+def six_looks(model: Any, images: np.ndarray) -> np.ndarray:
+    """Scores (N, classes), averaged over six looks at each image; those not moved count twice."""
+    bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    looks = [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
+    still, *moved = (model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks)
+    return still / 4 + sum(moved) / 8  # (25.8)
