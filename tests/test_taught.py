@@ -57,7 +57,8 @@ from cs231n_utils.taught.layers import (
 )
 from cs231n_utils.taught.linear import accuracy, centre
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
-from cs231n_utils.taught.optimizers import SGD, Adam, RMSprop, linear_decay
+from cs231n_utils.taught.optimizers import SGD, Adam, Muon, RMSprop, linear_decay, orthogonalized
+from cs231n_utils.taught.speedrun import CornerConv2D, GlobalMaxPool, ShiftNorm, Whitening
 from cs231n_utils.taught.transformer import GPT, generate
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -193,6 +194,7 @@ OPTIMIZERS = {
     "RMSprop": lambda: RMSprop(0.01, decay=0.9, eps=1e-3),
     "Adam": lambda: Adam(0.01),
     "AdamW": lambda: Adam(0.02, beta1=0.8, beta2=0.99, eps=1e-3, weight_decay=0.1),
+    "Muon": lambda: Muon(0.01),
 }
 # W and b of `follow` after 100 steps of PyTorch 2.13.0's SGD, RMSprop and AdamW on the CPU, in
 # float64, with the options of OPTIMIZERS and the rate on the same line.
@@ -243,7 +245,41 @@ def test_steps_are_made_in_place_and_keep_gradients_and_types(name, dtype):
     assert all(value.dtype == dtype and np.isfinite(value).all() for value in params.values())
 
 
-# --- Layers: notebooks 06 and 13 to 16 ------------------------------------------------------------
+FLOATS = st.sampled_from(["f4", "f8"])
+
+
+@for_all(seed=SEEDS, rows=st.integers(1, 40), columns=st.integers(1, 40), dtype=FLOATS)
+def test_products_alone_keep_directions_and_bring_singular_values_near_one(
+    seed, rows, columns, dtype
+):
+    G = np.random.default_rng(seed).standard_normal((rows, columns)).astype(dtype)
+    u, s, v = np.linalg.svd(G, full_matrices=False)
+    found = orthogonalized(G, 5)
+    assert found.dtype == dtype
+    inside = u.T @ found @ v.T
+    assert np.abs(inside - np.diag(np.diag(inside))).max() < (2e-3 if dtype == "f4" else 1e-9)
+    risen = s > 0.01 * np.linalg.norm(s)
+    assert np.all((np.diag(inside)[risen] > 0.67) & (np.diag(inside)[risen] < 1.14))
+    assert np.all(np.diag(inside) < 1.21)
+
+
+def test_muon_turns_filters_of_a_fixed_length_by_its_rate():
+    rng = np.random.default_rng(0)
+    W, optimizer = 7 * rng.standard_normal((3, 3, 8, 16)), Muon(0.1, momentum=0.9)
+    for _ in range(5):
+        unit = W * 4 / np.linalg.norm(W)
+        G = rng.standard_normal(W.shape)
+        optimizer.step({"W": W}, {"W": G})
+        moved = np.linalg.svd((W - unit).reshape(72, 16), compute_uv=False)
+        assert np.all((moved > 0.067) & (moved < 0.121)), "the spectral size is about the rate"
+    free, longer = (Muon(0.1, fixed_norm=False) for _ in range(2))
+    one, other = W.copy(), 5 * W
+    free.step({"W": one}, {"W": G})
+    longer.step({"W": other}, {"W": G})
+    close(one - W, other - 5 * W)
+
+
+# --- Layers: notebooks 06, 13 to 16, and 25 -------------------------------------------------------
 
 EPS = 0.01  # of the norms: with 1e-5 two examples would leave nothing of dX but round-off
 ROWS, IMAGES = ((1, 3), (2, 1), (7, 4), (3, 3)), ((1, 4, 4, 1), (3, 5, 7, 2), (2, 6, 9, 2))
@@ -260,6 +296,18 @@ def filters(U, V, stride, pad):
     return make
 
 
+def shift_norm(size):
+    """A norm without gamma, with the eps of the others."""
+    layer = ShiftNorm(size)
+    layer.eps = EPS
+    return layer
+
+
+def fixed(size):
+    """Filters that do not learn."""
+    return Whitening(np.random.default_rng(0).standard_normal((2, 2, size, 3)))
+
+
 LAYERS = {  # how to make a layer for inputs of a size, and their shapes
     "Affine": (lambda size: Affine(size, 4), ROWS),
     "ReLU": (lambda size: ReLU(), ROWS + IMAGES),
@@ -273,6 +321,10 @@ LAYERS = {  # how to make a layer for inputs of a size, and their shapes
     "Conv2D 1x1, stride 2": (filters(1, 1, stride=2, pad=0), IMAGES),
     "Conv2D 4x3, pad 3": (filters(4, 3, stride=2, pad=3), IMAGES),
     "MaxPool2D": (lambda size: MaxPool2D(2), ((2, 4, 6, 3), (1, 2, 2, 1))),
+    "ShiftNorm": (shift_norm, ROWS[1:] + IMAGES),
+    "Whitening": (fixed, IMAGES),
+    "CornerConv2D": (lambda size: CornerConv2D(size, 3), IMAGES),
+    "GlobalMaxPool": (lambda size: GlobalMaxPool(), IMAGES),
 }
 
 
@@ -287,15 +339,24 @@ def torch_forward(layer, p, X, training):
             return F.relu(X)
         case Flatten():
             return X.flatten(1)
-        case BatchNorm():
+        case BatchNorm():  # and without gamma
             mean, variance = (X.new_tensor(layer.state[key]) for key in ("mean", "variance"))
             rows = X.reshape(-1, X.shape[-1])
-            Y = F.batch_norm(rows, mean, variance, p["gamma"], p["beta"], training, 0.1, EPS)
+            Y = F.batch_norm(rows, mean, variance, p.get("gamma"), p["beta"], training, 0.1, EPS)
             return Y.reshape(X.shape)
         case LayerNorm():
             return F.layer_norm(X, X.shape[1:], p["gamma"], p["beta"], EPS)
         case Dropout():
             return X * X.new_tensor(layer.mask) if training else X
+        case Whitening():
+            W = X.new_tensor(layer.filters).permute(3, 2, 0, 1)
+            return F.conv2d(X.permute(0, 3, 1, 2), W).permute(0, 2, 3, 1)
+        case GlobalMaxPool():
+            return X.amax((1, 2))
+        case CornerConv2D():
+            W = p["W"].permute(3, 2, 0, 1).contiguous()
+            Z = F.conv2d(F.pad(X.permute(0, 3, 1, 2), (1, 0, 1, 0)), W, p["b"])
+            return Z.permute(0, 2, 3, 1)
         case Conv2D():
             W = p["W"].permute(3, 2, 0, 1).contiguous()
             Z = F.conv2d(X.permute(0, 3, 1, 2), W, p["b"], layer.stride, layer.pad)

@@ -108,6 +108,7 @@ ASKED = {
     "22": lambda _, __, w, x: (w * (w * x[0] + x[1]) + x[2], 2 * w * x[0] + x[1]),
     "23": look,
     "24": lambda w, _, dS: (w[0] * dS, [w @ dS, 0]),
+    "25": lambda G, _, epochs: (-np.sign(G), np.sum(np.abs(G)), 2 - 0.5 ** (epochs - 1)),
 }
 
 

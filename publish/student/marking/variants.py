@@ -386,9 +386,23 @@ def tied(rng: Generator) -> Variant:
     )
 
 
+def spectral(rng: Generator) -> Variant:
+    """25: the best step of a spectral size, and what a coin leaves unseen."""
+    G = np.diag(whole(rng, 2))
+    drop = np.abs(np.diag(G)).sum()
+    views = int(rng.integers(2, 9))
+    return (
+        f"A layer with two inputs and two scores has the gradient {told(G)}. Which step with no "
+        "singular value above 1 lowers the loss most, and by how much to first order? And how many "
+        f"of its two views has an image shown on average after {views} epochs, if a coin mirrors "
+        "it in each?",
+        f"{told(0 - np.sign(G))}, {told(drop)}, {told(2 - 2.0 ** (1 - views))}",
+    )
+
+
 EVERY = [scores, loss, difference, score_gradient, descent, affine, two_layers, epoch, momentum]
 EVERY += [softmax_twice, log_scale, parameters, residual, norm, smoothing, convolution, votes]
-EVERY += [attack, fork, axes, letters, unrolled, look, tied]
+EVERY += [attack, fork, axes, letters, unrolled, look, tied, spectral]
 VARIANTS: dict[str, Callable[[Generator], Variant]] = {
     f"{number:02}": question for number, question in enumerate(EVERY, start=1)
 }
