@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8888
 BIN := .venv/bin
 ENVIRONMENTS ?=
-BENCH ?= $(filter-out side_by_side convnet,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCH ?= $(filter-out side_by_side convnet speedrun,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: lab progress data test run student slides site handouts help clean notebooks export proofs lint browser matrix bench
 
