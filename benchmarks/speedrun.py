@@ -30,12 +30,7 @@ from cs231n_utils.taught.convnet import Slices, mirrored_probabilities
 from cs231n_utils.taught.convolution import Conv2D
 from cs231n_utils.taught.layers import ReLU, Sequential
 from cs231n_utils.taught.optimizers import SGD, Together
-from cs231n_utils.taught.speedrun import (
-    muon_and_sgd,
-    six_looks,
-    speed_net,
-    train_in_turn,
-)
+from cs231n_utils.taught.speedrun import muon_and_sgd, six_looks, speed_net, train_in_turn
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Recipe:
     net, steps, training
         Arguments of `speed_net`, `muon_and_sgd` and `train_in_turn`.
     without
-        The part that is left out, a key of WITHOUT.
+        The part that `network`, `optimizer` or `trained` leaves out, where no argument does.
     """
 
     epochs: int
