@@ -56,7 +56,7 @@ class Recipe:
 RATES = {"rate": 0.12, "bias_rate": 3.0}
 RECIPES = {
     "five": Recipe(8, (32, 64, 128), {}, RATES, {"small_epochs": 3}),
-    "twenty": Recipe(10, (64, 128, 128), {}, RATES | {"rate": 0.07}, {"small_epochs": 4}),
+    "twenty": Recipe(14, (64, 128, 128), {}, RATES, {"small_epochs": 6}),
     "hour": Recipe(16, (64, 256, 256), {}, RATES | {"rate": 0.05}, {"small_epochs": 6}),
 }
 WHOLE = Recipe(5, (32, 64, 64), {}, RATES, {"small_epochs": 2})
