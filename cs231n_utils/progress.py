@@ -60,10 +60,11 @@ class Seen:
         return next((self.failed[name] for name in names if name in self.failed), "")
 
     def clearer(self, source: str, told: str) -> str:
-        """A check's error, or that a function of which it uses the value has no `return`."""
+        """A check's error, or that a function whose value it uses has no `return`."""
         if re.search(r"None|not \(\)", told) and "return" not in told:  # which says it well
             for name in re.findall(r"\w+(?=,|$)", self.titles[self.title(source)]):
-                if not self.giving.get(name, True) and re.search(rf"\S.*\b{name}\(", source):
+                alone = re.search(rf"^ *(\w+\.)*{name}\(", source, re.M)  # it works in place
+                if not self.giving.get(name, True) and not alone:
                     return f"{name} returns None: is `return` missing?"
         return told
 

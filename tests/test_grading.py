@@ -28,11 +28,20 @@ from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
-from publish.student.marking.autograde import FairExecute
+from publish.student.marking.autograde import CutOutputs, FairExecute
+from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
-from publish.student.marking.submission import borrowed, code, restore, stops
+from publish.student.marking.submission import (
+    COPIES,
+    REACHES,
+    STYLE,
+    borrowed,
+    code,
+    restore,
+    stops,
+)
 
 SERIES = Notebook.series()
 FULL = edition.solved(next(notebook for notebook in SERIES if notebook.number == "04"))
@@ -162,9 +171,16 @@ def test_no_order_of_cells_lets_the_packages_functions_answer(move, with_marks):
     assert sources == [cell.source for cell in RELEASED.cells]
 
 
+def looks(notebook):
+    """What is to be looked at, without the names of cells."""
+    found = borrowed(notebook, RELEASED, FULL.content)
+    assert found == sorted(found, key=lambda each: each[0]), "the gravest first"
+    return [sentence.partition(": ")[2] for _, sentence in found]
+
+
 def test_what_reaches_or_copies_a_finished_function_is_flagged():
     notebook = deepcopy(RELEASED)
-    assert borrowed(notebook, RELEASED, FULL.content) == []
+    assert looks(notebook) == []
     for line in [
         "from cs231n_utils.taught.losses import softmax_loss",
         "from cs231n_utils import TwoLayerNet as mine",
@@ -187,27 +203,66 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     ]:
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         shown = line if len(line) <= 100 else f"{line[:97]}..."
-        assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {shown}"]
+        assert looks(notebook) == [shown]
     given = next(
         line for c in code(RELEASED) for line in c.source.splitlines() if "# given" in line
     )
     notebook.cells[5].source = given  # above the checks it is nobody's but the student's
-    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {given}"]
+    assert looks(notebook) == [given]
     notebook.cells[5].source = f"# mine\n{line}"
     as_released(notebook.cells[5])
-    [sentence] = borrowed(notebook, RELEASED, FULL.content)  # a student can write this mark, too
-    assert sentence == f"to look at, in a cell that says it is of an older release: {line}"
+    [(_, sentence)] = borrowed(notebook, RELEASED, FULL.content)  # a student can write it, too
+    assert sentence.endswith(f", in a cell that says it is of an older release: {line}")
     notebook = deepcopy(HANDED_IN)
-    [sentence] = borrowed(notebook, RELEASED, FULL.content)
-    assert sentence.startswith("word for word the published solution: softmax_loss, ")
+    [(_, sentence)] = borrowed(notebook, RELEASED, FULL.content)
+    assert sentence.startswith("softmax_loss, ")
+    assert sentence.endswith(": word for word the published solution")
     [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
     answer.source = re.sub("  # .*", "", answer.source)  # the comments are the telling part
-    assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0]
+    assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0][1]
     answer.source += "\nnumerical_gradient(f, x)"
-    assert (
-        "to look at: numerical_gradient, of the package"
-        in borrowed(notebook, RELEASED, FULL.content)[0]
-    )
+    assert (COPIES, "softmax_loss: numerical_gradient, of the package") in [
+        (grave, sentence.partition(", where")[0])
+        for grave, sentence in borrowed(notebook, RELEASED, FULL.content)
+    ]
+
+
+def test_one_cheat_is_a_few_lines_that_name_its_cell_and_stand_before_style():
+    notebook = deepcopy(RELEASED)
+    own = ["X = 3", "class F(float):", *[f"    def __{n}__(self): pass" for n in "abc"]]
+    own += [f"    __{name}__ = {name}" for name in ("le", "lt", "ge", "gt")]
+    notebook.cells[5] = new_code_cell("\n".join(own))
+    assert borrowed(notebook, RELEASED, FULL.content) == [
+        (REACHES, "F: def __a__(self): pass (3 such lines)"),
+        (REACHES, "F: __le__ = le"),
+        (REACHES, "F: __lt__ = lt"),
+        (REACHES, "F: and 2 more"),
+        (STYLE, "F: X = 3"),
+    ]
+
+
+LONG = """def hinge_loss(S, y, margin=1.0):
+    rows = np.arange(len(y))
+    space = S - S[rows, y][:, np.newaxis] + margin
+    space[rows, y] = 0
+    lost = np.maximum(space, 0)
+    dS = (lost > 0).astype(float)
+    dS[rows, y] -= dS.sum(axis=1)
+    return lost.sum() / len(y), dS / len(y)"""
+
+
+def test_students_with_one_long_answer_are_named_and_no_others():
+    alike = Copies(RELEASED, FULL.content)
+    other = re.sub("rows", "i", LONG).replace("\n", "  # by me\n").replace("lost", "L")
+    short = "def softmax_loss(S, y):\n    dS = softmax(S)\n    dS[y] -= 1\n    return 0.0, dS"
+    for student, answer in {"ann": LONG, "ben": other, "cid": f"{short}\n{LONG[:-9]}"}.items():
+        alike.add(student, new_notebook(cells=[new_code_cell(answer)]))
+    for student in "ghi":
+        alike.add(student, new_notebook(cells=[new_code_cell(short)]))
+        alike.add(student, deepcopy(HANDED_IN))
+        alike.add(student, deepcopy(RELEASED))
+    told = [("ann", "hinge_loss: the same as ben"), ("ben", "hinge_loss: the same as ann")]
+    assert [*alike.told()] == told
 
 
 def right_answers(number):
@@ -230,7 +285,7 @@ def test_right_answers_are_not_to_be_looked_at(notebook):
     assert own
     for cells in (full.cells, own):
         told = borrowed(new_notebook(cells=cells), released, full.content)
-        assert not [each for each in told if "to look at" in each and "taught" not in each]
+        assert not [each for _, each in told if "taught" not in each and "word for" not in each]
 
 
 def test_an_answer_that_ignores_what_it_is_given_is_told():
@@ -244,9 +299,18 @@ def test_an_answer_that_ignores_what_it_is_given_is_told():
     hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
     hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
     for source in hard:
-        assert told(source) == [f"to look at: forward_difference never uses {n}" for n in "fx"]
+        sentence = "forward_difference: forward_difference never uses f, x"
+        assert told(source) == [(STYLE, sentence)]
     assert not told("def forward_difference(f, _x, h):\n    return f(h)")
     assert not told("def mine(f, x):\n    return 3")
+
+
+def page_of(notebook):
+    """The page of feedback for a notebook that got no point."""
+    for mark in (cell.metadata.nbgrader for cell in code(notebook) if "nbgrader" in cell.metadata):
+        mark.update(score=0, points=mark.get("points", 0))
+    about = {"name": "Ann", "score": 0, "max_score": 13, "late_penalty": 0}
+    return Page().from_notebook_node(notebook, {"nbgrader": about})[0]
 
 
 def test_feedback_names_what_failed_and_not_what_followed():
@@ -257,13 +321,31 @@ def test_feedback_names_what_failed_and_not_what_followed():
     for cell, told in [(answer, "SyntaxError: expected ':'"), (check, "NameError: no such name")]:
         ename, _, evalue = told.partition(": ")
         cell.outputs = [new_output("error", ename=ename, evalue=evalue, traceback=[told])]
-    for mark in (cell.metadata.nbgrader for cell in code(notebook) if "nbgrader" in cell.metadata):
-        mark.update(score=0, points=mark.get("points", 0))
-    about = {"name": "Ann", "score": 0, "max_score": 13, "late_penalty": 0}
-    text, _ = Page().from_notebook_node(notebook, {"nbgrader": about})
+    text = page_of(notebook)
     told = [html.unescape(each) for each in re.findall('<p class="told">(.*?)</p>', text)]
     assert f"SyntaxError: expected ':', in the cell that defines {name}" in told
     assert not any("NameError" in each for each in told)
+
+
+def test_a_page_has_room_for_what_is_read_and_says_what_it_cuts():
+    notebook = deepcopy(RELEASED)
+    for cell, outputs in zip(
+        checks_of(notebook)[:4],
+        [
+            [new_output("stream", text="<" * 10_000_000) for _ in range(3)],
+            [new_output("error", ename="E", evalue="&" * 30_000, traceback=["&" * 30_000])],
+            [new_output("display_data", {"image/png": "A" * 500_000})],
+            [new_output("display_data", {"text/plain": "1"}) for _ in range(9999)],
+        ],
+        strict=True,
+    ):
+        cell.outputs = outputs
+    notebook, _ = CutOutputs().preprocess(notebook, {})
+    text = page_of(notebook)
+    assert len(text) < 1_000_000
+    cut = ["29,990,000 of 30,000,000", "20,000 of 30,000", "an image of 500,000"]
+    assert all(f"[cut here: {told} characters]" in text for told in cut)
+    assert re.search(r"\[cut here: [\d,]+ outputs\]", text)
 
 
 # --- Runs that hang or die ----------------------------------------------------------------------
