@@ -145,8 +145,5 @@ mine[0] = 3
 """
     assert told(plain) == []
     assert told("X[0] = 3") == ["X[0] = 3"]
-
-
-def test_another_value_for_a_name_is_style_and_another_function_is_not():
     for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
