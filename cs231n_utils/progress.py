@@ -37,7 +37,7 @@ class Seen:
     titles: dict[int, str] = field(default_factory=dict)  # of a check, by its number: "f, g"
     errors: dict[int, str] = field(default_factory=dict)  # of those that have run: or ""
     failed: dict[str, str] = field(default_factory=dict)  # cells, by the name that they define
-    giving: dict[str, bool] = field(default_factory=dict)  # whether a function returns anything
+    giving: dict[str, bool] = field(default_factory=dict)  # whether functions return anything
 
     def note(self, source: str, told: str) -> None:
         """Note how a cell ended: a check's error by its number, another's by what it defines."""
@@ -63,8 +63,8 @@ class Seen:
         """A check's error, or that a function whose value it uses has no `return`."""
         if re.search(r"None|not \(\)", told) and "return" not in told:  # which says it well
             for name in re.findall(r"\w+(?=,|$)", self.titles[self.title(source)]):
-                alone = re.search(rf"^ *(\w+\.)*{name}\(", source, re.M)  # it works in place
-                if not self.giving.get(name, True) and not alone:
+                alone = re.search(rf"(?m)^ *(\w+\.)*{name}\(", source)  # it works in place
+                if not (self.giving.get(name, True) or alone):
                     return f"{name} returns None: is `return` missing?"
         return told
 
@@ -135,8 +135,7 @@ def _note(result: Any) -> None:
     """Note how a cell ended. IPython calls this after each cell."""
     error, names = result.error_before_exec or result.error_in_exec, _names()
     told = told_in_a_line(type(error).__name__, str(error)) if error else ""
-    source = result.info.raw_cell or ""
-    _seen.note(source, told)
+    _seen.note(source := result.info.raw_cell or "", told)
     names.update(_aside | names)
     _aside.clear()
     if result.error_before_exec:  # what the cell defined before its fault is no longer in it

@@ -469,10 +469,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
-    other = broken.parent.parent / "ann" / broken.name
-    other.parent.mkdir()
-    shutil.copyfile(broken, other)
-    os.utime(other, (0, 0))  # she has sent a better one since
+    older = shutil.copytree(broken.parent, course / "handed_in" / "ann") / broken.name
+    os.utime(older, (0, 0))  # she has sent a better one since
     printed = run(course, first, status=1)
     for told in [
         "by 4 known, 1 unknown, 1 unreadable",

@@ -115,16 +115,19 @@ def borrowed(
     imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
     full = {cell.id: words(cell) for cell in code(solved)}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
+    nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
         new = [line for line in lines(cell.source) if line not in given]
         own += new * (not older)
-        original = originals.get(known_as(cell, originals), new_code_cell())
+        original = originals.get(known_as(cell, originals), nothing)
         answer = YOURS.match(original.source)
         names = [name for name in bound(cell.source) if name in asked]
         names = [answer[1]] if answer else names or DEFINED.findall(cell.source)
         last = ", ".join(names) or last
         place = (last if names else f"below {last}") + older
+        if cell.source == original.source:
+            continue
         there = lines(original.source)  # what takes over below a check is not given above it
         telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
         seen += [(STYLE if style else REACHES, place, line) for style, line in telling]
