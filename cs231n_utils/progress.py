@@ -5,12 +5,14 @@ The student edition of a notebook calls `follow` in its first code cell and `rep
 """
 
 import argparse
+import ast
 import hashlib
 import io
 import json
 import linecache
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
@@ -20,6 +22,7 @@ from IPython.core.getipython import get_ipython
 
 CHECK = re.compile(r"# Check (\d+) of (\d+): (.*)")  # the first line of a cell that is a check
 DEFINED = re.compile(r"^(?:def|class) (\w+)", re.M)
+ENDS = ast.Return | ast.Yield | ast.YieldFrom | ast.Raise
 SIGN = "✎"  # of what a student writes: above its cell, and wherever it is missing
 STILL = f"{SIGN} Still to write: "
 NOTHING = "nothing written yet"
@@ -34,12 +37,18 @@ class Seen:
     titles: dict[int, str] = field(default_factory=dict)  # of a check, by its number: "f, g"
     errors: dict[int, str] = field(default_factory=dict)  # of those that have run: or ""
     failed: dict[str, str] = field(default_factory=dict)  # cells, by the name that they define
+    giving: dict[str, bool] = field(default_factory=dict)  # whether functions return anything
 
     def note(self, source: str, told: str) -> None:
         """Note how a cell ended: a check's error by its number, another's by what it defines."""
         if number := self.title(source):
-            self.errors[number] = told and (self.cause(number) or told)
+            self.errors[number] = told and (self.cause(number) or self.clearer(source, told))
             return
+        with suppress(SyntaxError, ValueError):
+            for each in ast.walk(ast.parse(source)):
+                if isinstance(each, ast.FunctionDef):
+                    ends = [node for node in ast.walk(each) if isinstance(node, ENDS)]
+                    self.giving[each.name] = any(getattr(node, "value", True) for node in ends)
         for name in DEFINED.findall(source):
             self.failed.pop(name, None)
             if told:
@@ -49,6 +58,15 @@ class Seen:
         """How a cell that a check tests failed; "" if none did."""
         names = [name.partition(".")[0] for name in self.titles.get(number, "").split(", ")]
         return next((self.failed[name] for name in names if name in self.failed), "")
+
+    def clearer(self, source: str, told: str) -> str:
+        """A check's error, or that a function whose value it uses has no `return`."""
+        if re.search(r"None|not \(\)", told) and "return" not in told:  # which says it well
+            for name in re.findall(r"\w+(?=,|$)", self.titles[self.title(source)]):
+                alone = re.search(rf"(?m)^ *(\w+\.)*{name}\(", source)  # it works in place
+                if not (self.giving.get(name, True) or alone):
+                    return f"{name} returns None: is `return` missing?"
+        return told
 
     def title(self, source: str) -> int:
         """Note what a cell is called if it is a check, and return its number; 0 if it is none."""
@@ -68,7 +86,7 @@ def follow() -> None:
     if shell := get_ipython():
         shell.events.register("pre_run_cell", _set_aside)
         shell.events.register("post_run_cell", _note)
-        kinds = (NotImplementedError, AssertionError, NameError)
+        kinds = (NotImplementedError, AssertionError, NameError, TypeError, AttributeError)
         shell.set_custom_exc(kinds, _say_what_fails)  # type: ignore[no-untyped-call]
 
 
@@ -96,10 +114,11 @@ def _say_what_fails(shell: Any, kind: Any, error: Any, trace: Any, **_: Any) -> 
     file, line = cells[-1][0].f_code.co_filename, cells[-1][1]
     if check := CHECK.match(linecache.getline(file, 1)):
         place = f"Check {check[1]}, line {line}: {linecache.getline(file, line).strip()}"
-        told = f"{kind.__name__}: {error}"
+        told = _seen.clearer("".join(linecache.getlines(file)), said := f"{kind.__name__}: {error}")
         if isinstance(error, NameError):
             told += ": run the cell above, or look at its error"
-        error._render_traceback_ = lambda: [place, told]
+        if told != said or isinstance(error, AssertionError):
+            error._render_traceback_ = lambda: [place, told]
     shell.showtraceback((kind, error, trace))
 
 
@@ -116,8 +135,7 @@ def _note(result: Any) -> None:
     """Note how a cell ended. IPython calls this after each cell."""
     error, names = result.error_before_exec or result.error_in_exec, _names()
     told = told_in_a_line(type(error).__name__, str(error)) if error else ""
-    source = result.info.raw_cell or ""
-    _seen.note(source, told)
+    _seen.note(source := result.info.raw_cell or "", told)
     names.update(_aside | names)
     _aside.clear()
     if result.error_before_exec:  # what the cell defined before its fault is no longer in it
@@ -127,8 +145,7 @@ def _note(result: Any) -> None:
 
 def _names() -> dict[str, Any]:
     """What the notebook's cells have defined."""
-    shell = get_ipython()
-    return shell.user_ns if shell else {}
+    return getattr(get_ipython(), "user_ns", {})
 
 
 def told_in_a_line(name: str, message: str) -> str:
@@ -154,8 +171,7 @@ def summary(seen: Seen) -> str:
         return f"All {seen.count} checks pass."
     title = f"{left[0]}: {seen.titles[left[0]]}" if left[0] in seen.titles else str(left[0])
     told = seen.errors.get(left[0]) or seen.cause(left[0]) or "This check has not run yet."
-    passed = seen.count - len(left)
-    return f"{passed} of {seen.count} checks pass. Next, check {title}\n    {told}"
+    return f"{seen.count - len(left)} of {seen.count} checks pass. Next, check {title}\n    {told}"
 
 
 def main() -> None:
@@ -190,8 +206,7 @@ def progress(path: Path) -> str:
     if all(map(is_as_released, own)):
         return NOTHING
     for cell in [cell for cell in code if cell["execution_count"]]:
-        failed = [out for out in cell["outputs"] if out["output_type"] == "error"]
-        told = [told_in_a_line(error["ename"], error["evalue"]) for error in failed]
+        told = [told_in_a_line(o["ename"], o["evalue"]) for o in cell["outputs"] if "ename" in o]
         printed = "".join(line for out in cell["outputs"] for line in out.get("text", ""))
         told += re.findall(f"^{STILL}.*", printed, re.M)
         seen.note(cell["source"], "".join(told[:1]))

@@ -101,7 +101,7 @@ def graded(answer, trick, folder, monkeypatch):
 
 
 def told(source):
-    return list(bent(source, [IMPORTS, HELPER, CHECK], [STUB]))
+    return [line for _, line in bent(source, [IMPORTS, HELPER, CHECK], [STUB])]
 
 
 RIGHT, WRONG = (f"def double(X):\n    return {answer}" for answer in ("2 * X", "0.0"))
@@ -145,3 +145,5 @@ mine[0] = 3
 """
     assert told(plain) == []
     assert told("X[0] = 3") == ["X[0] = 3"]
+    for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
+        assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]

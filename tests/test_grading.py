@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from copy import deepcopy
 from pathlib import Path
+from unicodedata import normalize
 
 import nbformat
 import pytest
@@ -28,7 +29,8 @@ from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
-from publish.student.marking.autograde import FairExecute
+from publish.student.marking.autograde import CutOutputs, FairExecute
+from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
@@ -154,6 +156,7 @@ def test_no_order_of_cells_lets_the_packages_functions_answer(move, with_marks):
     move(notebook.cells)
     if not with_marks:
         lose_marks_and_ids(notebook)
+    assert looks(notebook) == []
     assert restore(notebook, RELEASED) == [
         "cells were moved: they were run in the order of the release"
     ]
@@ -162,13 +165,18 @@ def test_no_order_of_cells_lets_the_packages_functions_answer(move, with_marks):
     assert sources == [cell.source for cell in RELEASED.cells]
 
 
+def looks(notebook):
+    """What is to be looked at, without the names of cells."""
+    told = borrowed(notebook, RELEASED, FULL.content)
+    return [sentence.partition(": ")[2] for _, sentence in told]
+
+
 def test_what_reaches_or_copies_a_finished_function_is_flagged():
     notebook = deepcopy(RELEASED)
-    assert borrowed(notebook, RELEASED, FULL.content) == []
+    assert looks(notebook) == []
     for line in [
         "from cs231n_utils.taught.losses import softmax_loss",
         "from cs231n_utils import TwoLayerNet as mine",
-        'module = importlib.import_module("cs231n_utils" + ".tau" + "ght")',
         f"importlib.{100 * 'x'}",
         "print(inspect.getsource(there))",
         'getattr(error, "__trace" + "back__")',
@@ -176,7 +184,6 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "reach = getattr",
         "from operator import attrgetter as reach",
         'operator.methodcaller("pop", key)(space)',
-        'setattr(space, "al" + "lclose", mine)',
         'vars(space)["al" + "lclose"] = mine',
         'space.__dict__["al" + "lclose"] = mine',
         'globals()["sa" + "me"] = mine',
@@ -187,27 +194,50 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     ]:
         notebook.cells[5] = new_code_cell(f"# mine\n{line}")
         shown = line if len(line) <= 100 else f"{line[:97]}..."
-        assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {shown}"]
+        assert looks(notebook) == [shown]
     given = next(
         line for c in code(RELEASED) for line in c.source.splitlines() if "# given" in line
     )
     notebook.cells[5].source = given  # above the checks it is nobody's but the student's
-    assert borrowed(notebook, RELEASED, FULL.content) == [f"to look at: {given}"]
+    assert looks(notebook) == [given]
     notebook.cells[5].source = f"# mine\n{line}"
     as_released(notebook.cells[5])
-    [sentence] = borrowed(notebook, RELEASED, FULL.content)  # a student can write this mark, too
-    assert sentence == f"to look at, in a cell that says it is of an older release: {line}"
+    [(_, sentence)] = borrowed(notebook, RELEASED, FULL.content)  # a student can write it, too
+    assert sentence.endswith(f", in a cell that says it is of an older release: {line}")
     notebook = deepcopy(HANDED_IN)
-    [sentence] = borrowed(notebook, RELEASED, FULL.content)
-    assert sentence.startswith("word for word the published solution: softmax_loss, ")
+    [(_, sentence)] = borrowed(notebook, RELEASED, FULL.content)
+    assert sentence.startswith("softmax_loss, ")
+    assert sentence.endswith(": word for word the published solution")
     [answer] = [cell for cell in notebook.cells if cell.id == FULL.core[0].id]
     answer.source = re.sub("  # .*", "", answer.source)  # the comments are the telling part
-    assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0]
+    assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0][1]
     answer.source += "\nnumerical_gradient(f, x)"
-    assert (
-        "to look at: numerical_gradient, of the package"
-        in borrowed(notebook, RELEASED, FULL.content)[0]
-    )
+    assert "numerical_gradient, of the package" in looks(notebook)[0]
+
+
+def test_one_cheat_is_a_few_lines_and_stands_before_style():
+    notebook = deepcopy(RELEASED)
+    own = [f"    def __{name}__(self): {name[0]}" for name in ("a", "ab", "b", "c", "d")]
+    notebook.cells[5] = new_code_cell("\n".join(["X = 3", "class F:", *own]))
+    told = ["__a__(self): a (2 such lines)", "__b__(self): b", "__c__(self): c"]
+    told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3"]
+    assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
+
+
+def test_students_with_one_long_answer_are_named_and_no_others():
+    alike = Copies(RELEASED, FULL.content)
+    long = "def hinge_loss(S, y):\n" + "".join(f"    x = {i} * S\n" for i in range(6))
+    short = "def softmax_loss(S, y):\n    dS = softmax(S)\n    return 0.0, dS\n"
+    own = [long, long.replace("x", "dS").replace("\n", "  # mine\n"), long.replace("5", "7")]
+    for student, answer in zip("abc", own, strict=True):
+        for cells in (RELEASED.cells, FULL.cells, [new_code_cell(short + answer)]):
+            alike.add(student, new_notebook(cells=cells))
+    several = "\n".join(f"def {name}(S):" + 4 * "\n    S *= 3" for name in alike.asked)
+    for student in "yz":  # short ones, but each to the letter
+        alike.add(student, new_notebook(cells=[new_code_cell(several)]))
+    told = {(one, f"hinge_loss: the same as {other}") for one, other in ["ab", "ba"]}
+    told |= {(x, f"every answer to the letter: the same as {y}") for x, y in ["yz", "zy"]}
+    assert {*alike.told()} == told
 
 
 def right_answers(number):
@@ -230,7 +260,7 @@ def test_right_answers_are_not_to_be_looked_at(notebook):
     assert own
     for cells in (full.cells, own):
         told = borrowed(new_notebook(cells=cells), released, full.content)
-        assert not [each for each in told if "to look at" in each and "taught" not in each]
+        assert not [each for _, each in told if "taught" not in each and "word for" not in each]
 
 
 def test_an_answer_that_ignores_what_it_is_given_is_told():
@@ -244,9 +274,18 @@ def test_an_answer_that_ignores_what_it_is_given_is_told():
     hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
     hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
     for source in hard:
-        assert told(source) == [f"to look at: forward_difference never uses {n}" for n in "fx"]
+        sentence = "forward_difference: forward_difference never uses f, x"
+        assert [each for _, each in told(source)] == [sentence]
     assert not told("def forward_difference(f, _x, h):\n    return f(h)")
     assert not told("def mine(f, x):\n    return 3")
+
+
+def page_of(notebook):
+    """The page of feedback for a notebook that got no point."""
+    for mark in (cell.metadata.nbgrader for cell in code(notebook) if "nbgrader" in cell.metadata):
+        mark.update(score=0, points=mark.get("points", 0))
+    about = {"name": "Ann", "score": 0, "max_score": 13, "late_penalty": 0}
+    return Page().from_notebook_node(notebook, {"nbgrader": about})[0]
 
 
 def test_feedback_names_what_failed_and_not_what_followed():
@@ -257,13 +296,24 @@ def test_feedback_names_what_failed_and_not_what_followed():
     for cell, told in [(answer, "SyntaxError: expected ':'"), (check, "NameError: no such name")]:
         ename, _, evalue = told.partition(": ")
         cell.outputs = [new_output("error", ename=ename, evalue=evalue, traceback=[told])]
-    for mark in (cell.metadata.nbgrader for cell in code(notebook) if "nbgrader" in cell.metadata):
-        mark.update(score=0, points=mark.get("points", 0))
-    about = {"name": "Ann", "score": 0, "max_score": 13, "late_penalty": 0}
-    text, _ = Page().from_notebook_node(notebook, {"nbgrader": about})
+    text = page_of(notebook)
     told = [html.unescape(each) for each in re.findall('<p class="told">(.*?)</p>', text)]
     assert f"SyntaxError: expected ':', in the cell that defines {name}" in told
     assert not any("NameError" in each for each in told)
+
+
+def test_a_page_has_room_for_what_is_read_and_says_what_it_cuts():
+    outputs = [new_output("stream", text="<" * 10**7) for _ in range(3)]
+    outputs += [new_output("error", ename="E", traceback=["&" * 30_000])]
+    outputs += [new_output("display_data", {"image/png": "A" * 500_000})]
+    outputs += [new_output("display_data", {"text/plain": "1"}) for _ in range(9999)]
+    notebook = deepcopy(RELEASED)
+    checks_of(notebook)[0].outputs = outputs
+    text = page_of(CutOutputs().preprocess(notebook, {})[0])
+    assert len(text) < 1_000_000
+    for told in ["29,990,000 of 30,000,000 c", "20,000 of 30,000 c", "an image of 500,000 c"]:
+        assert f"[cut here: {told}haracters]" in text
+    assert re.search(r"\[cut here: \d,\d+ outputs\]", text)
 
 
 # --- Runs that hang or die ----------------------------------------------------------------------
@@ -402,44 +452,43 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     guide = (course / "weekly.md").read_text(encoding="utf-8")
     [listed] = re.findall(r"```text\n(.*?)```", guide, re.S)
     listed = re.sub("^ +", "", listed, flags=re.M)
-    listed += "ida,Ida,Braun,,\nidb,Ida,Braun,,\n"  # two of one name
+    listed += "zoe,Zoë,Müller,,\nida,Ida,Braun,,\nidb,Ida,Braun,,\n"  # two of one name
+    first, _, again = re.findall(r"-m marking\.week (\w+) --user grader\{1\.\.4\}$", guide, re.M)
+    assert "handed in: there is no students.csv and no folder handed_in/" in run(course, first)
+    assert "03" not in (course / "grades" / "canvas.csv").read_text(encoding="utf-8")
     (course / "students.csv").write_text(listed, encoding="utf-8")
     with (course / "course.toml").open("a", encoding="utf-8") as file:
         file.write("\n03 = 2001-01-01T00:00:00+01:00\n")
-    first, _, again, _ = re.findall(r"-m marking\.week (\w+) --user grader\{1\.\.4\}$", guide, re.M)
 
     give(course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["battered"])
     give(course, "ben/MY HOMEWORK", hands["killed"])
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
-    give(course, "gus/03_gradient_checking", hands["solved"])
-    without_ids = deepcopy(hands["solved"])
-    without_ids.nbformat_minor = 4
-    for cell in without_ids.cells:
-        del cell["id"]
-    give(course, "ida/03_gradient_checking", without_ids)
+    give(course, "ida/03_gradient_checking", hands["solved"])
     give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
+    older = shutil.copytree(broken.parent, course / "handed_in" / "ann") / broken.name
+    os.utime(older, (0, 0))  # she has sent a better one since
     printed = run(course, first, status=1)
     for told in [
-        r"ann: 12 points, 100.0 of 100.* days late\n +check-\S+ was changed.*\n +\S+ was deleted",
+        "by 4 known, 1 unknown, 1 unreadable",
+        r"ann: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
+        r"first:\n  ann, check-\S+ was changed.*\n(  .*\n)*  ann, .*: word for word the published",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
-        r"eve: nothing, but there is handed_in/eve/essay.pdf\n",
-        r"gus: who is this\?",
+        r"eve: nothing, but there is handed_in/eve/essay.pdf\nzoe: nothing\nidb: nothing\n",
         r"ida: 12 points, 100.0",
         r"Ida Braun: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
     ]:
         assert re.search(told, printed), told
-    assert "gus" not in (course / "grades" / "moodle.csv").read_text(encoding="utf-8")
+    assert "handed_in/ann" not in printed
     assert packed(course, "moodle") == [f"Ann Lee_7_assignsubmission_file/{notebook.name}.html"]
     assert packed(course, "canvas") == ["weissdan_LATE_103_55_03 gradient_checking.html"]
     assert packed(course, "ids") == ["ben.html", "ida.html"]
     broken.unlink()
-    (course / "handed_in" / "gus" / "03_gradient_checking.ipynb").unlink()
     shutil.rmtree(course / "handed_in" / "Ida Braun_8_assignsubmission_file")
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
     text = page.read_text(encoding="utf-8")
@@ -456,8 +505,17 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
+    give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), hands["untouched"])
+    with week.gradebook(course) as book:
+        name = "check-gradient_by_loop"
+        book.find_grade(name, notebook.name, notebook.name, "ida").manual_score = 0
+        book.db.commit()
     printed = run(course, again)
-    assert re.search(r"dan: 12 points, 100.0 .*\n +word for word the published", printed)
+    assert re.search(r"dan: 12 points, 100.0 .*\n(.*\n)*  dan, .*: word for word", printed)
+    assert "zoe: 0 points" in printed
+    assert "ida: 11 points" in printed
+    renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
+    assert "<strong>11</strong> of 12" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}

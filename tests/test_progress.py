@@ -83,6 +83,21 @@ def test_a_check_of_what_was_not_defined_sends_to_the_cell_above(run):
     assert "SyntaxError" in progress.summary(progress._seen)
 
 
+def test_a_forgotten_return_is_named_where_a_check_uses_the_value(run):
+    run(edition.FOLLOW)
+    for body, check, told in [
+        ("y = x", "a, b = f(1)", "f returns None: is `return` missing?"),
+        ("y = x", "assert f(1) == 1, f'1, not {f(1)}'", "f returns None: is `return` missing?"),
+        ("y = x", "assert f(1), 'return one of None'", "AssertionError: return one of None"),
+        ("x + None", "f(1)", "TypeError: unsupported operand"),  # it may work in place
+        ("return x + None", "y = f(1)", "TypeError: unsupported operand"),
+    ]:
+        run(f"def f(x):\n    {body}")
+        shown = run(f"# Check 1 of 1: f\n{check}").splitlines()
+        assert len(shown) == 2 or "x + None" in body, "of a check its line, without a traceback"
+        assert run("progress.report()").splitlines()[1].strip().startswith(told)
+
+
 def test_a_failed_gradient_check_is_told_with_its_diagnosis():
     message = "dS is wrong: 4 of 6. Worst entries:\n  [0, 0]\nDiagnosis: 5 times.\nDiagnosis: no."
     assert progress.gist(message) == "dS is wrong: 4 of 6. Diagnosis: 5 times."

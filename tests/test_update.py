@@ -7,6 +7,9 @@ from copy import deepcopy
 import nbformat
 import pytest
 from hypothesis import strategies as st
+from jupyter_client.manager import KernelManager
+from jupyter_core.application import JupyterApp
+from jupyterlab import labapp
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from strategies import for_all
@@ -153,6 +156,21 @@ def copies(tmp_path, monkeypatch):
     monkeypatch.setattr(start, "HERE", folders[1].parent)
     monkeypatch.setattr(start, "open_lab", lambda *_: None)
     return folders
+
+
+def test_kernels_start_without_a_warning_of_eavesdroppers(tmp_path, monkeypatch, capfd):
+    given, application = [], JupyterApp()
+    monkeypatch.setattr(labapp, "main", given.extend)
+    start.open_lab(tmp_path, NAME, port=0)
+    application.parse_command_line([each for each in given if "KernelManager" in each])
+    manager = KernelManager(config=application.config)
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready()
+    client.stop_channels()
+    manager.shutdown_kernel()
+    assert "eavesdrop" not in capfd.readouterr().err
 
 
 def test_copies_are_kept(copies, monkeypatch, capsys):

@@ -36,6 +36,7 @@ if __name__ == "__main__":
         sys.exit(AGAIN.format(error, sys.executable))
 
 import nbformat
+import zmq
 from ipykernel.ipkernel import IPythonKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_raw_cell
@@ -96,6 +97,7 @@ def open_lab(root: Path, notebook: str, port: int) -> None:
             "--ServerApp.answer_yes=True",  # Ctrl-C asks nothing
             "--ServerApp.allow_root=True",
             "--Application.log_level=WARN",  # what was said above stays in sight
+            f"--KernelManager.transport_encryption={'auto' if zmq.has('curve') else 'disabled'}",
             f"--ServerApp.root_dir={root}",
             f"--LabApp.app_settings_dir={root / '.lab'}",
             f"--LabApp.default_url=/lab/tree/{notebook}",

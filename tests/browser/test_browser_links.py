@@ -76,7 +76,7 @@ def test_each_notebook_has_its_page_its_file_and_its_talk(site, pages):
 
 
 def test_only_instructors_have_the_answers(site, pages):
-    own = {f"{name}.html" for name in ("monday", "instructors", "marking", "oral", "CONTRIBUTING")}
+    own = {f"{name}.html" for name in ("monday", "grading", "marking", "oral", "CONTRIBUTING")}
     assert own & pages.keys() == (own if site.name == "instructors" else set())
     lines = secrets()
     assert {name for _, name in lines} == {notebook.name for notebook in SERIES}

@@ -9,7 +9,7 @@ from pathlib import Path
 from nbgrader import preprocessors
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # nbgrader's commands do not
-from marking.autograde import FairExecute, Restore
+from marking.autograde import CutOutputs, FairExecute, Restore
 from marking.isolation import UserKernelManager
 from marking.page import NamedGrades, Page
 from marking.release import MarkCells, NamedStubs
@@ -44,7 +44,7 @@ c.Autograde.sanitize_preprocessors = [
 ]
 c.Autograde.autograde_preprocessors = [
     FairExecute,
-    preprocessors.LimitOutput,
+    CutOutputs,
     in_turn(preprocessors.SaveAutoGrades),
     in_turn(preprocessors.AssignLatePenalties),
     preprocessors.CheckCellMetadata,

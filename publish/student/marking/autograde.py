@@ -3,8 +3,10 @@
 import ast
 import asyncio
 import hashlib
+import html
 import re
 import secrets
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from .bending import bound, needed, parsed
 from .submission import code, restore
 
 GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
+ROOM = 400_000  # characters of all outputs of a page
+LONGEST, SHORT = 10_000, 1000  # of one; of one for which there is no more room
 STOPS = 3  # cells that hang or kill the kernel, until the rest of a notebook is not run
 FRAME = re.compile(r"in ([\w.]+)\(")  # a line of a traceback
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -200,6 +204,60 @@ class FairExecute(Execute):
             self.banned[name] = stopped.evalue
         if len(self.stopped) < STOPS:
             raise DeadKernelError(stopped.evalue)
+
+
+class CutOutputs(NbGraderPreprocessor):
+    """Cuts what a page of feedback has no room for; it says how much is gone. Errors all stay."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Cut the notebook's outputs."""
+        self.room = ROOM
+        for cell in code(nb):
+            outputs, cell.outputs, gone = joined(cell.outputs), [], 0
+            for output in outputs:
+                if self.room > 0 or output.output_type == "error":
+                    self.shorten(output)
+                    cell.outputs.append(output)
+                else:
+                    gone += 1
+            if gone:
+                cell.outputs.append(new_output("stream", text=f"[cut here: {gone:,} outputs]"))
+        return nb, resources
+
+    def shorten(self, output: NotebookNode) -> None:
+        """Cut an output."""
+        if output.output_type == "stream":
+            output.text = self.cut(output.text)
+        elif output.output_type == "error":
+            output.evalue = self.cut(output.evalue)
+            output.traceback = [self.cut("\n".join(output.traceback))]
+        else:
+            image = output.data.get("image/png", "")
+            if len(image) > self.room:
+                output.data = {"text/plain": f"[cut here: an image of {len(image):,} characters]"}
+            self.room -= len(output.data.get("image/png", ""))
+            for kind in [kind for kind in output.data if kind.startswith("text")]:
+                output.data[kind] = self.cut(output.data[kind])
+
+    def cut(self, said: str) -> str:
+        """What is kept of an output: its beginning."""
+        kept = said[: LONGEST if self.room > 0 else SHORT]
+        self.room -= len(html.escape(kept)) + SHORT // 10  # with what a page writes around it
+        gone = len(said) - len(kept)
+        return f"{kept}\n[cut here: {gone:,} of {len(said):,} characters]" if gone else kept
+
+
+def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs in which what was printed in many pieces is one."""
+    together = list[NotebookNode]()
+    for printed, group in groupby(outputs, key=lambda output: output.output_type == "stream"):
+        pieces = list(group)
+        if printed:
+            pieces[0].text = "".join(piece.text for piece in pieces)
+        together += pieces[:1] if printed else pieces
+    return together
 
 
 def error(name: str, sentence: str) -> NotebookNode:

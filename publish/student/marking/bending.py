@@ -24,14 +24,16 @@ ATTRIBUTES = re.compile(
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 MODULES = re.compile(
-    r"(collections|copy|dataclasses|functools|itertools|math|matplotlib|numpy|operator|random"
+    r"(collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy|operator|random"
     r"|statistics|string|time|typing)(\.|$)"
 )
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
-def bent(source: str, given: list[str], answers: list[str]) -> Iterator[str]:
-    """The telling lines of a student's cell.
+def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bool, str]]:
+    """The telling lines of a student's cell, each with whether it is a matter of style.
+
+    That is a value for a name of the release, or of Python, in place of another one: `h = 5`.
 
     Parameters
     ----------
@@ -46,10 +48,17 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[str]:
     if not parsed(source).body:  # magics and shell commands become calls of get_ipython()
         source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
     imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
-    kept |= {each.asname or each.name for node in imports for each in node.names}
+    modules = {each.asname or each.name for node in imports for each in node.names}
+    kept |= modules
     lines = source.splitlines()
-    numbers = {node.lineno for node in telling(parsed(source), kept, set(), False)}
-    yield from (lines[number - 1].strip() for number in sorted(numbers))
+    tools = modules.union(*map(tools_of, given))
+    style = dict[int, bool]()  # by the number of the line
+    for node in telling(parsed(source), kept, set(), False):
+        slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
+        name = root(cast(ast.expr, node))
+        slight = slight and name not in tools and not METHODS.fullmatch(name)
+        style[node.lineno] = slight and style.get(node.lineno, True)
+    yield from ((style[number], lines[number - 1].strip()) for number in sorted(style))
 
 
 def telling(
@@ -165,6 +174,14 @@ def bound(source: str) -> set[str]:
                 names.add(node.id)
             nodes += ast.iter_child_nodes(node)
     return names
+
+
+@cache
+def tools_of(source: str) -> set[str]:
+    """The names in a cell of what has a body: functions, classes, and what it imports."""
+    kinds = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+    tree = ast.Module([node for node in parsed(source).body if isinstance(node, kinds)], [])
+    return bound(ast.unparse(tree))
 
 
 @cache

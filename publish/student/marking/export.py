@@ -16,9 +16,10 @@ CANVAS = re.compile(r"(?P<name>.+?)_(?:LATE_)?\d+_\d+_.+")
 def export(book: Gradebook, folder: Path) -> None:
     """Write moodle.csv and canvas.csv into a folder.
 
-    Where a student has handed nothing in, the grade is empty, and an import changes nothing.
+    Where a student has handed nothing in, the grade is empty, and an import changes nothing. A
+    notebook that nobody has handed in has no column.
     """
-    names = sorted(assignment.name for assignment in book.assignments)
+    names = sorted(each.name for each in book.assignments if each.submissions)
     students = sorted(book.students, key=lambda student: student.id)
     grades = {
         student.id: [percent(book, name, student.id) for name in names] for student in students

@@ -1,5 +1,6 @@
 """The page of feedback: one file without scripts, which names first what was lost, and why."""
 
+import hashlib
 import html
 import re
 from functools import cache
@@ -48,8 +49,17 @@ class NamedGrades(GetGrades):
         with Gradebook(about["db_url"]) as book:
             student = book.find_student(about["student"])
             names = [name for name in (student.first_name, student.last_name) if name]
+            about["marks"] = marks(book, about["assignment"], about["student"])
         about["name"] = " ".join(names) or about["student"]
         return nb, resources
+
+
+def marks(book: Gradebook, assignment: str, student: str) -> str:
+    """A fingerprint of what the gradebook says of a hand-in: a page with another one is stale."""
+    [notebook] = book.find_submission(assignment, student).notebooks
+    said = [(each.name, each.score, each.max_score) for each in notebook.grades]
+    said += [(each.name, each.comment, 0) for each in notebook.comments]
+    return hashlib.sha256(repr(sorted(said)).encode()).hexdigest()
 
 
 class Page(Exporter):

@@ -6,13 +6,14 @@ and checks are those of the release. Nothing here takes points away.
 """
 
 import re
+from collections import Counter, defaultdict
 from copy import deepcopy
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from cs231n_utils.progress import digest, is_as_released
+from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
 from .bending import bent, bound, parsed, unused
 
@@ -29,6 +30,11 @@ PACKAGE = re.compile(r"^from cs231n_utils\S* import (\((?:.|\n)*?\)|.*)", re.M)
 # Names of errors that grading writes.
 STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
+# What an instructor looks at first, then, and last.
+REACHES, COPIES, STYLE = range(3)
+RESTORED = " was changed: the original was run"
+SHOWN = 3  # lines of one cell
+YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
 
 def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
@@ -68,7 +74,7 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             if not is_locked(original):
                 original.source = cell.source
             elif is_grade(original) and is_changed(cell, original):
-                told.append(f"{check_name(original)} was changed: the original was run")
+                told.append(f"{check_name(original)}{RESTORED}")
             here[name] = original
     if order != [cell.id for cell in released.cells if cell.id in here]:
         told.append("cells were moved: they were run in the order of the release")
@@ -81,7 +87,9 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     return told
 
 
-def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNode) -> list[str]:
+def borrowed(
+    notebook: NotebookNode, released: NotebookNode, solved: NotebookNode
+) -> list[tuple[int, str]]:
     """Where a student's code seems to take the finished functions: for the instructor's eye.
 
     Parameters
@@ -91,10 +99,11 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
 
     Returns
     -------
-    list of str
-        A sentence for each line that reaches the package's finished functions, for each parameter
-        that a function ignores and the published one does not, and one for the answers that are
-        the published ones word for word, with their comments.
+    list of (int, str)
+        How grave it is, and a sentence that begins with what the cell answers: for lines that reach
+        the package's finished functions, or bend what checks need, for parameters that a function
+        ignores and the published one does not, and for answers that are the published ones word for
+        word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
     originals = {cell.id: cell for cell in released.cells}
@@ -103,46 +112,68 @@ def borrowed(notebook: NotebookNode, released: NotebookNode, solved: NotebookNod
     asked = {name for answer in answers for name in bound(answer)}
     ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
-    own, told = list[str](), list[str]()
+    imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
+    full = {cell.id: words(cell) for cell in code(solved)}
+    own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
+    nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
         new = [line for line in lines(cell.source) if line not in given]
         own += new * (not older)
-        original = originals.get(known_as(cell, originals), new_code_cell())
+        original = originals.get(known_as(cell, originals), nothing)
+        answer = YOURS.match(original.source)
+        names = [name for name in bound(cell.source) if name in asked]
+        names = [answer[1]] if answer else names or DEFINED.findall(cell.source)
+        last = ", ".join(names) or last
+        place = (last if names else f"below {last}") + older
+        if cell.source == original.source:
+            continue
         there = lines(original.source)  # what takes over below a check is not given above it
-        seen = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
-        seen += [line for line in bent(cell.source, others, answers) if line not in given]
+        telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
+        seen += [(STYLE if style else REACHES, place, line) for style, line in telling]
+        there += [line for _, line in telling]
+        reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
+        seen += [(REACHES, place, line) for line in reaching]
+        used = imported & words(cell) - full.get(cell.get("id"), imported)
+        if used and is_solution(cell):
+            told = f"{', '.join(sorted(used))}, of the package, where no such function is needed"
+            seen.append((COPIES, place, told))
+        left = defaultdict[str, list[str]](list)
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored:
-                seen.append(f"{name} never uses {parameter}")
-        told += [
-            f"to look at{older}: {line if len(line) <= 100 else line[:97] + '...'}" for line in seen
-        ]
-    told += [
-        f"to look at: {', '.join(names)}, of the package, in an answer that needs no such function"
-        for names in helped(notebook, released, solved)
-    ]
-    told = list(dict.fromkeys(told))
+                left[name].append(parameter)
+        seen += [(STYLE, place, f"{name} never uses {', '.join(left[name])}") for name in left]
     text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
             written = lines(solution)
-            telling = "#" in solution or len(written) > 3  # short ones are alike by chance
-            if telling and "\n".join(written) in text:
+            is_long = "#" in solution or len(written) > 3  # short ones are alike by chance
+            if is_long and "\n".join(written) in text:
                 copied.append(name)
     if copied:
-        told.append(f"word for word the published solution: {', '.join(copied)}")
+        seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
+    return gathered(seen)
+
+
+def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
+    """Sentences for telling lines, the gravest first: each line once, and of a cell a few.
+
+    Lines are alike if they differ in the operator's name alone.
+    """
+    alike = Counter((grave, re.sub(r"__\w+__", "", line)) for grave, _, line in seen)
+    cells = defaultdict[tuple[int, str], list[str]](list)
+    for grave, place, line in seen:
+        if count := alike.pop((grave, re.sub(r"__\w+__", "", line)), 0):
+            shown = line if len(line) <= 100 else f"{line[:97]}..."
+            cells[grave, place].append(shown + f" ({count} such lines)" * (count > 1))
+    told = list[tuple[int, str]]()
+    for grave, place in sorted(cells, key=lambda each: each[0]):
+        first, more = cells[grave, place][:SHOWN], len(cells[grave, place]) - SHOWN
+        told += [(grave, f"{place}: {line}") for line in first]
+        if more > 0:
+            told.append((grave, f"{place}: and {more} more"))
     return told
-
-
-def helped(notebook: NotebookNode, released: NotebookNode, solved: NotebookNode) -> list[list[str]]:
-    """Imported functions of the package that an answer uses and the published one does not."""
-    imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
-    full = {cell.id: words(cell) for cell in code(solved)}
-    answers = [cell for cell in code(notebook) if cell.get("id") in full and is_solution(cell)]
-    used = [sorted(imported & words(cell) - full[cell.id]) for cell in answers]
-    return [names for names in used if names]
 
 
 def stops(graded: NotebookNode) -> list[str]:

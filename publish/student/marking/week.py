@@ -29,9 +29,11 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
+from .copies import Copies
 from .export import export, pack, percent, sender
 from .isolation import close
-from .submission import borrowed, restore, stops
+from .page import marks
+from .submission import COPIES, REACHES, RESTORED, borrowed, restore, stops
 from .workers import grade
 
 UNSAFE = (
@@ -64,14 +66,18 @@ def main() -> int:
     grades.mkdir(exist_ok=True)
     log = grades / f"{name}.log"
     release(course, name, log)
-    came, refused = take_in(course, name)
-    if new := [
-        student for student in submitted(course, name) if not is_graded(course, name, student)
-    ]:
+    came, unknown, unread = take_in(course, name)
+    with gradebook(course) as book:
+        drop_stale_pages(book, course, name)
+    new = [student for student in submitted(course, name) if not is_graded(course, name, student)]
+    print(f"handed in: by {len(came)} known, {len(unknown)} unknown, {len(unread)} unreadable")
+    print(f"to be graded, or a page to be written anew: {len(new)}", flush=True)
+    if new:
         grade(course, name, new, users, log)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades)
+    refused = [*unknown.values(), *unread.values()]
     text = "\n".join([*told, *pack(course, name, came), *refused])
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
     print(text)
@@ -110,7 +116,7 @@ def due(course: Path, name: str) -> datetime | None:
     return date.astimezone(UTC).replace(tzinfo=None) if date else None
 
 
-def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
+def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], dict[str, str]]:
     """Copy the newest file of each student to where nbgrader looks.
 
     What was made of another file of the student's, or for another release, goes: it is graded anew.
@@ -119,22 +125,25 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
     -------
     dict of str to Path
         Where below handed_in/ each student's file is.
-    list of str
-        What cannot be taken in.
+    dict of str to str
+        A sentence for each who is not known.
+    dict of str to str
+        A sentence for each whose newest file cannot be read.
     """
-    refused, newest = [], dict[str, Path]()
+    newest, unknown, unread = dict[str, Path](), dict[str, str](), dict[str, str]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
     listed = [row["id"] for row in class_list(course)]
     for student, relative in files(course, "*.ipynb"):
         belongs = is_of(course / "handed_in" / relative, name, title)
         if belongs is None and plain(name) in plain(relative.stem):
-            refused.append(f"{student}: handed_in/{relative.as_posix()} is no notebook: ask again")
+            told = f"handed_in/{relative.as_posix()} is no notebook: ask again"
+            unread[student] = f"{student}: {told}"
         elif belongs and listed and student not in listed:
-            refused.append(
-                f"{student}: who is this? add the id to students.csv, or call the folder by an id"
-            )
+            told = "who is this? add the id to students.csv, or call the folder by an id"
+            unknown[student] = f"{student}: {told}"
         elif belongs:
             newest[student] = relative
+            unread.pop(student, None)
     released = digest(course / "release" / name / f"{name}.ipynb")
     for student, relative in newest.items():
         path = course / "handed_in" / relative
@@ -150,7 +159,7 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], list[str]]:
             when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
             (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
             seen.write_text(digests, encoding="utf-8")
-    return newest, refused
+    return newest, unknown, unread
 
 
 def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
@@ -188,6 +197,15 @@ def is_graded(course: Path, name: str, student: str) -> bool:
     made = [course / "autograded" / folder / f"{name}.ipynb"]
     made += [course / "feedback" / folder / f"{name}.html"]
     return all(path.exists() for path in made)
+
+
+def drop_stale_pages(book: Gradebook, course: Path, name: str) -> None:
+    """Remove the pages that show other points or comments than the gradebook has now."""
+    for student in submitted(course, name):
+        page = course / "feedback" / student / name / f"{name}.html"
+        graded = is_graded(course, name, student)
+        if graded and marks(book, name, student) not in page.read_text(encoding="utf-8"):
+            rmtree(str(page.parent))
 
 
 def age(path: Path) -> tuple[float, str]:
@@ -257,6 +275,15 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
     lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
     graded = submitted(course, name)
+    if not graded:
+        needed = {"students.csv": "students.csv", "handed_in": "folder handed_in/"}
+        lacks = [f"no {each}" for file, each in needed.items() if not (course / file).exists()]
+        lines += ["nothing is handed in" + f": there is {' and '.join(lacks)}" * bool(lacks)]
+        return lines, False
+    released, solved = (
+        read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
+    )
+    looks, alike = list[tuple[int, str, str]](), Copies(released, solved)
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
         if not is_graded(course, name, student):
@@ -275,12 +302,24 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             every = len(lost) == len(notebook.grades)
             lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
         try:
-            lines += [f"    {each}" for each in remarks(course, file)]
+            handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
+            seen = borrowed(handed, released, solved)
+            told = [*restore(handed, released), *stops(ran)]
+            looks += [(REACHES, student, each) for each in told if each.endswith(RESTORED)]
+            lines += [f"    {each}" for each in told if not each.endswith(RESTORED)]
+            looks += [(grave, student, sentence) for grave, sentence in seen]
+            alike.add(student, handed)
         except Exception as error:  # no hand-in keeps the class waiting
-            lines.append(f"    LOOK YOURSELF, this could not: {type(error).__name__}: {error}")
-    known = sorted(each.id for each in book.students)
+            sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
+            looks.append((REACHES, student, sentence))
+    looks += [(COPIES, *each) for each in alike.told()]
+    listed = [row["id"] for row in class_list(course)]
+    known = [*listed, *sorted({each.id for each in book.students} - {*listed})]
     missing, there = [each for each in known if each not in graded], others(course)
     lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
+    looks.sort(key=lambda look: look[0])
+    lines += ["to look at, the gravest first:"] * bool(looks)
+    lines += [f"  {student}, {sentence}" for _, student, sentence in looks]
     return [*lines, *difficulties(book, name)], failed
 
 
@@ -290,17 +329,6 @@ def delay(seconds: float) -> str:
         return ""
     hours = seconds / 3600
     return f", {hours:.0f} h late" if hours < 48 else f", {hours / 24:.0f} days late"
-
-
-def remarks(course: Path, file: Path) -> list[str]:
-    """What an instructor should know about a student's notebook."""
-    name = file.stem
-    submitted, graded = (read(course / folder / file) for folder in ("submitted", "autograded"))
-    released, solved = (
-        read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
-    )
-    flags = borrowed(submitted, released, solved)
-    return [*restore(submitted, released), *flags, *stops(graded)]
 
 
 def difficulties(book: Gradebook, name: str) -> Iterator[str]:
