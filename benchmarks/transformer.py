@@ -33,10 +33,10 @@ from benchmarks.side_by_side import BUILD, interleaved, kept, print_conditions, 
 from cs231n_utils.datasets import load_plays
 from cs231n_utils.taught.convnet import Slices
 from cs231n_utils.taught.layers import Affine, Flatten, ReLU, Sequential
-from cs231n_utils.taught.optimizers import Adam
+from cs231n_utils.taught.optimizers import Adam, warm_cosine
 from cs231n_utils.taught.recurrence import LSTM
 from cs231n_utils.taught.sequences import Embedding, PerPosition, SequenceModel, draw_windows
-from cs231n_utils.taught.transformer import GPT, training_steps, warm_cosine
+from cs231n_utils.taught.transformer import GPT, training_steps
 
 CHARACTERS = 64
 STEPS = 12  # of a contender, in each round

@@ -9,8 +9,9 @@ a fault makes of it. NN.txt lists those that no check need see, NN.missed those 
 
 A mutant runs as a student runs the notebook, from the top. Killed means that a check stopped it:
 an assert, a function of gradient_check, or np.errstate(...="raise"). Any other error, as of a
-shape or an endless loop, is counted apart. Printed output is not compared. Exercises, drawing, and
-cells that need CIFAR-10, train long, or compare with the package's copy of the code do not run.
+shape or an endless loop, is counted apart. Printed output is not compared. Exercises that are not
+exported, drawing, and cells that need CIFAR-10, train long, or compare with the package's copy of
+the code do not run.
 """
 
 import ast
@@ -47,7 +48,8 @@ ROUNDS = 1_000_000  # of `while` loops in one cell, all together: what loops on 
 def code(number: str) -> list[NotebookNode]:
     """The cells of a notebook that run."""
     [notebook] = Notebook.series(number)
-    left_out = [cell.id for each in notebook.exercises for cell in (each.solution, each.check)]
+    asked = [each for each in notebook.exercises if not exported_to(each.solution)]
+    left_out = [cell.id for each in asked for cell in (each.solution, each.check)]
     for cell in notebook.code:
         draws = cell.source.startswith("fig, ") and "assert" not in cell.source
         left = {"widget", "cifar10", "long"} & tags(cell)

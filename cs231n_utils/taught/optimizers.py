@@ -3,6 +3,7 @@
 - notebooks/05_gradient_descent.ipynb
 - notebooks/09_optimizers.ipynb
 - notebooks/15_regularization.ipynb
+- notebooks/24_transformer.ipynb
 - notebooks/25_speedrun.ipynb
 """
 
@@ -127,6 +128,13 @@ class Averaged:
         """The average of every parameter, in arrays of its own."""
         weight = 1 - self.decay**self.num_steps
         return {name: value / weight for name, value in self.sums.items()}  # (15.16)
+
+
+def warm_cosine(done: float, warm_up: float = 0.05, least: float = 0.1) -> float:
+    """Share of the learning rate: up on a line, then down to `least` along half a cosine."""
+    falling = max(done - warm_up, 0.0) / (1 - warm_up)
+    wave = least + (1 - least) * 0.5 * (1 + float(np.cos(np.pi * falling)))
+    return min(done / warm_up, wave)  # (24.5)
 
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of K. Jordan: steep at 0, and near 1 for the rest

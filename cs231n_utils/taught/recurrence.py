@@ -113,25 +113,10 @@ class RNN(Recurrent):
         return rnn_step_backward(*given, **self.params)
 
 
-def clip_by_norm(grads: Params, limit: float) -> float:
-    """Shrink all gradients by one factor where their common norm exceeds limit; the norm before."""
-    check_positive("limit", limit)
-    norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in grads.values())))
-    factor = min(1.0, limit / norm) if norm > 0 else 1.0
-    for g in grads.values():
-        g *= factor  # (22.6)
-    return norm
-
-
-def sigmoid(Z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-Z)), entry by entry, without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.7)
-
-
 def gates(
     x: np.ndarray, h: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """Input, forget, cell and output (N, H) each, in PyTorch's order."""
+    """Input, forget, candidate and output (N, H) each, in PyTorch's order."""
     i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
     return sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # (22.8)
 
@@ -176,3 +161,18 @@ def lstm_step_backward(
     dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
     dc = dc_all * f  # (22.12)
     return dx, dh, dc, dW, dU, db
+
+
+def clip_by_norm(grads: Params, limit: float) -> float:
+    """Shrink all gradients by one factor where their common norm exceeds limit; the norm before."""
+    check_positive("limit", limit)
+    norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in grads.values())))
+    factor = min(1.0, limit / norm) if norm > 0 else 1.0
+    for g in grads.values():
+        g *= factor  # (22.6)
+    return norm
+
+
+def sigmoid(Z: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-Z)), entry by entry, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.7)

@@ -20,6 +20,7 @@ from cs231n_utils.taught.attention import (
 )
 from cs231n_utils.taught.layers import Affine, Layer, LayerNorm, Residual
 from cs231n_utils.taught.losses import softmax
+from cs231n_utils.taught.optimizers import warm_cosine
 from cs231n_utils.taught.recurrence import clip_by_norm
 from cs231n_utils.taught.sequences import Embedding, PerPosition, SequenceModel, draw_windows
 from cs231n_utils.types import Optimizer
@@ -109,13 +110,6 @@ class GPT(SequenceModel):
         out = super().backward(dOut)  # grads["0.W"]: the bottom end's share
         self.grads["0.W"] += self.head.dW  # (24.4)
         return out
-
-
-def warm_cosine(done: float, warm_up: float = 0.05, least: float = 0.1) -> float:
-    """Share of the learning rate: up on a line, then down to `least` along half a cosine."""
-    falling = max(done - warm_up, 0.0) / (1 - warm_up)
-    wave = least + (1 - least) * 0.5 * (1 + float(np.cos(np.pi * falling)))
-    return min(done / warm_up, wave)  # (24.5)
 
 
 def training_steps(
