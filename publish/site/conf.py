@@ -20,7 +20,16 @@ from sphinx.util.typing import stringify_annotation
 from publish import fonts
 from publish.course import Course
 from publish.live import build as live
-from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
+from publish.notebook import (
+    WIDGET,
+    Notebook,
+    alt_text,
+    has_solution,
+    hides_output,
+    is_collapsed,
+    size,
+    tags,
+)
 from publish.site import dark
 from publish.site.generated import SCALE, TITLE
 
@@ -99,6 +108,9 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
         elif is_collapsed(cell):
             cell.metadata["tags"] = [*tags(cell), "hide-input"]
             myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
+        if hides_output(cell):  # the prompt speaks of a source or an output
+            cell.metadata["tags"] = [*tags(cell), "hide-output"]
+            myst |= {"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
                 look = dark.look(notebook, cell, alt, drawing)
