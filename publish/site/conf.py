@@ -6,7 +6,6 @@ site has `talks`. Which pages there are, and what they show, publish/site/build.
 
 import html
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from publish.notebook import (
 )
 from publish.site import dark
 from publish.site.generated import SCALE, TITLE
+from publish.site.sections import Sections
 
 COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
@@ -227,22 +227,6 @@ def let_scroll(app: Sphinx, doctree: nodes.document, page: str) -> None:
             image.parent.insert(place + 2, nodes.raw("", "</div>", format="html"))
 
 
-OFTEN = 5  # uses of a word in the text of a page
-
-
-def weigh(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Let the search take what a page's text uses often for words of its headings.
-
-    Sphinx notes that a word is on a page, not how often; an import line would count as a chapter.
-    """
-    index = app.builder.indexer  # type: ignore[attr-defined]
-    texts = [paragraph.astext() for paragraph in doctree.findall(nodes.paragraph)]
-    words = Counter(index.lang.stem(word.lower()) for word in index.lang.split(" ".join(texts)))
-    for word, uses in words.items():
-        if uses >= OFTEN and index.lang.word_filter(word):
-            index._title_mapping.setdefault(word, set()).add(page)
-
-
 def add_files(app: Sphinx, error: Exception | None) -> None:
     """Put the fonts and the pictures of the widgets beside the other static files."""
     fonts.write(Path(app.outdir, "_static", "fonts"))
@@ -251,14 +235,16 @@ def add_files(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
+    sections = Sections()
     app.connect("source-read", adapt)
     app.connect("source-read", tell("read"))
     app.connect("html-page-context", tell("written"))
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", fold_further)
     app.connect("doctree-resolved", let_scroll)
-    app.connect("doctree-resolved", weigh)
+    app.connect("doctree-resolved", sections.note)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
     app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)
     app.connect("build-finished", add_files)
+    app.connect("build-finished", sections.write)
