@@ -52,6 +52,11 @@ def is_collapsed(cell: NotebookNode) -> bool:
     return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
+def hides_output(cell: NotebookNode) -> bool:
+    """Whether JupyterLab shows what a cell put out only when it runs, so that one can guess."""
+    return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+
+
 def stops(cell: NotebookNode) -> dict[str, list[Any]]:
     """Where a widget's controls may rest in stored pictures, by the control's name.
 

@@ -4,13 +4,15 @@ import runpy
 
 import nbformat
 import pytest
+from docutils.core import publish_doctree
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sphinx.search.en import SearchEnglish
 
 from publish.notebook import WIDGET, Notebook
 from publish.site import build as sites
-from publish.site import dark, roads
+from publish.site import dark, roads, sections
 
 SERIES = Notebook.series()
 
@@ -55,3 +57,26 @@ def test_a_course_takes_what_its_notebooks_need():
         known = roads.COURSES["14"] if weeks == "+4" else set()
         assert taken <= set(needs), f"{weeks} weeks: a notebook that there is not"
         assert set().union(*(needs[number] for number in taken)) <= taken | known, f"{weeks} weeks"
+
+
+def test_the_search_takes_a_heading_for_more_than_a_name_in_bold_a_mention_and_code():
+    text = """
+Noise
+=====
+
+The **learning rate** is enough. **Noise has a floor.**
+
+Learning rates
+--------------
+
+Here is momentum. ::
+
+    import numpy
+"""
+    page = publish_doctree(text, settings_overrides={"doctitle_xform": False})
+    parts = page.findall(sections.is_part)
+    above, below = (sections.worth(part, SearchEnglish({})) for part in parts)
+    assert set(above) == {"nois", "learn", "rate", "learn rate", "enough", "floor"}
+    assert set(below) == {"learn", "rate", "learn rate", "momentum", "import", "numpi"}
+    assert below["learn rate"] > above["learn rate"] > above["enough"] > below["numpi"] > 0
+    assert above["nois"] > below["rate"], "the title of a page"

@@ -22,6 +22,7 @@ from publish.notebook import (
     alt_text,
     computed,
     has_solution,
+    hides_output,
     is_collapsed,
     is_docstring,
     tags,
@@ -136,6 +137,18 @@ def opens_and_closes(notebook):
             yield f"the last cells of the main road lack {part}"
     if len(notebook.tagged("headline")) != 1:
         yield "exactly one cell must carry the tag headline"
+
+
+def lets_one_guess(notebook):
+    """Where the opening asks, outputs are folded, and what came out is told below the contract."""
+    asks = re.search(r"\*\*Guess|\?\*\*", notebook.opening)
+    if asks and not hides_output(notebook.code[1]):
+        yield "the output of the puzzle answers at once: collapse it in JupyterLab"
+    others = notebook.code[3:] if asks else notebook.code
+    yield from (f"a folded output: {first_line(cell)}" for cell in others if hides_output(cell))
+    told = "\n\n".join(notebook.text[1:]).partition("**You will be able to**")[0]
+    if asks and re.search(r"(?m)\A(?!\*\*Figure )|\n\n(?=.)", told.strip()):
+        yield f"text before the contract tells what came out: {told}"
 
 
 def says_how_long_it_takes(notebook):

@@ -24,7 +24,7 @@ from sphinx.cmd.build import main as sphinx
 import cs231n_utils
 from publish import quiz
 from publish.live import build as live
-from publish.notebook import ROOT, Notebook
+from publish.notebook import ROOT, Notebook, hides_output
 from publish.site import dark, generated
 from publish.slides import build as slides
 from publish.student.edition import solved, unsolved
@@ -183,7 +183,10 @@ def without_answers(notebook: Notebook) -> Notebook:
     kept = [cell for cell in student.cells if cell.id.removesuffix("-rest") in finished]
     for cell in kept:
         if cell.cell_type == "code" and f"{cell.id}-rest" not in ids:
-            cell.outputs = deepcopy(finished[cell.id.removesuffix("-rest")].outputs)
+            source = finished[cell.id.removesuffix("-rest")]
+            cell.outputs = deepcopy(source.outputs)
+            if hides_output(source):
+                cell.metadata.setdefault("jupyter", {})["outputs_hidden"] = True
     student.content.cells = kept
     return student
 

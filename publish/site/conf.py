@@ -6,7 +6,6 @@ site has `talks`. Which pages there are, and what they show, publish/site/build.
 
 import html
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,19 @@ from sphinx.util.typing import stringify_annotation
 from publish import fonts
 from publish.course import Course
 from publish.live import build as live
-from publish.notebook import WIDGET, Notebook, alt_text, has_solution, is_collapsed, size, tags
+from publish.notebook import (
+    WIDGET,
+    Notebook,
+    alt_text,
+    has_solution,
+    hides_output,
+    is_collapsed,
+    size,
+    tags,
+)
 from publish.site import dark
 from publish.site.generated import SCALE, TITLE
+from publish.site.sections import Sections
 
 COURSE = Course.read()
 CONTROL = "Here stands a control that needs a running kernel: open the notebook in JupyterLab."
@@ -99,6 +108,9 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
         elif is_collapsed(cell):
             cell.metadata["tags"] = [*tags(cell), "hide-input"]
             myst |= {"code_prompt_show": "Show the code", "code_prompt_hide": "Hide it"}
+        if hides_output(cell):  # the prompt speaks of a source or an output
+            cell.metadata["tags"] = [*tags(cell), "hide-output"]
+            myst |= {"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide it"}
         for output in cell.outputs:
             if alt := alt_text(output):
                 look = dark.look(notebook, cell, alt, drawing)
@@ -215,22 +227,6 @@ def let_scroll(app: Sphinx, doctree: nodes.document, page: str) -> None:
             image.parent.insert(place + 2, nodes.raw("", "</div>", format="html"))
 
 
-OFTEN = 5  # uses of a word in the text of a page
-
-
-def weigh(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Let the search take what a page's text uses often for words of its headings.
-
-    Sphinx notes that a word is on a page, not how often; an import line would count as a chapter.
-    """
-    index = app.builder.indexer  # type: ignore[attr-defined]
-    texts = [paragraph.astext() for paragraph in doctree.findall(nodes.paragraph)]
-    words = Counter(index.lang.stem(word.lower()) for word in index.lang.split(" ".join(texts)))
-    for word, uses in words.items():
-        if uses >= OFTEN and index.lang.word_filter(word):
-            index._title_mapping.setdefault(word, set()).add(page)
-
-
 def add_files(app: Sphinx, error: Exception | None) -> None:
     """Put the fonts and the pictures of the widgets beside the other static files."""
     fonts.write(Path(app.outdir, "_static", "fonts"))
@@ -239,14 +235,16 @@ def add_files(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
+    sections = Sections()
     app.connect("source-read", adapt)
     app.connect("source-read", tell("read"))
     app.connect("html-page-context", tell("written"))
     app.connect("doctree-read", keep_whole)
     app.connect("doctree-read", fold_further)
     app.connect("doctree-resolved", let_scroll)
-    app.connect("doctree-resolved", weigh)
+    app.connect("doctree-resolved", sections.note)
     app.connect("doctree-read", keep_together, priority=400)  # before Sphinx copies the titles
     app.connect("autodoc-process-docstring", read_as_text, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)
     app.connect("build-finished", add_files)
+    app.connect("build-finished", sections.write)

@@ -225,6 +225,7 @@ def mark(cell: NotebookNode) -> None:
         cell.metadata.setdefault("tags", []).append("raises-exception")
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
+        cell.metadata.get("jupyter", {}).pop("outputs_hidden", None)  # nothing left to hide
     if solution or locked:
         cell.metadata["nbgrader"] = {
             "grade": check,

@@ -23,10 +23,11 @@ from publish.student.marking.stubs import as_released
 from publish.student.start import carry, check_port, name_python, open_lab, write
 
 MINE = ROOT / "my_notebooks"
-# JupyterLab shows a notebook's top when it opens it, wherever a link into it leads.
+# JupyterLab shows a notebook's top when it opens it, and goes to the cell when all is drawn.
 SOLVED = """\
-When you have tried, follow the link above the cell to the same cell of the solved notebook; if \
-JupyterLab shows its first cell, follow the link once more."""
+When you have tried, follow the link above the cell to the same cell of the solved notebook. \
+JupyterLab shows the top first, and the cell after some seconds; if it stays at the top, follow \
+the link once more."""
 
 
 def main() -> None:
