@@ -28,7 +28,8 @@ WIDGET = """def draw(height, name):
 explore(
     draw,
     height=ipywidgets.FloatLogSlider(4.0, min=0, max=9, step=1, description="Height"),
-    name=ipywidgets.SelectionSlider(options=["a", "b", 7], description="Name"))"""
+    name=ipywidgets.SelectionSlider(options=[("a", "a"), ("b", "b"), ("7", 7)],
+                                     description="Name"))"""
 
 
 def small():
@@ -57,7 +58,8 @@ def test_a_slider_takes_the_values_that_jupyterlab_offers():
     assert steps(ipywidgets.FloatSlider(0, min=-0.3, max=0.3, step=0.1))[:2] == [-0.3, -0.2]
     log = steps(ipywidgets.FloatLogSlider(25, min=0, max=2, step=0.5))
     assert np.allclose(log, [1, 10**0.5, 10, 25, 100]), "the start, in place of 31.6"
-    assert steps(ipywidgets.SelectionSlider(options=["x", "y"])) == ["x", "y"]
+    assert steps(ipywidgets.SelectionSlider(options=["x", 7])) == ["x", 7]
+    assert steps(ipywidgets.SelectionSlider(options=[("an x", "x"), ("seven", 7)])) == ["x", 7]
 
 
 def test_cells_run_that_bind_or_change_what_a_widget_uses_and_no_others():

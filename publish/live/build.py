@@ -89,7 +89,11 @@ def _store(notebook: Notebook, run: list[NotebookNode]) -> str:
             arguments = (str(folder), stops(cell), key(notebook, cell))
             cells.append(new_code_cell(RECORD.format(root=str(ROOT), arguments=arguments)))
         cells.append(new_code_cell(cell.source))
-    execute(new_notebook(cells=cells, metadata=notebook.content.metadata))
+    try:
+        execute(new_notebook(cells=cells, metadata=notebook.content.metadata))
+    except Exception as error:
+        error.add_note(f"This happened to the figures that move of {notebook.name}.")
+        raise
     pictures = sum(len(_index(stored(notebook, cell))["shown"]["pictures"]) for cell in widgets)
     return f"{notebook.name:28}{pictures:>6} pictures{time.perf_counter() - begin:>8.0f} s"
 

@@ -36,7 +36,7 @@ def draw_all(
     described = [
         {
             "label": control.description,
-            "values": [*map(str, values[name])] if hasattr(control, "options") else values[name],
+            "values": [label for label, _ in options(control)] or values[name],
             "format": getattr(control, "readout_format", ""),
             "start": start[name],
         }
@@ -51,14 +51,20 @@ def steps(control: Any) -> list[Any]:
 
     JupyterLab as well leaves a start between two steps for one of the next.
     """
-    if hasattr(control, "options"):
-        return list(control.options)
+    if chosen := options(control):
+        return [value for _, value in chosen]
     count = round((control.max - control.min) / control.step)
     values = [round(control.min + place * control.step, 10) for place in range(count + 1)]
     if isinstance(control, ipywidgets.FloatLogSlider):
         values = [control.base**value for value in values]
     values[nearest(values, control.value)] = control.value
     return values
+
+
+def options(control: Any) -> list[tuple[str, Any]]:
+    """What a control offers by name, which ipywidgets takes with a label or without; else []."""
+    offered = getattr(control, "options", [])
+    return [each if isinstance(each, tuple) else (str(each), each) for each in offered]
 
 
 def nearest(values: list[Any], value: Any) -> int:
