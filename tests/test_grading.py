@@ -516,6 +516,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "ida: 11 points" in printed
     renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
     assert "<strong>11</strong> of 12" in renewed
+    assert "<strong>0 of 1</strong>, given by hand" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}

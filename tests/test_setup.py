@@ -217,16 +217,25 @@ def test_a_student_is_told_how_to_mend_an_environment(tmp_path, before, fault):
     """What cannot be imported, and an environment that was moved, or is of an older release."""
     shutil.copy2(ROOT / "publish" / "student" / "start.py", tmp_path)
     code = f"import runpy, sys; {before}; runpy.run_path('start.py', run_name='__main__')"
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode != 0
-    assert result.stderr.startswith(fault)
-    assert f'"{sys.executable}" -m pip install --force-reinstall' in result.stderr
+
+    def told() -> str:
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode != 0
+        assert result.stderr.startswith(fault)
+        return result.stderr
+
+    assert f'"{sys.executable}" -m pip install --force-reinstall' in told()
+    for name in ("Scripts/python.exe", "bin/python"):  # another Python than the folder's own
+        own = tmp_path / ".venv" / name
+        own.parent.mkdir(parents=True)
+        own.touch()
+    assert "is not the Python of this folder" in told()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")

@@ -23,6 +23,10 @@ AGAIN = """{}
 If you typed the lines of README.md whole, the environment is damaged. This sets it up again:
     "{}" -m pip install --force-reinstall -r requirements.txt"""
 
+OTHER = """{}
+{} is not the Python of this folder. Its own is beside start.py:
+    "{}" start.py"""
+
 if __name__ == "__main__":
     # The package counts as a notebook finds it, not as it lies beside this file.
     sys.path = [path for path in sys.path if Path(path).resolve() != HERE]
@@ -33,6 +37,9 @@ if __name__ == "__main__":
         for name in ("matplotlib.pyplot", "ipywidgets", "jupyterlab.labapp"):
             importlib.import_module(name)
     except Exception as error:  # a file that was cut off may raise anything
+        own = HERE / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        if own.exists() and Path(sys.prefix).resolve() != (HERE / ".venv").resolve():
+            sys.exit(OTHER.format(error, sys.executable, own))
         sys.exit(AGAIN.format(error, sys.executable))
 
 import nbformat

@@ -50,6 +50,14 @@ class NamedGrades(GetGrades):
             student = book.find_student(about["student"])
             names = [name for name in (student.first_name, student.last_name) if name]
             about["marks"] = marks(book, about["assignment"], about["student"])
+            [graded] = book.find_submission(about["assignment"], about["student"]).notebooks
+            by_hand = {
+                each.name
+                for each in graded.grades
+                if each.manual_score is not None or each.extra_credit
+            }
+        for cell in filter(is_grade, nb.cells):
+            cell.metadata.nbgrader["by_hand"] = cell.metadata.nbgrader.grade_id in by_hand
         about["name"] = " ".join(names) or about["student"]
         return nb, resources
 
@@ -114,6 +122,7 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         mark = cell.metadata.nbgrader
         found = CHECK.match(cell.source)
         view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
+        view["by_hand"] = mark.get("by_hand", False)
         view["name"] = f"Check {found[1]}: {found[3]}" if found else mark.grade_id
         view["told"] = [seen.errors[int(found[1])]] if told and found else told
     return view
