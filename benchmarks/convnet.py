@@ -155,7 +155,11 @@ def right(model: Slices, images: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def restored(recipe: Recipe, seed: int, cifar: Dataset) -> Slices:
     """The network that a run left."""
-    found, model = run(recipe, seed, cifar), network(recipe, as_images(cifar.X_train))
+    return refilled(network(recipe, as_images(cifar.X_train)), run(recipe, seed, cifar))
+
+
+def refilled(model: Sequential, found: dict[str, np.ndarray]) -> Slices:
+    """A network with the arrays that a run left."""
     for key, value in (model.params | model.state).items():
         value[...] = found[f"array {key}"]
     return Slices(model)  # whose copies start with these arrays
@@ -220,20 +224,30 @@ def print_effects(measured: dict[str, np.ndarray]) -> None:
         print(f"{name:22}{100 * mean:>+8.2f} +- {100 * whisker:.2f}")
 
 
+def asked(program: str, names: list[str]) -> argparse.Namespace:
+    """What the command line asks for: names of rows, seeds, the test images or not."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{program}")
+    parser.add_argument("names", nargs="*", help=", ".join(names))
+    parser.add_argument("--seeds", type=int, default=3, choices=[1, *STUDENT])
+    parser.add_argument("--test", action="store_true", help="read the test images")
+    return parser.parse_args()
+
+
+def photographs() -> Dataset:
+    """45,000 images to train and 5,000 to choose, in bytes; without them the program ends."""
+    warnings.filterwarnings("ignore", "training diverged")
+    try:
+        return load_cifar10(45_000, 5_000, dtype=np.uint8)
+    except FileNotFoundError as error:
+        print(f"skipped: {error}")
+        raise SystemExit(0) from None
+
+
 def main() -> None:
     """Train what is asked for, and print."""
     every = RECIPES | ABLATION
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.convnet")
-    parser.add_argument("names", nargs="*", help=f"ablation, bags, {', '.join(every)}")
-    parser.add_argument("--seeds", type=int, default=3, choices=[1, *STUDENT])
-    parser.add_argument("--test", action="store_true", help="read the test images")
-    options = parser.parse_args()
-    try:
-        cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
-    except FileNotFoundError as error:
-        print(f"skipped: {error}")
-        return
-    warnings.filterwarnings("ignore", "training diverged")
+    options = asked("convnet", ["ablation", "bags", *every])
+    cifar = photographs()
     print_conditions("numpy")
     if options.names == ["bags"]:
         return print_bags(cifar, range(options.seeds))

@@ -12,19 +12,17 @@ slices, each with batch norm of its own, beside whatever else was running; the p
 are the work of all threads. Needs the data: `make data`.
 """
 
-import argparse
 import hashlib
 import time
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from benchmarks import convnet
-from benchmarks.convnet import RECORDED, STUDENT, as_images, print_effects, spread
+from benchmarks.convnet import RECORDED, as_images, asked, photographs, print_effects, spread
 from benchmarks.side_by_side import BUILD, kept, print_conditions
-from cs231n_utils.datasets import Dataset, load_cifar10
+from cs231n_utils.datasets import Dataset
 from cs231n_utils.taught.augmentation import random_flips
 from cs231n_utils.taught.convnet import Slices, mirrored_probabilities
 from cs231n_utils.taught.convolution import Conv2D
@@ -143,28 +141,17 @@ def restored(recipe: Any, seed: int, cifar: Dataset) -> Any:
     """The network that a run left."""
     if isinstance(recipe, convnet.Recipe):
         return convnet.restored(recipe, seed, cifar)
-    found, model = run(recipe, seed, cifar), network(recipe, as_images(cifar.X_train))
-    for key, value in (model.params | model.state).items():
-        value[...] = found[f"array {key}"]
-    return Slices(model)
+    found = run(recipe, seed, cifar)
+    return convnet.refilled(network(recipe, as_images(cifar.X_train)), found)
 
 
 def main() -> None:
     """Train what is asked for, and print."""
     olds = {f"17, {name}": recipe for name, recipe in convnet.RECIPES.items() if name != "short"}
     rows = RECIPES | olds
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speedrun")
-    parser.add_argument("names", nargs="*", help=f"ablation, {', '.join(rows | ABLATION)}")
-    parser.add_argument("--seeds", type=int, default=3, choices=[1, *STUDENT])
-    parser.add_argument("--test", action="store_true", help="read the test images")
-    options = parser.parse_args()
+    options = asked("speedrun", ["ablation", *(rows | ABLATION)])
+    cifar = photographs()
     print_conditions("numpy")
-    try:
-        cifar = load_cifar10(45_000, 5_000, dtype=np.uint8)
-    except FileNotFoundError as error:
-        print(f"skipped: {error}")
-        return
-    warnings.filterwarnings("ignore", "training diverged")
     names = ABLATION if options.names == ["ablation"] else options.names or rows
     split, images, y = "validation", cifar.X_val, cifar.y_val
     if options.test:
