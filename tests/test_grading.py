@@ -34,7 +34,7 @@ from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
-from publish.student.marking.submission import borrowed, code, restore, stops
+from publish.student.marking.submission import CLAIMED, borrowed, code, restore, stops
 
 SERIES = Notebook.series()
 FULL = edition.solved(next(notebook for notebook in SERIES if notebook.number == "04"))
@@ -93,6 +93,11 @@ def copy_cells(notebook):
         notebook.cells.insert(0, twin)
 
 
+def claim_points(notebook):
+    mark = checks_of(notebook)[0].metadata.nbgrader | {"points": 200}
+    notebook.cells.insert(1, new_code_cell("", metadata={"nbgrader": mark}))
+
+
 def lose_marks_and_ids(notebook):
     notebook.nbformat_minor = 4
     for cell in notebook.cells:
@@ -113,6 +118,7 @@ def write_answers_alone(notebook):
         (cheapen_a_check, []),
         (delete_checks, [f"{name} was deleted" for name in list(marks(RELEASED))[1:]]),
         (copy_cells, []),
+        (claim_points, [CLAIMED]),
         (lose_marks_and_ids, []),
         (write_answers_alone, ["no cell has the marks"]),
     ],
@@ -372,9 +378,9 @@ def test_every_equation_of_the_series_is_shown_without_a_script():
                 assert shown[0] == "`" or not set("|*_\n") & set(shown), "Markdown would read it"
 
 
-def run(course, *command, status=0):
-    """What the command of the week prints."""
-    command = [sys.executable, "-m", "marking.week", *command]
+def run(course, *command, of="week", status=0):
+    """What the command of the week prints, or another one of marking/."""
+    command = [sys.executable, "-m", f"marking.{of}", *command]
     result = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
     assert result.returncode == status, result.stdout + result.stderr
     return result.stdout
@@ -506,10 +512,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
     give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), hands["untouched"])
-    with week.gradebook(course) as book:
-        name = "check-gradient_by_loop"
-        book.find_grade(name, notebook.name, notebook.name, "ida").manual_score = 0
-        book.db.commit()
+    run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
+    run(course, "03", "ann", "check-no_such", "+1", of="points", status=2)
     printed = run(course, again)
     assert re.search(r"dan: 12 points, 100.0 .*\n(.*\n)*  dan, .*: word for word", printed)
     assert "zoe: 0 points" in printed
@@ -517,6 +521,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
     assert "<strong>11</strong> of 12" in renewed
     assert "<strong>0 of 1</strong>, given by hand" in renewed
+    assert "</a>: The loop is not hers.</li>" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}

@@ -59,7 +59,7 @@ def text(notebook):
 def test_what_is_no_change_changes_nothing(old, new, line_end):
     for part in old.cells:
         part.source = part.source.replace("\n", line_end)
-    assert start.merge(old, new) == ["carried over: answers 0, cells of your own 0"]
+    assert start.merge(old, new) == ["updated; you had written nothing in it"]
     assert new == RELEASED
 
 

@@ -15,7 +15,7 @@ import importlib.metadata
 import json
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,10 @@ def store(notebooks: list[Notebook]) -> None:
             )
         # Not in the threads: Python 3.11 parses code in one at a time.
         cells = [needed(each.code, lambda cell: "widget" in tags(cell)) for each in stale]
-        for number, line in enumerate(pool.map(_store, stale, cells), start=1):
-            print(f"figures that move, {number:>2} of {len(stale)}: {line}", flush=True)
+        # The last ones first: they take longest.
+        drawn = [pool.submit(_store, *each) for each in zip(stale[::-1], cells[::-1], strict=True)]
+        for number, each in enumerate(as_completed(drawn), start=1):
+            print(f"figures that move, {number:>2} of {len(stale)}: {each.result()}", flush=True)
 
 
 def _store(notebook: Notebook, run: list[NotebookNode]) -> str:

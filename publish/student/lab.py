@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8888, help="where JupyterLab listens")
     port = parser.parse_args().port
     check_port(port)
+    print(f"Looking whether {MINE.name}/ has the notebooks of this release ...", flush=True)
     refresh(MINE)
     open_lab(ROOT, f"{MINE.name}/01_linear_scores.ipynb", port)
 

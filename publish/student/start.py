@@ -219,6 +219,8 @@ def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
             behind[name].append(note("What you had in the cell above", cell, ids))
             told.append(f"the release's version stands, yours is in a note below it: {first}")
     new.cells = behind[""] + [c for name in targets for c in (targets[name], *behind[name])]
+    if not (answers or own or told):
+        return ["updated; you had written nothing in it"]
     return [f"carried over: answers {answers}, cells of your own {own}", *told]
 
 

@@ -24,6 +24,8 @@ with contextlib.suppress(ModuleNotFoundError):  # on Windows
 
 from traitlets import Unicode
 
+import cs231n_utils
+
 from . import forkserver
 from .kernel import PollingKernelManager
 
@@ -176,6 +178,13 @@ def close(course: Path, name: str) -> str:
         return f"{name} runs programs, which grading would end: name a user for grading alone"
     tried = run(name, sys.executable, "-c", "import cs231n_utils, ipykernel")
     return tried.stderr and f"{name} cannot run {sys.executable}: {tried.stderr}"
+
+
+def exposed(name: str) -> str:
+    """A warning if a user can read the notebooks that lie beside the package; else ""."""
+    notebooks = Path(cs231n_utils.__file__).resolve().parents[1] / "notebooks"
+    readable = run(name, "test", "-r", str(notebooks)).returncode == 0
+    return f"{name} can read the solved notebooks: chmod 700 {notebooks}" if readable else ""
 
 
 def alive(name: str) -> bool:

@@ -33,6 +33,7 @@ OLDER = ", in a cell that says it is of an older release"
 # What an instructor looks at first, then, and last.
 REACHES, COPIES, STYLE = range(3)
 RESTORED = " was changed: the original was run"
+CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 SHOWN = 3  # lines of one cell
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
@@ -64,7 +65,9 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     for name, cell in zip(names, notebook.cells, strict=True):
         original = deepcopy(originals.get(name))
         if original is None or here[name] is not cell:
-            cell.metadata.pop("nbgrader", None)
+            mark = str(cell.metadata.pop("nbgrader", ""))
+            if original is None and "points" in mark and not is_as_released(cell):
+                told.append(CLAIMED)
             if original is None or (not is_locked(original) and is_changed(cell, original)):
                 own.setdefault(last, []).append(cell)
             continue

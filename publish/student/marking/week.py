@@ -31,9 +31,9 @@ from nbgrader.utils import rmtree
 
 from .copies import Copies
 from .export import export, pack, percent, sender
-from .isolation import close
+from .isolation import close, exposed
 from .page import marks
-from .submission import COPIES, REACHES, RESTORED, borrowed, restore, stops
+from .submission import CLAIMED, COPIES, REACHES, RESTORED, borrowed, restore, stops
 from .workers import grade
 
 UNSAFE = (
@@ -51,17 +51,12 @@ def main() -> int:
         "--user", nargs="+", default=[], help="who run students' code, each for one at a time"
     )
     given, course = parser.parse_args(), Path.cwd()
-    names = sorted(path.name for path in (course / "source").glob("*/"))
-    if not names:
-        parser.error(f"there is no source/ in {course}: run this in the course's folder")
-    if len(found := [name for name in names if name.startswith(given.notebook)]) != 1:
-        parser.error(f"there is no notebook {given.notebook}: name one of {', '.join(names)}")
+    name = named(parser, course, given.notebook)
     users = list(dict.fromkeys(given.user))
     if reasons := [reason for user in users if (reason := close(course, user))]:
         parser.error(reasons[0])
-    if not users:
-        print(UNSAFE, file=sys.stderr)
-    name = found[0]
+    for warning in map(exposed, users) if users else [UNSAFE]:
+        print(warning, end="\n" * bool(warning), file=sys.stderr)
     grades = course / "grades"
     grades.mkdir(exist_ok=True)
     log = grades / f"{name}.log"
@@ -82,6 +77,16 @@ def main() -> int:
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
     print(text)
     return int(failed or bool(refused))
+
+
+def named(parser: argparse.ArgumentParser, course: Path, begin: str) -> str:
+    """The notebook whose name begins so; an error of the command if there is not one."""
+    names = sorted(path.name for path in (course / "source").glob("*/"))
+    if not names:
+        parser.error(f"there is no source/ in {course}: run this in the course's folder")
+    if len(found := [name for name in names if name.startswith(begin)]) != 1:
+        parser.error(f"there is no notebook {begin}: name one of {', '.join(names)}")
+    return found[0]
 
 
 def gradebook(course: Path) -> Gradebook:
@@ -305,9 +310,10 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
             told = [*restore(handed, released), *stops(ran)]
-            looks += [(REACHES, student, each) for each in told if each.endswith(RESTORED)]
-            lines += [f"    {each}" for each in told if not each.endswith(RESTORED)]
-            looks += [(grave, student, sentence) for grave, sentence in seen]
+            grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
+            looks += [(REACHES, student, each) for each in grave]
+            lines += [f"    {each}" for each in told if each not in grave]
+            looks += [(weight, student, sentence) for weight, sentence in seen]
             alike.add(student, handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"

@@ -1,0 +1,69 @@
+"""Give one student points by hand: run this in the course's folder, then the week's command again.
+
+    sudo "$(which python)" -m marking.points 05 ann check-softmax +1 "explained it at the board"
+
++1 and -1 are added to what the check gave, also above 100; 0 or 2 stands in its place; none undoes
+either. The reason stands on the student's page, at the answer above the check.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+from nbgrader.utils import is_solution
+
+from .week import gradebook, named, read
+
+
+def main() -> int:
+    """Write the points, and the reason if there is one, into the gradebook."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("notebook", help="for example 05_gradient_descent, or 05")
+    parser.add_argument("student", help="the id in students.csv")
+    parser.add_argument("check", help="as the summary calls it")
+    parser.add_argument("points", help="+1 or -1 more, 2 in place of what the check gave, or none")
+    parser.add_argument("reason", nargs="?", default="", help="for the student's page")
+    given, course = parser.parse_args(), Path.cwd()
+    name = named(parser, course, given.notebook)
+    try:
+        points = None if given.points == "none" else float(given.points)
+    except ValueError:
+        parser.error(f"{given.points} is no number of points: +1, -1, 2, or none")
+    with gradebook(course) as book:
+        try:
+            grade = book.find_grade(given.check, name, name, given.student)
+        except MissingEntry:
+            checks = ", ".join(answers(course, name))
+            parser.error(
+                f"there is no {given.check} of {given.student} in {name}. Its checks: {checks}. "
+                "Who has handed nothing in has none."
+            )
+        grade.extra_credit = grade.manual_score = None
+        if given.points[0] in "+-":
+            grade.extra_credit = points
+        else:
+            grade.manual_score = points
+        answer = answers(course, name)[given.check]
+        comment = book.find_comment(answer, name, name, given.student)
+        if given.reason or points is None:
+            comment.manual_comment = given.reason or None
+        book.db.commit()
+    print(f"Now give the week's command again: python -m marking.week {name}")
+    return 0
+
+
+def answers(course: Path, name: str) -> dict[str, str]:
+    """By check of a notebook, the answer above it: both as nbgrader calls them."""
+    found, above = dict[str, str](), ""
+    for cell in read(course / "release" / name / f"{name}.ipynb").cells:
+        mark = cell.metadata.get("nbgrader", {})
+        if is_solution(cell):
+            above = mark["grade_id"]
+        elif mark.get("grade"):
+            found[mark["grade_id"]] = above
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
