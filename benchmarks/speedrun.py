@@ -55,7 +55,7 @@ RATES = {"rate": 0.12, "bias_rate": 3.0}
 RECIPES = {
     "five": Recipe(8, (32, 64, 128), {}, RATES, {"small_epochs": 3}),
     "twenty": Recipe(14, (64, 128, 128), {}, RATES, {"small_epochs": 6}),
-    "hour": Recipe(16, (64, 256, 256), {}, RATES | {"rate": 0.05}, {"small_epochs": 6}),
+    "hour": Recipe(20, (64, 256, 256), {}, RATES, {"small_epochs": 8}),
 }
 WHOLE = Recipe(5, (32, 64, 64), {}, RATES, {"small_epochs": 2})
 ABLATION = {  # named by what is left out

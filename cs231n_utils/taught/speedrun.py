@@ -62,42 +62,6 @@ class Whitening(Layer):
         return images_gradient(dOut, self.filters, self.remembered(), stride=1, pad=0)
 
 
-def in_mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """All images, seen in a mirror: a view."""
-    return images[:, :, ::-1]
-
-
-def train_in_turn(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
-                  y_val: np.ndarray, num_epochs: int, optimizer: Optimizer, *,
-                  batch_size: int = 500, padding: int = 2, mirror: bool = True,
-                  augments: Sequence[Augment] = (), small: int = 24, small_epochs: int = 0,
-                  schedule: Callable[[float], float] = linear_decay,
-                  rng: np.random.Generator | int = 0) -> History:
-    """Train on images that are moved, and mirrored in turn; the history.
-
-    Half of the images, drawn at random, are mirrored in even epochs, the others in odd ones.
-    """
-    rng = np.random.default_rng(rng)
-    steps_per_epoch = -(-len(images) // batch_size)
-    if mirror:
-        half = rng.random(len(images)) < 0.5
-        images = np.where(half[:, None, None, None], in_mirror(images, rng), images)
-    history: History = {}
-    for epoch in range(num_epochs):
-        def of_run(progress: float, epoch: int = epoch) -> float:
-            return schedule((epoch + progress) / num_epochs)
-
-        turn = [in_mirror] if mirror and epoch % 2 else []
-        crops = random_crops(small if epoch < small_epochs else images.shape[1], padding)
-        part = training.train(
-            model, images, y, images_val, y_val, reg=0.0, batch_size=batch_size,
-            num_iters=steps_per_epoch, rng=rng, optimizer=optimizer, learning_rate_decay=1.0,
-            schedule=of_run, augment=in_turn(*turn, *augments, crops),
-        )
-        history = {key: history.get(key, []) + values for key, values in part.items()}
-    return history
-
-
 def muon_and_sgd(params: dict[str, np.ndarray], rate: float = 0.12, momentum: float = 0.6, *,
                  bias_rate: float = 3.0, head_rate: float = 0.02,
                  head_momentum: float = 0.85) -> Together:
@@ -221,3 +185,39 @@ def six_looks(model: Any, images: np.ndarray) -> np.ndarray:
     looks = [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
     still, *moved = (model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks)
     return still / 4 + sum(moved) / 8  # (25.8)
+
+
+def in_mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All images, seen in a mirror: a view."""
+    return images[:, :, ::-1]
+
+
+def train_in_turn(model: Any, images: np.ndarray, y: np.ndarray, images_val: np.ndarray,
+                  y_val: np.ndarray, num_epochs: int, optimizer: Optimizer, *,
+                  batch_size: int = 500, padding: int = 2, mirror: bool = True,
+                  augments: Sequence[Augment] = (), small: int = 24, small_epochs: int = 0,
+                  schedule: Callable[[float], float] = linear_decay,
+                  rng: np.random.Generator | int = 0) -> History:
+    """Train on images that are moved, and mirrored in turn; the history.
+
+    Half of the images, drawn at random, are mirrored in even epochs, the others in odd ones.
+    """
+    rng = np.random.default_rng(rng)
+    steps_per_epoch = -(-len(images) // batch_size)
+    if mirror:
+        half = rng.random(len(images)) < 0.5
+        images = np.where(half[:, None, None, None], in_mirror(images, rng), images)
+    history: History = {}
+    for epoch in range(num_epochs):
+        def of_run(progress: float, epoch: int = epoch) -> float:
+            return schedule((epoch + progress) / num_epochs)
+
+        turn = [in_mirror] if mirror and epoch % 2 else []
+        crops = random_crops(small if epoch < small_epochs else images.shape[1], padding)
+        part = training.train(
+            model, images, y, images_val, y_val, reg=0.0, batch_size=batch_size,
+            num_iters=steps_per_epoch, rng=rng, optimizer=optimizer, learning_rate_decay=1.0,
+            schedule=of_run, augment=in_turn(*turn, *augments, crops),
+        )
+        history = {key: history.get(key, []) + values for key, values in part.items()}
+    return history
