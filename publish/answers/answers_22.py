@@ -83,7 +83,7 @@ def recurrent_gradient__wrong_only_the_end(dA, A, U):
     """As if the loss looked at the last state alone."""
     last = np.zeros_like(dA)
     last[:, -1] = dA[:, -1]
-    return collected(right_before, right_back)(last, H, U)
+    return collected(right_before, right_back)(last, A, U)
 
 
 def recurrent_gradient__wrong_no_slope(dA, A, U):
