@@ -36,26 +36,26 @@ def rnn_step_backward(
 
 
 def through_time(
-    step: Callable[..., Any], X: np.ndarray, state: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
+    step: Callable[..., Any], X: np.ndarray, state: np.ndarray
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """States (N, T, H) of a step repeated along X (N, T, D), and what entered each step."""
-    H, entered = [], []  # a plain state is one array; the first is what is shown
+    A, entered = [], []
     for t in range(X.shape[1]):
-        entered.append((X[:, t], *state))
-        state = step(X[:, t], *state)
-        H.append(state[0])
-    return np.stack(H, axis=1), entered
+        entered.append((X[:, t], state))
+        state = step(X[:, t], state)
+        A.append(state)
+    return np.stack(A, axis=1), entered
 
 
 def back_through_time(
-    step_backward: Callable[..., Any], dH: np.ndarray, entered: list[tuple[np.ndarray, ...]]
+    step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
-    """Gradients dX (N, T, D), and dW, dU, db of all steps, from dH (N, T, H)."""
-    later = [np.zeros_like(array) for array in entered[-1][1:]]  # after the end: nothing
+    """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
+    dh = np.zeros_like(dA[:, 0])  # after the end: nothing
     dX, dW, dU, db = [], 0.0, 0.0, 0.0
     for t in reversed(range(len(entered))):
-        later[0] = dH[:, t] + later[0]  # (22.4)
-        dx, *later, dW_t, dU_t, db_t = step_backward(*later, *entered[t])
+        dh = dA[:, t] + dh  # (22.4)
+        dx, dh, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
         dX.append(dx)
         dW, dU, db = dW + dW_t, dU + dU_t, db + db_t  # (22.5)
     return np.stack(dX[::-1], axis=1), dW, dU, db
@@ -67,7 +67,7 @@ class Recurrent(Layer):
     Attributes
     ----------
     num_states
-        Arrays (N, H) that a step hands to the next; the first of them leaves the layer.
+        Arrays (N, H) that a step hands on, side by side; the first of them leaves the layer.
     num_blocks
         W is (D, num_blocks * H), and U (H, num_blocks * H).
     """
@@ -83,22 +83,26 @@ class Recurrent(Layer):
         super().__init__(W=W.astype(dtype), U=U.astype(dtype), b=np.zeros(width, dtype))
         self.input_size, self.output_size = size, hidden
 
-    def step(self, *entering: np.ndarray) -> tuple[np.ndarray, ...]:
+    def step(self, x: np.ndarray, state: np.ndarray) -> np.ndarray:
         """The next state, from an input (N, D) and the state."""
         raise NotImplementedError
 
-    def step_backward(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Gradients of what entered a step and of W, U, b, from those of the state it gave."""
+    def step_backward(
+        self, dstate: np.ndarray, x: np.ndarray, state: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """Gradients of an input, of the state, and of W, U, b, from that of the next state."""
         raise NotImplementedError
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         X = check_shape(self, X, ("N", "T", self.input_size))
-        start = (np.zeros((len(X), self.output_size), X.dtype),) * self.num_states
-        H, self.memory = through_time(self.step, X, start)
-        return H
+        start = np.zeros((len(X), self.num_states * self.output_size), X.dtype)
+        A, self.memory = through_time(self.step, X, start)
+        return A[..., : self.output_size]
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
-        dX, *gradients = back_through_time(self.step_backward, dOut, self.remembered())
+        unseen = (self.num_states - 1) * self.output_size  # nothing from outside comes to these
+        dA = np.pad(dOut, [(0, 0), (0, 0), (0, unseen)])
+        dX, *gradients = back_through_time(self.step_backward, dA, self.remembered())
         self.grads = dict(zip("WUb", gradients, strict=True))
         return dX
 
@@ -106,11 +110,13 @@ class Recurrent(Layer):
 class RNN(Recurrent):
     """The plain recurrent layer: h' = tanh(x W + h U + b)."""
 
-    def step(self, *entering: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (rnn_step(*entering, **self.params),)
+    def step(self, x: np.ndarray, state: np.ndarray) -> np.ndarray:
+        return rnn_step(x, state, **self.params)
 
-    def step_backward(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        return rnn_step_backward(*given, **self.params)
+    def step_backward(
+        self, dstate: np.ndarray, x: np.ndarray, state: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        return rnn_step_backward(dstate, x, state, **self.params)
 
 
 def gates(
@@ -118,7 +124,7 @@ def gates(
 ) -> tuple[np.ndarray, ...]:
     """Input, forget, candidate and output (N, H) each, in PyTorch's order."""
     i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
-    return sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # (22.8)
+    return sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)  # (22.6)
 
 
 def lstm_step(
@@ -126,8 +132,8 @@ def lstm_step(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The next h and c (N, H) from input x (N, D); W (D, 4H), U (H, 4H), b (4H,)."""
     i, f, g, o = gates(x, h, W, U, b)
-    c_new = f * c + i * g  # (22.9)
-    return o * np.tanh(c_new), c_new  # (22.10)
+    c_new = f * c + i * g  # (22.7)
+    return o * np.tanh(c_new), c_new  # (22.8)
 
 
 class LSTM(Recurrent):
@@ -140,11 +146,15 @@ class LSTM(Recurrent):
         super().__init__(size, hidden, rng, dtype=dtype)
         self.params["b"][hidden : 2 * hidden] = forget_bias
 
-    def step(self, *entering: np.ndarray) -> tuple[np.ndarray, ...]:
-        return lstm_step(*entering, **self.params)
+    def step(self, x: np.ndarray, state: np.ndarray) -> np.ndarray:
+        return np.hstack(lstm_step(x, *np.hsplit(state, 2), **self.params))
 
-    def step_backward(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
-        return lstm_step_backward(*given, **self.params)
+    def step_backward(
+        self, dstate: np.ndarray, x: np.ndarray, state: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        given = *np.hsplit(dstate, 2), x, *np.hsplit(state, 2)
+        dx, dh, dc, *gradients = lstm_step_backward(*given, **self.params)
+        return dx, np.hstack([dh, dc]), *gradients
 
 
 def lstm_step_backward(
@@ -154,12 +164,12 @@ def lstm_step_backward(
     """Gradients dx, dh, dc, dW, dU, db of lstm_step, from those of its results h and c."""
     i, f, g, o = gates(x, h, W, U, b)
     shown = np.tanh(f * c + i * g)
-    dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.11)
+    dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.9)
     slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
     arriving = dc_all * g, dc_all * c, dc_all * i, dh_new * shown
-    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.14)
+    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.12)
     dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
-    dc = dc_all * f  # (22.12)
+    dc = dc_all * f  # (22.10)
     return dx, dh, dc, dW, dU, db
 
 
@@ -169,10 +179,10 @@ def clip_by_norm(grads: Params, limit: float) -> float:
     norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in grads.values())))
     factor = min(1.0, limit / norm) if norm > 0 else 1.0
     for g in grads.values():
-        g *= factor  # (22.6)
+        g *= factor  # (22.13)
     return norm
 
 
 def sigmoid(Z: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-Z)), entry by entry, without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.7)
+    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.14)

@@ -28,78 +28,78 @@ bias_to_keep = {
 def collected(before, back):
     """An answer with a state before step t, and a way back through U."""
 
-    def answer(dH, H, U):
-        dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
-        for t in reversed(range(H.shape[1])):
-            dz = (dH[:, t] + later) * (1 - H[:, t] ** 2)
-            dU += before(H, t).T @ dz
+    def answer(dA, A, U):
+        dU, later = np.zeros_like(U), np.zeros_like(A[:, 0])
+        for t in reversed(range(A.shape[1])):
+            dz = (dA[:, t] + later) * (1 - A[:, t] ** 2)
+            dU += before(A, t).T @ dz
             later = back(dz, U)
         return dU
 
     return answer
 
 
-def right_before(H, t):
-    return H[:, t - 1] if t else np.zeros_like(H[:, 0])
+def right_before(A, t):
+    return A[:, t - 1] if t else np.zeros_like(A[:, 0])
 
 
 def right_back(dz, U):
     return dz @ U.T
 
 
-def recurrent_gradient__right_by_the_package(dH, H, U):
+def recurrent_gradient__right_by_the_package(dA, A, U):
     """The inputs are a part of z that U does not touch: any will do."""
 
     def step_backward(dh, x, h, new):
         return affine_gradients(dh * (1 - new**2), x, h, np.zeros((1, len(U))), U)
 
-    before = np.concatenate([np.zeros_like(H[:, :1]), H[:, :-1]], axis=1)
-    total, later = np.zeros_like(U), np.zeros_like(H[:, 0])
-    for t in reversed(range(H.shape[1])):
-        x = np.zeros((len(H), 1))
-        _, later, _, dU, _ = step_backward(dH[:, t] + later, x, before[:, t], H[:, t])
+    before = np.concatenate([np.zeros_like(A[:, :1]), A[:, :-1]], axis=1)
+    total, later = np.zeros_like(U), np.zeros_like(A[:, 0])
+    for t in reversed(range(A.shape[1])):
+        x = np.zeros((len(A), 1))
+        _, later, _, dU, _ = step_backward(dA[:, t] + later, x, before[:, t], A[:, t])
         total += dU
     return total
 
 
 recurrent_gradient = {
     "right_padded": collected(
-        lambda H, t: np.pad(H, ((0, 0), (1, 0), (0, 0)))[:, t], lambda dz, U: (U @ dz.T).T
+        lambda A, t: np.pad(A, ((0, 0), (1, 0), (0, 0)))[:, t], lambda dz, U: (U @ dz.T).T
     ),
-    "wrong_as_it_was": collected(lambda H, t: H[:, t - 1], lambda dz, U: dz @ U),
-    "wrong_first_state": collected(lambda H, t: H[:, t - 1], right_back),
+    "wrong_as_it_was": collected(lambda A, t: A[:, t - 1], lambda dz, U: dz @ U),
+    "wrong_first_state": collected(lambda A, t: A[:, t - 1], right_back),
     "wrong_not_transposed": collected(right_before, lambda dz, U: dz @ U),
-    "wrong_state_after": collected(lambda H, t: H[:, t], right_back),
-    "wrong_clamped_index": collected(lambda H, t: H[:, max(t - 1, 0)], right_back),
+    "wrong_state_after": collected(lambda A, t: A[:, t], right_back),
+    "wrong_clamped_index": collected(lambda A, t: A[:, max(t - 1, 0)], right_back),
     "wrong_one_step_back": collected(right_before, lambda dz, U: 0 * dz),
-    "wrong_transposed": lambda dH, H, U: collected(right_before, right_back)(dH, H, U).T,
-    "wrong_a_mean": lambda dH, H, U: (
-        collected(right_before, right_back)(dH, H, U) / H.shape[1] * (H.shape[1] > 1)
+    "wrong_transposed": lambda dA, A, U: collected(right_before, right_back)(dA, A, U).T,
+    "wrong_a_mean": lambda dA, A, U: (
+        collected(right_before, right_back)(dA, A, U) / A.shape[1] * (A.shape[1] > 1)
     ),
 }
 
 
-def recurrent_gradient__wrong_only_the_end(dH, H, U):
+def recurrent_gradient__wrong_only_the_end(dA, A, U):
     """As if the loss looked at the last state alone."""
-    last = np.zeros_like(dH)
-    last[:, -1] = dH[:, -1]
-    return collected(right_before, right_back)(last, H, U)
+    last = np.zeros_like(dA)
+    last[:, -1] = dA[:, -1]
+    return collected(right_before, right_back)(last, A, U)
 
 
-def recurrent_gradient__wrong_no_slope(dH, H, U):
-    dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
-    for t in reversed(range(H.shape[1])):
-        dz = dH[:, t] + later
-        dU += right_before(H, t).T @ dz
+def recurrent_gradient__wrong_no_slope(dA, A, U):
+    dU, later = np.zeros_like(U), np.zeros_like(A[:, 0])
+    for t in reversed(range(A.shape[1])):
+        dz = dA[:, t] + later
+        dU += right_before(A, t).T @ dz
         later = dz @ U.T
     return dU
 
 
-def recurrent_gradient__wrong_overwritten(dH, H, U):
-    dU, later = np.zeros_like(U), np.zeros_like(H[:, 0])
-    for t in reversed(range(H.shape[1])):
-        dz = (dH[:, t] + later) * (1 - H[:, t] ** 2)
-        dU = right_before(H, t).T @ dz
+def recurrent_gradient__wrong_overwritten(dA, A, U):
+    dU, later = np.zeros_like(U), np.zeros_like(A[:, 0])
+    for t in reversed(range(A.shape[1])):
+        dz = (dA[:, t] + later) * (1 - A[:, t] ** 2)
+        dU = right_before(A, t).T @ dz
         later = dz @ U.T
     return dU
 
@@ -232,27 +232,27 @@ def gated_step_backward__wrong_in_place(dh_new, x, h, W, U, b):
 # --- core functions: names of wrong answers that are not exercises -------------------------------
 
 
-def back_through_time__right_package(step_backward, dH, entered):
-    return back_through_time(step_backward, dH, entered)
+def back_through_time__right_package(step_backward, dA, entered):
+    return back_through_time(step_backward, dA, entered)
 
 
-def back_through_time__wrong_overwritten(step_backward, dH, entered):
+def back_through_time__wrong_overwritten(step_backward, dA, entered):
     """The gradients of the first step alone."""
-    dX, later = np.zeros((*dH.shape[:2], entered[0][0].shape[1])), np.zeros_like(dH[:, 0])
+    dX, later = np.zeros((*dA.shape[:2], entered[0][0].shape[1])), np.zeros_like(dA[:, 0])
     for t in reversed(range(len(entered))):
-        dX[:, t], later, *gradients = step_backward(dH[:, t] + later, *entered[t])
+        dX[:, t], later, *gradients = step_backward(dA[:, t] + later, *entered[t])
     return dX, *gradients
 
 
-def back_through_time__wrong_outside_forgotten(step_backward, dH, entered):
+def back_through_time__wrong_outside_forgotten(step_backward, dA, entered):
     """Only the last state's gradient comes from outside."""
-    last = np.zeros_like(dH)
-    last[:, -1] = dH[:, -1]
+    last = np.zeros_like(dA)
+    last[:, -1] = dA[:, -1]
     return back_through_time(step_backward, last, entered)
 
 
-def back_through_time__wrong_one_step(step_backward, dH, entered):
+def back_through_time__wrong_one_step(step_backward, dA, entered):
     """Nothing is handed on to the step before."""
-    parts = [step_backward(dH[:, t], *each) for t, each in enumerate(entered)]
+    parts = [step_backward(dA[:, t], *each) for t, each in enumerate(entered)]
     dX = np.stack([part[0] for part in parts], axis=1)
     return dX, *(sum(part[k] for part in parts) for k in (2, 3, 4))
