@@ -13,29 +13,6 @@ from cs231n_utils.taught.sequences import Embedding
 from cs231n_utils.validation import check_counts, check_shape
 
 
-def attention_weights(Q: np.ndarray, K: np.ndarray, causal: bool = False) -> np.ndarray:
-    """Shares P (..., T, T) that each query takes of each position: rows that add up to 1."""
-    T, D = Q.shape[-2:]
-    S = (Q / sqrt(D)) @ np.swapaxes(K, -1, -2)  # (23.1)
-    if causal:
-        np.copyto(S, -np.inf, where=~np.tri(T, dtype=bool))  # (23.9)
-    S -= S.max(axis=-1, keepdims=True)  # as in notebook 02: nothing overflows
-    E = np.exp(S, out=S)
-    return E / E.sum(axis=-1, keepdims=True)  # (23.2)
-
-
-def attention(Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False) -> np.ndarray:
-    """Answers A (..., T, D): each query's mixture of the values V."""
-    return attention_weights(Q, K, causal) @ V  # (23.3)
-
-
-def attention_backward(
-    dA: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients dQ, dK, dV (..., T, D) of A = attention(Q, K, V, causal), from dA."""
-    return weighted_backward(dA, attention_weights(Q, K, causal), Q, K, V)
-
-
 def weighted_backward(
     dA: np.ndarray, P: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,8 +27,31 @@ def weighted_backward(
     return dQ, dK, dV
 
 
+def attention_weights(Q: np.ndarray, K: np.ndarray, causal: bool = False) -> np.ndarray:
+    """Shares P (..., T, T) that each query takes of each position: rows that add up to 1."""
+    T, D = Q.shape[-2:]
+    S = (Q / sqrt(D)) @ np.swapaxes(K, -1, -2)
+    if causal:
+        np.copyto(S, -np.inf, where=~np.tri(T, dtype=bool))  # (23.9)
+    S -= S.max(axis=-1, keepdims=True)  # as in notebook 02: nothing overflows
+    E = np.exp(S, out=S)
+    return E / E.sum(axis=-1, keepdims=True)
+
+
+def attention(Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False) -> np.ndarray:
+    """Answers A (..., T, D): each query's mixture of the values V."""
+    return attention_weights(Q, K, causal) @ V
+
+
+def attention_backward(
+    dA: np.ndarray, Q: np.ndarray, K: np.ndarray, V: np.ndarray, causal: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dQ, dK, dV (..., T, D) of A = attention(Q, K, V, causal), from dA."""
+    return weighted_backward(dA, attention_weights(Q, K, causal), Q, K, V)
+
+
 class Positions(Embedding):
-    """Adds row t of a table W (count, size) to position t of X (N, T, size)."""
+    """Adds row t of a matrix W (count, size) to position t of X (N, T, size)."""
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = T = X.shape[1]
