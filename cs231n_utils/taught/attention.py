@@ -81,6 +81,11 @@ def as_rows(X: np.ndarray) -> np.ndarray:
     return X.reshape(-1, X.shape[-1])
 
 
+def rows_times(X: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """X W for X (N, T, D), in one product: X @ W is one for each of the N."""
+    return (as_rows(X) @ W).reshape(*X.shape[:2], -1)
+
+
 class MultiHeadAttention(Layer):
     """Every position of X (N, T, size) looks at the others, with several heads."""
 
@@ -98,19 +103,19 @@ class MultiHeadAttention(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         X = check_shape(self, X, ("N", "T", self.input_size))
-        parts = np.split(X @ self.params["W"] + self.params["b"], 3, axis=2)
+        parts = np.split(rows_times(X, self.params["W"]) + self.params["b"], 3, axis=2)
         Q, K, V = (split_heads(part, self.heads) for part in parts)
         P = attention_weights(Q, K, self.causal)
         joined = join_heads(P @ V)
         self.memory = X, P, Q, K, V, joined
-        return joined @ self.params["W_out"] + self.params["b_out"]
+        return rows_times(joined, self.params["W_out"]) + self.params["b_out"]
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X, P, Q, K, V, joined = self.remembered()
-        dA = split_heads(dOut @ self.params["W_out"].T, self.heads)
+        dA = split_heads(rows_times(dOut, self.params["W_out"].T), self.heads)
         gradients = weighted_backward(dA, P, Q, K, V)
         dZ = np.concatenate([join_heads(each) for each in gradients], axis=2)
         self.grads = {"W": as_rows(X).T @ as_rows(dZ), "b": as_rows(dZ).sum(axis=0),
                       "W_out": as_rows(joined).T @ as_rows(dOut),
                       "b_out": as_rows(dOut).sum(axis=0)}
-        return dZ @ self.params["W"].T
+        return rows_times(dZ, self.params["W"].T)
