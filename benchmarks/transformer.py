@@ -304,7 +304,7 @@ def counted(longest: int = 8, beta: float = 64) -> dict[str, tuple[float, float,
     """Bits, minutes and counts that are not 0, of tables of 1 to 8 letters before.
 
     A plain table adds a share of a letter to every entry, the best of five; the mixed ones lean on
-    the shorter, by (21.7).
+    the shorter, by (21.3).
     """
     found, mixed, start, numbers = {}, 1 / CHARACTERS, time.process_time(), 0
     for before in range(longest + 1):
