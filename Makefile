@@ -41,7 +41,7 @@ help:  ## print this list
 	@awk -F ':.*### ' '/^[a-z]+:.*### / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 clean:  ## remove everything that the other commands made, except CIFAR-10 and your notebooks
-	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf build .venv .venv.pid .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 notebooks: .venv/.developer  ### execute the notebooks in place; remove what depends on the machine
@@ -72,6 +72,9 @@ bench: .venv/.benchmarks  ### measure speed side by side
 # pip was done. While it installs there is no .whole, and without that, or with anything missing of
 # what it lists, none of them counts.
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),lab)),)
+ifneq ($(shell kill -0 $$(cat .venv.pid 2>/dev/null) 2>/dev/null && echo runs),)
+$(error Another make is setting up .venv. Let it end, then run this again. If there is none, remove .venv.pid)
+endif
 $(shell test -e .venv/.whole && $(BIN)/python tools/environment.py >/dev/null 2>&1 || rm -f .venv/.[a-z]*)
 endif
 
@@ -83,9 +86,11 @@ endif
 .venv/.browser .venv/.benchmarks: .venv/.developer
 
 .venv/.student .venv/.developer .venv/.browser .venv/.pytorch .venv/.benchmarks: pyproject.toml constraints.txt | .venv/.whole
+	@echo $$PPID >.venv.pid
 	@rm -f .venv/.whole
 	@$(BIN)/python tools/environment.py $(EXTRAS)
 	@touch $@
+	@rm -f .venv.pid
 
 .venv/.whole:
 	@command -v $(PYTHON) >/dev/null \
@@ -94,6 +99,7 @@ endif
 	  || { echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): install Python 3.11 or newer, or name one with 'make $(MAKECMDGOALS) PYTHON=python3.12'."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) lacks its venv module: install it (on Debian and Ubuntu: sudo apt install python3-venv) and run make again."; exit 1; }
+	@echo $$PPID >.venv.pid
 	@test ! -e .venv || echo "The environment in .venv is unfinished or damaged: it is made anew."
 	@echo "Setting up an environment in .venv, once."
 	@$(PYTHON) -m venv --clear .venv

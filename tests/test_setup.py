@@ -122,6 +122,18 @@ def packages(project):
     return packages
 
 
+@needs_make
+def test_a_second_make_leaves_alone_what_the_first_one_sets_up(project):
+    half = project / ".venv" / "half"
+    half.parent.mkdir()
+    half.touch()
+    (project / ".venv.pid").write_text(str(os.getpid()))
+    failed, printed = make(project, ".venv/.student")
+    assert failed
+    assert "Another make is setting up .venv" in printed
+    assert half.exists()
+
+
 DAMAGES = {
     "none": ":",
     "interrupted": "rm .venv/.whole",

@@ -51,15 +51,16 @@ class NamedGrades(GetGrades):
             names = [name for name in (student.first_name, student.last_name) if name]
             about["marks"] = marks(book, about["assignment"], about["student"])
             [graded] = book.find_submission(about["assignment"], about["student"]).notebooks
-            by_hand = {
-                each.name
-                for each in graded.grades
-                if each.manual_score is not None or each.extra_credit
-            }
+            by_hand = {each.name for each in graded.grades if is_by_hand(each)}
         for cell in filter(is_grade, nb.cells):
             cell.metadata.nbgrader["by_hand"] = cell.metadata.nbgrader.grade_id in by_hand
         about["name"] = " ".join(names) or about["student"]
         return nb, resources
+
+
+def is_by_hand(grade: Any) -> bool:
+    """Whether a person has given, or added, a check's points."""
+    return grade.manual_score is not None or bool(grade.extra_credit)
 
 
 def marks(book: Gradebook, assignment: str, student: str) -> str:

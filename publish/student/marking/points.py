@@ -49,7 +49,7 @@ def main() -> int:
         if given.reason or points is None:
             comment.manual_comment = given.reason or None
         book.db.commit()
-    print(f"Now give the week's command again: python -m marking.week {name}")
+    print(f"Now give the command of {name}'s week again.")
     return 0
 
 

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,13 +27,14 @@ from unicodedata import normalize
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.warnings import DuplicateCellId
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
 from .copies import Copies
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
-from .page import marks
+from .page import is_by_hand, marks
 from .submission import CLAIMED, COPIES, REACHES, RESTORED, borrowed, restore, stops
 from .workers import grade
 
@@ -51,6 +53,7 @@ def main() -> int:
         "--user", nargs="+", default=[], help="who run students' code, each for one at a time"
     )
     given, course = parser.parse_args(), Path.cwd()
+    warnings.filterwarnings("ignore", category=DuplicateCellId)  # of hand-ins with doubled cells
     name = named(parser, course, given.notebook)
     users = list(dict.fromkeys(given.user))
     if reasons := [reason for user in users if (reason := close(course, user))]:
@@ -144,7 +147,10 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
             told = f"handed_in/{relative.as_posix()} is no notebook: ask again"
             unread[student] = f"{student}: {told}"
         elif belongs and listed and student not in listed:
-            told = "who is this? add the id to students.csv, or call the folder by an id"
+            told = (
+                "who is this? add the id to students.csv, or call the folder by an id; "
+                "if it is the archive of a class, move what it holds one folder up"
+            )
             unknown[student] = f"{student}: {told}"
         elif belongs:
             newest[student] = relative
@@ -303,6 +309,8 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
         )
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
+        by_hand = sorted(grade.name for grade in notebook.grades if is_by_hand(grade))
+        lines += [f"    by hand: {', '.join(by_hand)}"] * bool(by_hand)
         if lost:
             every = len(lost) == len(notebook.grades)
             lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
