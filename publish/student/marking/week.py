@@ -58,8 +58,8 @@ def main() -> int:
     users = list(dict.fromkeys(given.user))
     if reasons := [reason for user in users if (reason := close(course, user))]:
         parser.error(reasons[0])
-    for warning in map(exposed, users) if users else [UNSAFE]:
-        print(warning, end="\n" * bool(warning), file=sys.stderr)
+    for warning in filter(None, map(exposed, users)) if users else [UNSAFE]:
+        print(warning, file=sys.stderr)
     grades = course / "grades"
     grades.mkdir(exist_ok=True)
     log = grades / f"{name}.log"
