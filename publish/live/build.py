@@ -70,8 +70,9 @@ def store(notebooks: list[Notebook]) -> None:
                 "them out: python -m publish.slides --quick, or publish.site.",
                 flush=True,
             )
-        # Not in the threads: Python 3.11 parses code in one at a time.
-        cells = [needed(each.code, lambda cell: "widget" in tags(cell)) for each in stale]
+        # Not in the threads: Python 3.11 parses code in one at a time. No cell needs a long one.
+        short = [[cell for cell in each.code if "long" not in tags(cell)] for each in stale]
+        cells = [needed(code, lambda cell: "widget" in tags(cell)) for code in short]
         # The last ones first: they take longest.
         drawn = [pool.submit(_store, *each) for each in zip(stale[::-1], cells[::-1], strict=True)]
         for number, each in enumerate(as_completed(drawn), start=1):
