@@ -7,8 +7,9 @@ A row for each function that a student writes: the checks that fail when it alon
 all else is right. They must be its own. Three more rows leave every function without an answer, by
 `return None`, `return 0.0`, and zeros in the shape of the first argument: no check may pass.
 
-Cells run in one process as nbgrader runs them in a kernel: in order, and on after an error. What
-runs before a stub is shared. Widgets and cells on which no check depends do not run.
+Cells run in one process as nbgrader runs them in a kernel: in order, on after an error, and with
+the seeds of checks moved. What runs before a stub is shared. Widgets and cells on which no check
+depends do not run.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ from nbformat import NotebookNode
 from publish.needed import needed
 from publish.notebook import BEGIN, END, Notebook, tags
 from publish.student.edition import solved
+from publish.student.marking.stubs import MOVED, with_seeds_moved
 from tools.mutants import LONG, copied
 
 SOLUTION = re.compile(rf"^( *){BEGIN} Write (?:part of )?([\w.]+): (?:.*\n)*? *{END}$", re.M)
@@ -116,6 +118,8 @@ def run(cells: list[NotebookNode], sources: list[str], names: dict[str, object])
 
 def execute(cell: NotebookNode, source: str, names: dict[str, object]) -> dict[str, str]:
     """Run a cell: nothing, or its id with the error."""
+    if "check" in tags(cell):
+        source = with_seeds_moved(source, MOVED)
     try:
         exec(compile(source, cell.id, "exec"), names)
     except Exception as error:

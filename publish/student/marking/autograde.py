@@ -20,6 +20,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Dict, Integer, Unicode
 
 from .bending import bound, needed, parsed
+from .stubs import MOVED, with_seeds_moved
 from .submission import code, restore
 
 GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
@@ -58,13 +59,14 @@ class FairExecute(Execute):
     again, so that other answers keep their points. After the third such cell the rest is not run.
 
     Before each cell that the student only got, what the student's own cells may have bent is put
-    back: see guard.py.
+    back: see guard.py. Checks that draw their numbers draw others than those that students see.
     """
 
     timeout = Integer(20, help="seconds of a cell").tag(config=True)
     raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
     shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
     timeouts = Dict(help="seconds of a cell that is no check, for some notebooks").tag(config=True)
+    seeds_moved = Integer(MOVED, help="what is added to the seeds of checks").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any], km: Any = None
@@ -105,12 +107,17 @@ class FairExecute(Execute):
         if given and not self.put_back(needed(cell.source, self.sources)):
             cell.outputs = [error("Bent", "what this check needs could not be put back")]
             return cell, resources
+        shown = cell.source
+        if is_grade(cell):
+            cell.source = with_seeds_moved(shown, self.seeds_moved)
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
             stopped = error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
             self.leave_out(index, cell, stopped)
             return cell, resources
+        finally:
+            cell.source = shown
         if "CellTimeoutError" in [output.get("ename") for output in cell.outputs]:
             self.stop(index, cell)
         elif is_grade(cell):

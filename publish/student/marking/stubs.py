@@ -1,4 +1,4 @@
-"""What students get in place of solutions, and the marks by which start.py tells their changes."""
+"""What stands in place of what: stubs for solutions, marks of a release, other seeds in checks."""
 
 import re
 
@@ -6,6 +6,8 @@ from nbformat import NotebookNode
 
 from cs231n_utils.progress import digest
 
+MOVED = 1000  # what is added to the seeds of checks when they are graded
+SEED = re.compile(r"default_rng\((\d+|seed)\)")
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION (.+)\n(?:.*\n)*? *### END SOLUTION$", re.M)
 
 
@@ -18,3 +20,8 @@ def as_released(cell: NotebookNode) -> NotebookNode:
     """The cell, in which now stands what it was released as."""
     cell.metadata["released"] = {"id": cell.id, "digest": digest(cell.source)}
     return cell
+
+
+def with_seeds_moved(source: str, by: int) -> str:
+    """A check that draws other numbers than the one that students see."""
+    return SEED.sub(rf"default_rng(\1 + {by})", source)
