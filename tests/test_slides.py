@@ -114,3 +114,5 @@ def test_code_that_is_too_wide_for_a_slide_is_laid_out_anew():
     assert (first, remark) == ("y = 2  # (1.8) short", "# a remark")
     assert max(map(len, lines)) <= slides.COLUMNS
     assert re.sub(r",?\s", "", "".join(lines)) == re.sub(r",?\s", "", f"z = f({words})#(1.9)")
+    numbered = f"total = {'+'.join(['one'] * 16)}"
+    assert slides.narrow(f"{numbered}  # (1.9)").splitlines() == ["# (1.9)", numbered]

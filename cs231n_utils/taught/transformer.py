@@ -18,6 +18,7 @@ from cs231n_utils.taught.attention import (
     join_heads,
     split_heads,
 )
+from cs231n_utils.taught.cifar10 import network
 from cs231n_utils.taught.layers import Affine, Layer, LayerNorm, Residual
 from cs231n_utils.taught.losses import softmax
 from cs231n_utils.taught.optimizers import warm_cosine
@@ -56,9 +57,11 @@ def transformer_block(
     width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
 ) -> list[Layer]:
     """Attention, then a network at every place: each adds to the stream (N, T, width)."""
-    norms, attend, widen, narrow = parts_of_block(width, heads, std, few, rng, dtype)
+    parts = parts_of_block(width, heads, std, few, rng, dtype)
+    norms, attend, widen, narrow = parts
     talk = Residual([PerPosition([norms[0]]), attend])  # (24.1)
-    think = Residual([PerPosition([norms[1], widen, GELU(), narrow])])  # (24.2)
+    network = [norms[1], widen, GELU(), narrow]
+    think = Residual([PerPosition(network)])  # (24.2)
     return [talk, think]
 
 
@@ -76,7 +79,8 @@ class TiedHead(Layer):
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         X, W = self.remembered(), self.table.params["W"]
-        self.dW = dOut.reshape(-1, len(W)).T @ X.reshape(-1, X.shape[-1])  # (24.3)
+        C, D = W.shape
+        self.dW = dOut.reshape(-1, C).T @ X.reshape(-1, D)  # (24.3)
         return dOut @ W
 
 

@@ -66,6 +66,7 @@ DEFINITION = ast.FunctionDef | ast.ClassDef
 MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
 COLUMNS = 76  # letters in a line of code
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
+ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
 PAPER, NEAR = 250, 0.02  # lighter is blank; how far a cut may move, in heights of its image
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
@@ -340,16 +341,19 @@ def without_hints(source: str) -> str:
             cuts.append((first, last, b""))
     for first, last, instead in sorted(cuts, reverse=True):
         text = text[:first] + instead + text[last:]
-    return SIGNATURE.sub(r"\1\2):", text.decode())
+    return ALIGNED.sub(r"\1 \2", SIGNATURE.sub(r"\1\2):", text.decode()))
 
 
 def narrow(source: str) -> str:
     """The code with no line wider than a slide: long remarks stand above, the rest is formatted."""
     lines = []
     for line in source.splitlines():
-        if len(line) > COLUMNS and (parts := REMARK.fullmatch(line)) and parts[4]:
+        if len(line) > COLUMNS and (parts := REMARK.fullmatch(line)) and (parts[3] or parts[4]):
             indent, code, number, remark = parts.groups()
-            lines += [f"{indent}# {remark}", f"{indent}{code}" + f"  # {number}" * bool(number)]
+            behind = f"  # {number}" * bool(number)
+            if len(indent + code) <= COLUMNS < len(indent + code + behind):
+                behind, remark = "", f"{number} {remark}".rstrip()  # better above than broken
+            lines += [f"{indent}# {remark}"] * bool(remark) + [f"{indent}{code}{behind}"]
         else:
             lines.append(line)
     if max(map(len, lines)) <= COLUMNS:
