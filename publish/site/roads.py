@@ -72,8 +72,8 @@ def svg(name: str, notebooks: list[Notebook], parts: dict[str, list[str]]) -> st
     )
     described = "; ".join(f"{n} needs {', '.join(o)}" for n, o in arrows.items() if o)
     return (
-        f'<svg class="{name}" viewBox="{-GUTTER} {LINE} {GUTTER + width} {height - LINE}" role="group" '
-        f'aria-label="What depends on what: {described}.">\n'
+        f'<svg class="{name}" viewBox="{-GUTTER} {LINE} {GUTTER + width} {height - LINE}" '
+        f'role="group" aria-label="What depends on what: {described}.">\n'
         f'<marker id="head-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
         'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
         '<path d="M0 0 L8 4 L0 8 z"/></marker>\n'
