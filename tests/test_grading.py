@@ -23,7 +23,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
-from nbgrader.utils import determine_grade, is_grade
+from nbgrader.utils import determine_grade, is_grade, is_solution
 
 from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
@@ -308,6 +308,30 @@ def test_feedback_names_what_failed_and_not_what_followed():
     assert not any("NameError" in each for each in told)
 
 
+def test_feedback_says_calmly_what_is_still_to_write():
+    notebook = deepcopy(RELEASED)
+    told = "Write softmax: see equation (2.4)"
+    for cell in [FULL.code[0].id, checks_of(notebook)[0].id]:  # a cell of the notebook, and a check
+        [calls] = [each for each in notebook.cells if each.id == cell]
+        raised = f"NotImplementedError: {told}"
+        calls.outputs = [new_output("error", ename=raised[:19], evalue=told, traceback=[raised])]
+    text = page_of(notebook)
+    assert "NotImplementedError: " not in text
+    row = '<li class="left"><a .*?</a>: 0 of 1<p class="told">✎ Still to write: softmax: see'
+    assert re.search(row, text)
+
+
+def test_feedback_gives_the_reason_beside_points_given_by_hand():
+    notebook = deepcopy(RELEASED)
+    answer, check, *_ = [c for c in code(notebook) if is_solution(c) or is_grade(c)]
+    answer.metadata.nbgrader["comment"] = "You explained it."
+    assert page_of(deepcopy(notebook)).count("A comment:</strong> You explained it.") == 1
+    check.metadata.nbgrader["by_hand"] = True
+    text = page_of(notebook)
+    assert text.count("given by hand: You explained it.") == 2  # in the list, and at the check
+    assert "A comment" not in text
+
+
 def test_a_page_has_room_for_what_is_read_and_says_what_it_cuts():
     outputs = [new_output("stream", text="<" * 10**7) for _ in range(3)]
     outputs += [new_output("error", ename="E", traceback=["&" * 30_000])]
@@ -526,8 +550,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "ida: 11 points" in printed
     renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
     assert "<strong>11</strong> of 12" in renewed
-    assert "<strong>0 of 1</strong>, given by hand" in renewed
-    assert "</a>: The loop is not hers.</li>" in renewed
+    assert "<strong>0 of 1</strong>, given by hand: The loop is not hers.</li>" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}

@@ -78,7 +78,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-ALONE = ["index", "start", "monday", "quiz", "marking", "cluster", "instructors", "grading"]
+ALONE = ["index", "start", "monday", "ask", "quiz", "marking", "cluster", "instructors", "grading"]
 ALONE += ["oral", "language_models", "policy", "privacy", "other_courses"]
 ALONE += ["large_classes", "accessibility", "correctness", "CONTRIBUTING", "data/README"]
 ALONE += [f"docs/{page}" for page in ["setup", "class", "hub", "talks", "notation"]]

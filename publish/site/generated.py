@@ -21,8 +21,7 @@ WIDEST = 2.2  # of a figure that stands on a card: its width in heights
 
 SENTENCE = """\
 These notebooks derive the mathematics of neural networks step by step, from a linear classifier \
-to a convolutional network, an autograd engine, PyTorch and a small transformer, turn each \
-equation into a line of NumPy beside it, and prove that the two agree.
+to a small transformer, turn each equation into a line of NumPy, and prove that the two agree.
 """
 HOME = """
 ```{{container}} lead

@@ -2,6 +2,7 @@
 
 import html
 import re
+import textwrap
 
 from publish.notebook import Notebook
 
@@ -13,12 +14,13 @@ COURSES = {
     "+4": {"21", "22", "23", "24"},  # four weeks more
 }
 NEEDED = re.compile(r"\]\((\d\d)_\w+\.ipynb")
-WIDTH, HEIGHT, ROW = 430, 44, 64  # of a box, and from one to the next below it
-COLUMN, GUTTER = WIDTH + 52, 26  # from one column to the next, and what stands left of the first
-DOT = 21  # the width of a course's discs
+WIDTH, HEIGHT, ROW = 278, 46, 62  # of a box, and from one to the next below it
+COLUMN, GUTTER = WIDTH + 34, 22  # from one column to the next, and what stands left of the first
+DOT = 23  # the width of a course's discs
+LINE, LETTERS = 18, 21  # the height of a line in a box, and how much of a title stands in one
 SENTENCE = """\
-An arrow leads from what a notebook needs. The discs say which notebooks a course of 4, 8 or \
-14 weeks takes, and which four weeks more on sequences add.
+Arrows lead from what a notebook needs. Discs say what courses of 4, 8 and 14 weeks take, and what \
+four weeks more on sequences add.
 
 """
 
@@ -70,8 +72,8 @@ def svg(name: str, notebooks: list[Notebook], parts: dict[str, list[str]]) -> st
     )
     described = "; ".join(f"{n} needs {', '.join(o)}" for n, o in arrows.items() if o)
     return (
-        f'<svg class="{name}" viewBox="{-GUTTER} 30 {GUTTER + width} {height - 30}" role="group" '
-        f'aria-label="What depends on what: {described}.">\n'
+        f'<svg class="{name}" viewBox="{-GUTTER} {LINE} {GUTTER + width} {height - LINE}" '
+        f'role="group" aria-label="What depends on what: {described}.">\n'
         f'<marker id="head-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
         'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
         '<path d="M0 0 L8 4 L0 8 z"/></marker>\n'
@@ -100,7 +102,7 @@ def head(title: str, x: int, y: int) -> str:
         f'<text class="weeks" x="{x + centre}" y="{y + ROW - 12}">{number}</text>'
         for number, centre in zip(COURSES, centres(), strict=True)
     )
-    return f'<text class="part" x="{x}" y="{y + ROW - 12}">{html.escape(title)}</text>{weeks}\n'
+    return f'<text class="part" x="{x}" y="{y + ROW - 30}">{html.escape(title)}</text>{weeks}\n'
 
 
 def centres() -> list[float]:
@@ -108,9 +110,19 @@ def centres() -> list[float]:
     return [WIDTH - 6 - (len(COURSES) - i - 0.5) * DOT for i in range(len(COURSES))]
 
 
+def lines(notebook: Notebook) -> list[str]:
+    """A notebook's number and title, in as many lines as they need beside the discs."""
+    return textwrap.wrap(f"{notebook.number} {notebook.title}", LETTERS, break_on_hyphens=False)
+
+
 def box(notebook: Notebook, x: int, y: int) -> str:
     """A notebook: its number and title, and a disc for each course that takes it."""
-    title = html.escape(f"{notebook.number} {notebook.title}")
+    said = lines(notebook)
+    first = y + HEIGHT / 2 + 5 - LINE / 2 * (len(said) - 1)
+    title = "".join(
+        f'<text x="{x + 12}" y="{first + LINE * row}">{html.escape(line)}</text>'
+        for row, line in enumerate(said)
+    )
     discs = "".join(
         f'<circle class="{"taken" if notebook.number in taken else "left"}" '
         f'cx="{x + centre}" cy="{y + HEIGHT / 2}" r="6"/>'
@@ -119,5 +131,5 @@ def box(notebook: Notebook, x: int, y: int) -> str:
     return (
         f'<a href="notebooks/{notebook.name}.html">'
         f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
-        f'<text x="{x + 12}" y="{y + HEIGHT / 2 + 5}">{title}</text>{discs}</a>'
+        f"{title}{discs}</a>"
     )

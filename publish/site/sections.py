@@ -24,6 +24,8 @@ SKIPPED = (nodes.raw, nodes.comment, nodes.math, nodes.math_block, addnodes.desc
 # in code alone, for an import line is no chapter.
 HEADING, ABOVE, BOLD, TEXT, HALF, CODE_ALONE = 100, 30, 60, 100, 3, 10
 NAME = re.compile(r"(?!Figure)[\w-]+(?: [\w-]+){0,2}")  # what is longer is a sentence
+# Pages on how a class is run count twice: their words, such as points, mean more in mathematics.
+FOR_A_CLASS = {"ask", "grading", "monday", "large_classes", "language_models"}
 TWICE = 2  # uses that make a pair of words, such as "learning rate", a term
 
 
@@ -41,6 +43,7 @@ class Sections:
         for part in doctree.findall(is_part):
             first, own = part.parent is doctree, heading(part)
             for word, value in worth(part, lang).items():
+                value *= 1 + (page in FOR_A_CLASS)
                 self.words.setdefault(word, []).extend([len(self.places), value])
             anchor = "" if first else f"#{anchor_of(part)}"
             self.places.append((page, anchor, title if first else f"{title} > {own}"))

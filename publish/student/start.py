@@ -50,6 +50,7 @@ from nbformat.v4 import new_raw_cell
 
 from cs231n_utils.progress import is_as_released
 
+GRADERS = [f"nbgrader.server_extensions.{name}" for name in ("formgrader", "validate_assignment")]
 DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.M)
 
 
@@ -93,6 +94,7 @@ def check_port(port: int) -> None:
 def open_lab(root: Path, notebook: str, port: int) -> None:
     """Open JupyterLab on a notebook of a folder."""
     name_python((root / notebook).parent)
+    print(f"Opening {notebook} in JupyterLab ...", flush=True)
     from jupyterlab.labapp import main as lab
 
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -104,6 +106,8 @@ def open_lab(root: Path, notebook: str, port: int) -> None:
             "--ServerApp.answer_yes=True",  # Ctrl-C asks nothing
             "--ServerApp.allow_root=True",
             "--Application.log_level=WARN",  # what was said above stays in sight
+            # Formgrader is for a course's folder, and complains in any other.
+            f"--ServerApp.jpserver_extensions={dict.fromkeys(GRADERS, False)}",
             f"--KernelManager.transport_encryption={'auto' if zmq.has('curve') else 'disabled'}",
             f"--ServerApp.root_dir={root}",
             f"--LabApp.app_settings_dir={root / '.lab'}",

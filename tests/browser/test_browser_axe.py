@@ -6,7 +6,7 @@ from publish.slides import build as slides
 
 # A page of each kind, which stands for the others where looking takes long.
 KINDS = {
-    "instructors": ["index", "monday", "instructors", "grading", "marking", "CONTRIBUTING"],
+    "instructors": ["index", "monday", "ask", "instructors", "grading", "marking", "CONTRIBUTING"],
     "students": ["index", "series", "start", "quiz", "docs/notation", "search"],
 }
 KINDS["instructors"] += ["notebooks/10_debugging", "reference/gradient_check"]

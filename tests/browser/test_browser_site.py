@@ -82,6 +82,16 @@ def test_every_page_fits(sites, page, audience):
     assert page.problems + found == []
 
 
+@pytest.mark.parametrize("size", [(1366, 768), (1280, 720)])
+def test_the_first_screen_has_all_ways_in_and_the_map_can_be_read(sites, new_page, size):
+    page = new_page(*size)
+    visit(page, sites / "instructors" / "index.html")
+    box = page.locator(".cards").bounding_box()
+    assert box["y"] + box["height"] <= size[1]
+    scale = "svg => svg.getScreenCTM().a * parseFloat(getComputedStyle(svg).fontSize)"
+    assert page.locator(".roads .wide").evaluate(scale) >= 14
+
+
 def test_a_student_gets_from_a_page_to_its_talk(sites, page):
     visit(page, sites / "students" / "notebooks" / "06_backpropagation.html")
     page.get_by_role("link", name="Slides").click()
@@ -96,21 +106,52 @@ def test_the_search_quotes_no_raw_formula(sites, page):
     assert quoted == "x_i, then … and …."
 
 
+def test_the_search_quotes_a_sentence_of_the_section(sites, page):
+    visit(page, sites / "students" / "search.html")
+    text = """<div role="main"><p>Slides of the kink.</p><article><section id="kink"><h2>A kink</h2>
+        <p>No. Where is the kink of
+        1.5? Here.</p></section></article></div>"""
+    for anchor in ["", "#kink"]:
+        summary = "([text, anchor]) => Search.makeSearchSummary(text, ['kink'], anchor).textContent"
+        assert page.evaluate(summary, [text, anchor]) == "Where is the kink of 1.5?"
+
+
+# What must stand first, or among the first six where there is more than one.
+FOUND = {
+    "instructors": {
+        "plagiarism": ["ask.html#plagiarism-and-cheating"],
+        "cheating": ["ask.html#plagiarism-and-cheating"],
+        "ChatGPT": ["ask.html#chatgpt-"],
+        "regrade": ["ask.html#a-regrade-"],
+        "points": ["ask.html#a-regrade-"],
+        "partial credit": ["ask.html#partial-credit"],
+        "Windows": ["ask.html#windows-"],
+        "exam": ["ask.html#an-exam-"],
+        "extra time": ["ask.html#extra-time"],
+        "late": ["ask.html#late-"],
+        "group work": ["ask.html#pairs-"],
+        "grade": ["grading.html"],
+        "softmax gradient": ["04_softmax_gradient.html"],
+    },
+    "students": {
+        "vanishing gradient": ["13_deep_networks.html#", "22_recurrence.html#"],
+        "embedding": ["21_sequences.html#a-row-for-each-letter"],
+        "batch norm": ["14_normalization.html#"],
+        "dropout": ["15_regularization.html#dropout-"],
+        "softmax gradient": ["04_softmax_gradient.html"],
+        "learning rate": ["01_linear", "05_gradient_descent.html#against-the-gradient"],
+        "check_gradient": ["gradient_check.html#cs231n_utils.gradient_check.check_g"],
+        "constructor": [],  # every object of JavaScript has one
+    },
+}
+
+
 @pytest.mark.parametrize(
-    ("query", "first"),
-    [
-        ("vanishing gradient", ["13_deep_networks.html#", "22_recurrence.html#"]),
-        ("embedding", ["21_sequences.html#a-row-for-each-letter"]),
-        ("batch norm", ["14_normalization.html#"]),
-        ("dropout", ["15_regularization.html#dropout-"]),
-        ("softmax gradient", ["04_softmax_gradient.html"]),
-        ("learning rate", ["01_linear", "05_gradient_descent.html#against-the-gradient"]),
-        ("check_gradient", ["reference/gradient_check.html#cs231n_utils.gradient_check.check_g"]),
-        ("constructor", []),  # every object of JavaScript has one
-    ],
+    ("audience", "query"), [(site, query) for site, found in FOUND.items() for query in found]
 )
-def test_the_search_finds_the_sections_that_are_about_it(sites, page, query, first):
-    visit(page, sites / "students" / "search.html", f"?q={query}")
+def test_the_search_finds_the_sections_that_are_about_it(sites, page, audience, query):
+    first = FOUND[audience][query]
+    visit(page, sites / audience / "search.html", f"?q={query}")
     page.wait_for_function("Search.status?.innerText")
     found = page.locator("#search-results li a").evaluate_all("links => links.map(a => a.href)")
     at = 1 if len(first) == 1 else 6

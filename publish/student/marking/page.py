@@ -20,7 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from cs231n_utils.progress import CHECK, Seen, gist, is_as_released
+from cs231n_utils.progress import CHECK, STILL, Seen, is_as_released, told_in_a_line
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 WIDE = re.compile(r'<(pre|table|math(?= [^>]*display="block"))')  # they scroll: also by keys
@@ -34,6 +34,7 @@ TEX = {
     r"\\(?:[bB]igg?[lr]?|textstyle)(?![a-zA-Z])": "",
 }
 MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "|*_\\`~["}
+STATES = ["lost", "left", "passed"]  # the order of checks: failed, still to write, passed
 to_html = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
 
 
@@ -87,7 +88,13 @@ class Page(Exporter):
         seen = Seen()
         cells = [shown(cell, seen) for cell in nb.cells]
         checks = [cell for cell in cells if cell["kind"] == "check"]
-        checks.sort(key=lambda check: check["score"] >= check["points"])
+        checks.sort(key=lambda check: STATES.index(check["state"]))
+        answer, reason = dict[str, Any](), ""
+        for cell, view in zip(nb.cells, cells, strict=True):
+            if is_solution(cell):
+                answer, reason = view, view["comment"]
+            elif view.get("by_hand"):  # marking.points wrote to the answer why
+                view["reason"], answer["comment"] = reason, ""
         styles = {
             name: HtmlFormatter(style=f"a11y-high-contrast-{name}").get_style_defs("pre")
             for name in ("light", "dark")
@@ -113,11 +120,11 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         return {"kind": "text", "html": said, "comment": comment(cell)}
     given = is_locked(cell) or is_as_released(cell)
     kind = "check" if is_grade(cell) else "yours" if is_solution(cell) or not given else "given"
-    outputs = [output(each) for each in cell.outputs]
+    outputs = [output(each) for each in cell.outputs if not (is_grade(cell) and is_left(each))]
     view = {"kind": kind, "id": cell.id, "code": code(cell.source), "outputs": outputs}
     view |= {"first": cell.source.strip().partition("\n")[0], "comment": comment(cell)}
     errors = [each for each in cell.outputs if each.output_type == "error"]
-    told = [f"{each.ename}: {gist(each.evalue)}" for each in errors]
+    told = [told_in_a_line(each.ename, each.evalue) for each in errors]
     seen.note(cell.source, "".join(told[:1]))
     if kind == "check":
         mark = cell.metadata.nbgrader
@@ -126,6 +133,8 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         view["by_hand"] = mark.get("by_hand", False)
         view["name"] = f"Check {found[1]}: {found[3]}" if found else mark.grade_id
         view["told"] = [seen.errors[int(found[1])]] if told and found else told
+        passed, left = mark.score >= mark.points, "".join(view["told"]).startswith(STILL)
+        view["state"] = "passed" if passed else "left" if left else "lost"
     return view
 
 
@@ -135,11 +144,18 @@ def comment(cell: NotebookNode) -> str:
     return "" if said == "No response." else said
 
 
+def is_left(output: NotebookNode) -> bool:
+    """Whether an output says that something is still to write."""
+    return output.get("ename") == "NotImplementedError"
+
+
 def output(output: NotebookNode) -> dict[str, str]:
     """What a cell has printed or shown, as plain text or as an image."""
     if output.output_type == "stream":
         return {"text": COLOUR.sub("", output.text)}
     if output.output_type == "error":
+        if is_left(output):
+            return {"text": told_in_a_line(output.ename, output.evalue)}
         return {"error": COLOUR.sub("", "\n".join(output.traceback))}
     image = output.data.get("image/png", "")
     return {"image": image} if image else {"text": str(output.data.get("text/plain", ""))}

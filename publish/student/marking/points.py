@@ -3,7 +3,7 @@
     sudo "$(which python)" -m marking.points 05 ann check-softmax +1 "explained it at the board"
 
 +1 and -1 are added to what the check gave, also above 100; 0 or 2 stands in its place; none undoes
-either. The reason stands on the student's page, at the answer above the check.
+either. The reason stands on the student's page, beside the points.
 """
 
 import argparse
