@@ -109,11 +109,11 @@ def test_the_search_quotes_no_raw_formula(sites, page):
 def test_the_search_quotes_a_sentence_of_the_section(sites, page):
     visit(page, sites / "students" / "search.html")
     text = """<div role="main"><p>Slides of the kink.</p><article><section id="kink"><h2>A kink</h2>
-        <p>No. Where is the kink of
+        <p>Not every function has one. No. Where is the kink of
         1.5? Here.</p></section></article></div>"""
     for anchor in ["", "#kink"]:
         summary = "([text, anchor]) => Search.makeSearchSummary(text, ['kink'], anchor).textContent"
-        assert page.evaluate(summary, [text, anchor]) == "Where is the kink of 1.5?"
+        assert page.evaluate(summary, [text, anchor]) == "No. Where is the kink of 1.5?"
 
 
 # What must stand first, or among the first six where there is more than one.
