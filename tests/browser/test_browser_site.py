@@ -99,21 +99,13 @@ def test_a_student_gets_from_a_page_to_its_talk(sites, page):
     assert page.problems == []
 
 
-def test_the_search_quotes_no_raw_formula(sites, page):
+def test_the_search_quotes_a_sentence_without_menus_headings_and_raw_formulas(sites, page):
     visit(page, sites / "students" / "search.html")
-    text = r"""<div role="main">\(x_{i}\), then \(\frac12\) and \[ \sum_i x_i \].</div>"""
-    quoted = page.evaluate("text => Search.htmlToText(text)", text)
-    assert quoted == "x_i, then … and …."
-
-
-def test_the_search_quotes_a_sentence_of_the_section(sites, page):
-    visit(page, sites / "students" / "search.html")
-    text = """<div role="main"><p>Slides of the kink.</p><article><section id="kink"><h2>A kink</h2>
-        <p>Not every function has one. No. Where is the kink of
-        1.5? Here.</p></section></article></div>"""
-    for anchor in ["", "#kink"]:
-        summary = "([text, anchor]) => Search.makeSearchSummary(text, ['kink'], anchor).textContent"
-        assert page.evaluate(summary, [text, anchor]) == "No. Where is the kink of 1.5?"
+    text = r"""<div role="main"><p>And then a menu.</p><article><h1>And then</h1>
+        <p>There is nothing else here. No. \(x_{i}\), then \(\frac12\)
+        and \[ \sum_i x_i \] of 1.5. Here it ends.</p></article></div>"""
+    quoted = page.evaluate("text => Search.makeSearchSummary(text, ['then'], '').innerText", text)
+    assert quoted == "No. x_i, then … and … of 1.5."
 
 
 # What must stand first, or among the first six where there is more than one.
