@@ -18,7 +18,6 @@ from cs231n_utils.taught.attention import (
     join_heads,
     split_heads,
 )
-from cs231n_utils.taught.cifar10 import network
 from cs231n_utils.taught.layers import Affine, Layer, LayerNorm, Residual
 from cs231n_utils.taught.losses import softmax
 from cs231n_utils.taught.optimizers import warm_cosine
@@ -60,8 +59,8 @@ def transformer_block(
     parts = parts_of_block(width, heads, std, few, rng, dtype)
     norms, attend, widen, narrow = parts
     talk = Residual([PerPosition([norms[0]]), attend])  # (24.1)
-    network = [norms[1], widen, GELU(), narrow]
-    think = Residual([PerPosition(network)])  # (24.2)
+    inner = [norms[1], widen, GELU(), narrow]  # (24.2)
+    think = Residual([PerPosition(inner)])
     return [talk, think]
 
 
