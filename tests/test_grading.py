@@ -221,6 +221,19 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     assert "numerical_gradient, of the package" in looks(notebook)[0]
 
 
+def test_a_finished_function_in_place_of_an_unwritten_one_is_named_also_without_ids():
+    notebook, told = deepcopy(RELEASED), ", of the package, where no such function is needed"
+    [cell] = [cell for cell in notebook.cells if "def repaired_loss" in cell.source]
+    cell.source = "def repaired_loss(S, y):\n    return softmax_loss(S, y)"
+    for kept in (cell.id, "own"):
+        cell.id, cell.metadata = kept, {}
+        assert looks(notebook) == [f"softmax_loss{told}"]
+    notebook.cells += FULL.core  # written now, and softmax is a notebook's that came before
+    cell.source += "[0], softmax(S)"
+    assert f"softmax_loss{told}" not in looks(notebook)
+    assert not [each for each in looks(notebook) if "softmax," in each]
+
+
 def test_one_cheat_is_a_few_lines_and_stands_before_style():
     notebook = deepcopy(RELEASED)
     own = [f"    def __{name}__(self): {name[0]}" for name in ("a", "ab", "b", "c", "d")]
@@ -264,7 +277,7 @@ def test_right_answers_are_not_to_be_looked_at(notebook):
     released = edition.unsolved(full).content
     own = [new_code_cell(answer) for answer in right_answers(notebook.number)]
     assert own
-    for cells in (full.cells, own):
+    for cells in (full.cells, [*full.cells, *own]):
         told = borrowed(new_notebook(cells=cells), released, full.content)
         assert not [each for _, each in told if "taught" not in each and "word for" not in each]
 

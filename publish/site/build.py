@@ -67,7 +67,7 @@ def build(
     Parameters
     ----------
     site : Path
-        The folder, which is emptied first.
+        The folder. What stands there stays until the new pages are complete.
     executed : iterable of Notebook
         Notebooks to show in place of the files of their names.
     students : bool
@@ -80,6 +80,7 @@ def build(
     int
         Sphinx's exit status.
     """
+    final, site = site, site.with_name(f"{site.name}-new")
     shutil.rmtree(site, ignore_errors=True)
     talks = talks and add_slides(site / "slides", students)
     add_downloads(site / "downloads", students)
@@ -97,6 +98,8 @@ def build(
         status = sphinx([*options, str(source), str(pages)])
         shutil.copytree(pages, site, dirs_exist_ok=True)  # myst-nb leaves more beside its pages
     if status == 0:
+        shutil.rmtree(final, ignore_errors=True)
+        site = site.rename(final)
         print("pages:", os.path.relpath(site / "index.html"))
         texts = [page.read_text("utf-8") for page in site.glob("notebooks/*.html")]
         for look in (dark.INVERTED, dark.DIMMED):

@@ -5,6 +5,7 @@ the id of their release, or by what stands in them. They stand in the order of t
 and checks are those of the release. Nothing here takes points away.
 """
 
+import ast
 import re
 from collections import Counter, defaultdict
 from copy import deepcopy
@@ -26,7 +27,6 @@ SOLUTION = re.compile(
 FINISHED = re.compile(
     r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b)"
 )
-PACKAGE = re.compile(r"^from cs231n_utils\S* import (\((?:.|\n)*?\)|.*)", re.M)
 # Names of errors that grading writes.
 STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
@@ -115,8 +115,9 @@ def borrowed(
     asked = {name for answer in answers for name in bound(answer)}
     ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
-    imported = set(re.findall(r"\w+", " ".join(PACKAGE.findall(all_code(released)))))
-    full = {cell.id: words(cell) for cell in code(solved)}
+    full = {name: words(cell) for cell in code(solved) for name in bound(cell.source)}
+    own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
+    lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient"}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     nothing = new_code_cell()
     for cell in code(notebook):
@@ -125,8 +126,8 @@ def borrowed(
         own += new * (not older)
         original = originals.get(known_as(cell, originals), nothing)
         answer = YOURS.match(original.source)
-        names = [name for name in bound(cell.source) if name in asked]
-        names = [answer[1]] if answer else names or DEFINED.findall(cell.source)
+        mine = [name for name in bound(cell.source) if name in asked]
+        names = [answer[1]] if answer else mine or DEFINED.findall(cell.source)
         last = ", ".join(names) or last
         place = (last if names else f"below {last}") + older
         if cell.source == original.source:
@@ -137,8 +138,8 @@ def borrowed(
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
-        used = imported & words(cell) - full.get(cell.get("id"), imported)
-        if used and is_solution(cell):
+        used = (lent & words(cell)).difference(mine, *(full.get(name, set()) for name in mine))
+        if used and mine:
             told = f"{', '.join(sorted(used))}, of the package, where no such function is needed"
             seen.append((COPIES, place, told))
         left = defaultdict[str, list[str]](list)
@@ -150,9 +151,9 @@ def borrowed(
     text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
-            written = lines(solution)
-            is_long = "#" in solution or len(written) > 3  # short ones are alike by chance
-            if is_long and "\n".join(written) in text:
+            said = lines(solution)
+            is_long = "#" in solution or len(said) > 3  # short ones are alike by chance
+            if is_long and "\n".join(said) in text:
                 copied.append(name)
     if copied:
         seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
@@ -236,14 +237,20 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def all_code(notebook: NotebookNode) -> str:
-    """All code in one text."""
-    return "\n".join(cell.source for cell in code(notebook))
-
-
 def words(cell: NotebookNode) -> set[str]:
     """The words of a cell, less those of comments."""
     return set(re.findall(r"\w+", re.sub(r"#.*", "", cell.source)))
+
+
+def written(cell: NotebookNode) -> set[str]:
+    """What a cell gives, less what it leaves to be written."""
+    left = {
+        node.name
+        for node in parsed(cell.source).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and "NotImplementedError" in ast.unparse(node)
+    }
+    return bound(cell.source) - left
 
 
 def lines(source: str) -> list[str]:
