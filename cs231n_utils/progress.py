@@ -26,6 +26,7 @@ ENDS = ast.Return | ast.Yield | ast.YieldFrom | ast.Raise
 SIGN = "✎"  # of what a student writes: above its cell, and wherever it is missing
 STILL = f"{SIGN} Still to write: "
 NOTHING = "nothing written yet"
+UNRUN = "no results in it, as after an update: run all once, save, then ask again"
 RECORDS = "records.txt"  # beside the notebooks: a reader's own results in open experiments
 
 
@@ -171,7 +172,10 @@ def summary(seen: Seen) -> str:
         return f"All {seen.count} checks pass."
     title = f"{left[0]}: {seen.titles[left[0]]}" if left[0] in seen.titles else str(left[0])
     told = seen.errors.get(left[0]) or seen.cause(left[0]) or "This check has not run yet."
-    return f"{seen.count - len(left)} of {seen.count} checks pass. Next, check {title}\n    {told}"
+    ran, passed = len(seen.errors), seen.count - len(left)
+    unrun = f", {seen.count - ran} not run yet" * (ran < seen.count)
+    counted = f"{passed} of {ran} checks pass{unrun}" if ran else "No check has run yet"
+    return f"{counted}. Next, check {title}\n    {told}"
 
 
 def main() -> None:
@@ -205,7 +209,9 @@ def progress(path: Path) -> str:
     own = [cell for cell in code if cell["metadata"].get("nbgrader", {}).get("solution")]
     if all(map(is_as_released, own)):
         return NOTHING
-    for cell in [cell for cell in code if cell["execution_count"]]:
+    if not (ran := [cell for cell in code if cell["execution_count"]]):
+        return UNRUN  # an update takes outputs away
+    for cell in ran:
         told = [told_in_a_line(o["ename"], o["evalue"]) for o in cell["outputs"] if "ename" in o]
         printed = "".join(line for out in cell["outputs"] for line in out.get("text", ""))
         told += re.findall(f"^{STILL}.*", printed, re.M)

@@ -36,10 +36,11 @@ def test_a_report_is_right_whatever_ran_before(run):
     check = ["# Check 1 of 2: f\nassert f() == 2, 'f() must be 2'", "# Check 2 of 2: g, C.h\ng()"]
     first = "0 of 2 checks pass. Next, check 1"
     second = "1 of 2 checks pass. Next, check 2"
+    third = "0 of 1 checks pass, 1 not run yet. Next, check 1"
     stub = "def f():\n    raise NotImplementedError('Write f: see equation (1.2)')"
     for cells, told in [
         ([], "Run this notebook's first code cell"),
-        ([check[1]], f"{first}\n    This check has not run yet."),
+        ([check[1]], f"{third}\n    This check has not run yet."),
         ([stub, check[0]], f"{first}: f\n    {progress.STILL}f: see equation (1.2)\n"),
         (["f = lambda: 1", check[0]], f"{first}: f\n    AssertionError: f() must be 2\n"),
         ([stub, "def f(:\n    return 2", check[0]], f"{first}: f\n    SyntaxError: invalid syntax"),
@@ -137,10 +138,16 @@ def test_a_terminal_says_of_each_notebook_how_its_checks_last_ran(tmp_path, monk
     progress.main()
     lines = [line.split(maxsplit=2)[-1].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:2] == ["nothing written yet", "not a notebook of the student edition"]
-    assert lines[2:4] == ["0 of 1 checks pass. Next, check 1: f", "has not run yet."]
-    assert lines[4:6] == ["0 of 1 checks pass. Next, check 1: f", "syntax"]
-    assert lines[6:8] == ["All 1 checks pass.", "0 of 1 checks pass. Next, check 1: f"]
-    assert lines[8:] == ["to write: f: see (1)", "records:", "0.967"]
+    assert lines[2:4] == [progress.UNRUN, "0 of 1 checks pass. Next, check 1: f"]
+    assert lines[4:6] == ["syntax", "All 1 checks pass."]
+    assert lines[6:8] == ["0 of 1 checks pass. Next, check 1: f", "to write: f: see (1)"]
+    assert lines[8:] == ["records:", "0.967"]
+    stub = new_code_cell(STUB, execution_count=1, **solution)
+    checks = [new_code_cell(f"# Check {number} of 3: f") for number in (1, 2, 3)]
+    for count, told in enumerate(["No check has run yet", "1 of 1 checks pass, 2 not run"]):
+        checks[0].execution_count = count
+        nbformat.write(new_notebook(cells=[stub, *checks]), tmp_path / "6 in part.ipynb")
+        assert progress.progress(tmp_path / "6 in part.ipynb").startswith(told)
 
 
 def test_a_check_tests_what_the_student_wrote_last(run):

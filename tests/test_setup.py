@@ -242,12 +242,23 @@ def test_a_student_is_told_how_to_mend_an_environment(tmp_path, before, fault):
         assert result.stderr.startswith(fault)
         return result.stderr
 
-    assert f'"{sys.executable}" -m pip install --force-reinstall' in told()
+    assert f'"{sys.executable}" -W ignore -m pip install --force-reinstall' in told()
     for name in ("Scripts/python.exe", "bin/python"):  # another Python than the folder's own
         own = tmp_path / ".venv" / name
         own.parent.mkdir(parents=True)
         own.touch()
     assert "is not the Python of this folder" in told()
+
+
+def test_a_student_is_not_shown_what_setuptools_says_of_every_editable_package(tmp_path):
+    """New versions of pip show its warning in asterisks, also with -q."""
+    handout = ROOT / "publish" / "student" / "handout" / "README.md"
+    lines = re.findall(r"(?m)^\.venv\S+python (.* -r .*)", handout.read_text(encoding="utf-8"))
+    assert len(set(lines)) == 1
+    (tmp_path / "pip.py").write_text("import warnings; warnings.warn('!!')")
+    command = [sys.executable, *lines[0].split()]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no socket files")

@@ -11,7 +11,10 @@ import nbformat
 import numpy as np
 import pytest
 
+from cs231n_utils.datasets import load_digits
 from cs231n_utils.taught.cifar10 import network
+from cs231n_utils.taught.linear import linear_scores
+from cs231n_utils.taught.losses import cross_entropy
 from publish.notebook import Notebook, computed, exported_to, has_solution, tags
 from publish.student import edition
 from tools.contract import lines_of_code_fit, links_lead_somewhere
@@ -68,6 +71,15 @@ def without_training(notebook, names):
     y, net = rng.integers(10, size=1000), network(20)
     names |= {"net": net, "X_val": X, "y_val": y, "y_test": y, "S_test": net.loss(X)}
     return [(exercise.solution, exercise.check) for exercise in notebook.exercises]
+
+
+def test_a_check_of_02_tells_a_sum_from_a_mean():
+    digits, check = load_digits(), by_id(solved("02"))["c02-067"].source
+    names = {"np": np, "rng": np.random.default_rng(0), "linear_scores": linear_scores}
+    names |= {"digits": digits, "X_train": digits.X_train}
+    for factor, told in [(1204, "is the sum over 1204 images"), (2, "which scores enter where?")]:
+        wrong = {"cross_entropy": lambda S, y, factor=factor: factor * cross_entropy(S, y)}
+        assert told in str(outcome("", wrong, check, dict(names)))
 
 
 def test_what_a_notebook_derives_is_left_to_write(full, stubs):

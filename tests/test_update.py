@@ -1,5 +1,6 @@
 """What survives a new release: in the zip, and in my_notebooks/."""
 
+import os
 import re
 import sys
 from copy import deepcopy
@@ -59,7 +60,7 @@ def text(notebook):
 def test_what_is_no_change_changes_nothing(old, new, line_end):
     for part in old.cells:
         part.source = part.source.replace("\n", line_end)
-    assert start.merge(old, new) == ["updated; you had written nothing in it"]
+    assert start.merge(old, new) == []
     assert new == RELEASED
 
 
@@ -175,6 +176,9 @@ def test_kernels_start_without_a_warning_of_eavesdroppers(tmp_path, monkeypatch,
 
 def test_copies_are_kept(copies, monkeypatch, capsys):
     older, newer = copies
+    for folder in copies:
+        nbformat.write(RELEASED, folder / "01_untouched.ipynb")
+        nbformat.write(RELEASED, folder / "02_untouched.ipynb")
     monkeypatch.setattr(sys, "argv", ["start.py", str(older.parent), "--port=0"])
     for number in (1, 2):
         notebook = nbformat.read(older / NAME, as_version=4)
@@ -183,7 +187,7 @@ def test_copies_are_kept(copies, monkeypatch, capsys):
         before = (older / NAME).read_bytes()
         if number == 1:
             start.main()
-            told = f"{NAME}: carried over: answers 1, cells of your own 0"
+            told = f"{NAME}: carried over: answers 1, cells of your own 0\n2 notebooks updated in"
         else:  # with other work: nothing is overwritten
             with pytest.raises(SystemExit, match="start without the name"):
                 start.main()
@@ -235,6 +239,20 @@ def test_a_link_to_a_solved_cell_opens_a_copy_that_each_start_renews(mine, monke
     assert all(name.startswith("solved_") for name in others)
 
 
+def test_lab_opens_the_notebook_that_was_changed_last(mine):
+    """Not one that a start has made."""
+    assert start.worked_in_last(mine) == "mine/01_linear_scores.ipynb"
+    cell(notebook := release(), FIRST).source = MINE
+    nbformat.write(notebook, mine / "05_written.ipynb")
+    cell(ran := release(), FIRST).execution_count = 1
+    nbformat.write(ran, mine / "06_ran.ipynb")
+    os.utime(mine / "06_ran.ipynb", (2e8, 2e8))
+    for time, last in [(1e8, "06_ran.ipynb"), (3e8, "05_written.ipynb")]:
+        os.utime(mine / "05_written.ipynb", (time, time))
+        start.name_python(mine)  # writes them, and is no change
+        assert start.worked_in_last(mine) == f"mine/{last}"
+
+
 def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeypatch, capsys):
     """A start without a new release leaves it as it is, even with a cell deleted."""
     made = nbformat.read(mine / NAME, as_version=4)
@@ -243,7 +261,8 @@ def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeyp
     cell(made, FIRST).source = MINE
     made.cells.remove(made.cells[-1])
     nbformat.write(made, mine / NAME)
-    before = (mine / NAME).read_bytes()
+    before, changed = (mine / NAME).read_bytes(), 1e9
+    os.utime(mine / NAME, (changed, changed))
     lab.refresh(mine)
     assert (mine / NAME).read_bytes() == before
     revised = Notebook.read(SOLVED.path)
@@ -255,6 +274,7 @@ def test_a_learners_notebook_is_made_once_and_updated_by_a_release(mine, monkeyp
     assert cell(updated, FIRST).source == MINE
     assert cell(updated, FREE).source.endswith("# revised")
     assert (mine / "before_update" / NAME).read_bytes() == before
+    assert (mine / NAME).stat().st_mtime == changed
     (mine / NAME).write_text("half a note")
     lab.refresh(mine)
     assert capsys.readouterr().out.startswith(f"{NAME} is damaged. Rename it")

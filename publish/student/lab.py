@@ -18,9 +18,9 @@ import nbformat
 
 from cs231n_utils.progress import digest
 from publish.notebook import ROOT, Notebook
+from publish.student import start
 from publish.student.edition import HERE, listed, solved, unsolved
 from publish.student.marking.stubs import as_released
-from publish.student.start import carry, check_port, name_python, open_lab, write
 
 MINE = ROOT / "my_notebooks"
 # JupyterLab shows a notebook's top when it opens it, and goes to the cell when all is drawn.
@@ -31,14 +31,14 @@ the link once more."""
 
 
 def main() -> None:
-    """Make or update the notebooks, then open JupyterLab on the first one."""
+    """Make or update the notebooks, then open JupyterLab where you worked last."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8888, help="where JupyterLab listens")
     port = parser.parse_args().port
-    check_port(port)
+    start.check_port(port)
     print(f"Looking whether {MINE.name}/ has the notebooks of this release ...", flush=True)
     refresh(MINE)
-    open_lab(ROOT, f"{MINE.name}/01_linear_scores.ipynb", port)
+    start.open_lab(ROOT, start.worked_in_last(MINE), port)
 
 
 def refresh(folder: Path) -> None:
@@ -46,10 +46,11 @@ def refresh(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     shutil.copy(HERE / "handout" / "AGENTS.md", folder)
     copy_solved(folder / "solved")
+    brought = []
     for notebook in map(of_ones_own, Notebook.series()):
         path, new = folder / notebook.path.name, notebook.content
         if not path.exists():
-            write(new, path)
+            start.write(new, path)
             continue
         try:
             old = nbformat.read(path, as_version=4)
@@ -57,7 +58,8 @@ def refresh(folder: Path) -> None:
             print(f"{path.name} is damaged. Rename it, and the next start makes a fresh one.")
             continue
         if old.metadata.get("released") != new.metadata.released:
-            carry(path, new, path, kept=folder / "before_update")
+            brought.append(start.carry(path, new, path, kept=folder / "before_update"))
+    start.tell_untouched(brought)
 
 
 def copy_solved(folder: Path) -> None:
@@ -69,8 +71,8 @@ def copy_solved(folder: Path) -> None:
             if cell.cell_type == "markdown":
                 cell.source = cell.source.replace("](../", "](../../")
                 cell.source = re.sub(r"\]\((?=\d\d_\w+\.ipynb)", "](solved_", cell.source)
-        write(content, folder / f"solved_{notebook.path.name}")  # as its tab is called
-    name_python(folder)
+        start.write(content, folder / f"solved_{notebook.path.name}")  # as its tab is called
+    start.name_python(folder)
 
 
 def of_ones_own(notebook: Notebook) -> Notebook:

@@ -1,4 +1,4 @@
-"""Open JupyterLab on the first notebook; bring your work along from an older copy of this course.
+"""Open JupyterLab where you worked last; bring your work along from an older copy of this course.
 
     python start.py                                     open JupyterLab
     python start.py ../older-copy                       with the work of that copy's notebooks
@@ -16,12 +16,13 @@ import re
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 AGAIN = """{}
 If you typed the lines of README.md whole, the environment is damaged. This sets it up again:
-    "{}" -m pip install --force-reinstall -r requirements.txt"""
+    "{}" -W ignore -m pip install --force-reinstall -r requirements.txt"""
 
 OTHER = """{}
 {} is not the Python of this folder. Its own is beside start.py:
@@ -70,14 +71,25 @@ def main() -> None:
         if HERE / "notebooks" in {path.resolve().parent for path in paths}:
             parser.error("this is the new copy itself: name the older one")
         brought = [bring(path, HERE / "notebooks") for path in paths]
-        if not all(brought):
+        tell_untouched(brought)
+        if None in brought:
             sys.exit("When that is done, start without the name of the older copy.")
-    open_lab(HERE, "notebooks/01_linear_scores.ipynb", given.port)
+    open_lab(HERE, worked_in_last(HERE / "notebooks"), given.port)
 
 
 def notebooks_of(folder: Path) -> list[Path]:
     """The notebooks of a copy of this course, or of the folder that holds them."""
     return [*(folder / "notebooks").glob("*.ipynb")] or [*folder.glob("*.ipynb")]
+
+
+def worked_in_last(folder: Path) -> str:
+    """The notebook of a folder that was changed last, as FOLDER/NAME; the first if none was."""
+    for path in sorted(folder.glob("*.ipynb"), key=os.path.getmtime, reverse=True):
+        with suppress(nbformat.reader.NotJSONError):
+            cells = nbformat.read(path, as_version=4).cells
+            if any(cell.get("execution_count") or not is_as_released(cell) for cell in cells):
+                return f"{folder.name}/{path.name}"
+    return f"{folder.name}/01_linear_scores.ipynb"
 
 
 def check_port(port: int) -> None:
@@ -128,11 +140,11 @@ def name_python(folder: Path) -> None:
             continue
         if notebook.metadata.get("language_info") != IPythonKernel.language_info:
             notebook.metadata["language_info"] = IPythonKernel.language_info
-            write(notebook, path)
+            write(notebook, path, continues=path)
 
 
-def bring(path: Path, folder: Path) -> bool:
-    """Bring a notebook's work into the folder of a new release, and say so; whether it could."""
+def bring(path: Path, folder: Path) -> list[str] | None:
+    """Bring a notebook's work into the folder of a new release, and say so; as `carry`, what."""
     new_path = folder / path.name
     if not new_path.exists():
         keep(path, folder.parent / "before_update")
@@ -140,7 +152,7 @@ def bring(path: Path, folder: Path) -> bool:
         print(f"{path.name}: copied as it is, for this release has no notebook of that name")
         if any("released" in cell.metadata for cell in nbformat.read(path, as_version=4).cells):
             print("    If you renamed it, give it the name that it had, and run this again with it")
-        return True
+        return ["copied"]
     new = nbformat.read(new_path, as_version=4)
     if all(map(is_as_released, new.cells)):
         return carry(path, new, new_path, kept=folder.parent / "before_update")
@@ -149,11 +161,11 @@ def bring(path: Path, folder: Path) -> bool:
         f"{path.name}: nothing carried over, because you have worked in the new notebook "
         "already. Put a fresh one in its place and run this again, or copy by hand"
     )
-    return False
+    return None
 
 
-def carry(old_path: Path, new: NotebookNode, new_path: Path, kept: Path) -> bool:
-    """Write a new release with the work of an older one, which is kept; whether it could."""
+def carry(old_path: Path, new: NotebookNode, new_path: Path, kept: Path) -> list[str] | None:
+    """Write a new release with an older one's work, and keep that; what came along, if it could."""
     keep(old_path, kept)
     old = nbformat.read(old_path, as_version=4)
     if not any("released" in cell.metadata for cell in old.cells):
@@ -161,18 +173,27 @@ def carry(old_path: Path, new: NotebookNode, new_path: Path, kept: Path) -> bool
             f"{old_path.name}: nothing carried over. Its cells have lost the marks of their "
             "release, as some programs remove them: copy your answers by hand"
         )
-        return False
+        return None
     told = merge(old, new)
-    write(new, new_path)
-    print("\n    ".join([f"{new_path.name}: {told[0]}", *told[1:]]))
-    return True
+    write(new, new_path, continues=old_path)
+    if told:
+        print("\n    ".join([f"{new_path.name}: {told[0]}", *told[1:]]))
+    return told
 
 
-def write(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook in one step, so that what was there is whole until then."""
+def tell_untouched(brought: list[list[str] | None]) -> None:
+    """Say in one line how many notebooks had no work to carry."""
+    if count := brought.count([]):
+        print(f"{count} notebook{'s' * (count > 1)} updated in which you had written nothing")
+
+
+def write(notebook: NotebookNode, path: Path, continues: Path | None = None) -> None:
+    """Write a notebook in one step; the time stays at which its student changed it, if one did."""
     part = path.with_suffix(".part")
     nbformat.write(notebook, part)
-    os.replace(part, path)
+    if continues:
+        os.utime(part, (continues.stat().st_atime, continues.stat().st_mtime))
+    os.replace(part, path)  # what was there is whole until now
 
 
 def keep(path: Path, folder: Path) -> None:
@@ -186,7 +207,7 @@ def keep(path: Path, folder: Path) -> None:
 
 
 def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
-    """Put a student's work of the notebook old into new, in place; what to tell the student."""
+    """Put a student's work of the notebook old into new, in place; what came along, in lines."""
     targets = {cell.metadata.released.id: cell for cell in new.cells}
     behind: dict[str, list[NotebookNode]] = {name: [] for name in ["", *targets]}
     ids, place, answers, own, told = set(targets), "", 0, 0, []
@@ -224,7 +245,7 @@ def merge(old: NotebookNode, new: NotebookNode) -> list[str]:
             told.append(f"the release's version stands, yours is in a note below it: {first}")
     new.cells = behind[""] + [c for name in targets for c in (targets[name], *behind[name])]
     if not (answers or own or told):
-        return ["updated; you had written nothing in it"]
+        return []
     return [f"carried over: answers {answers}, cells of your own {own}", *told]
 
 
