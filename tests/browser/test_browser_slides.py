@@ -16,7 +16,7 @@ OUTSIDE = """slide => {
     box.top < frame.top + 8 || box.bottom > frame.bottom - 52);  // the foot stands below
   return [...slide.querySelectorAll("*")]
     .filter((element) => !element.closest(".notes, mjx-assistive-mml, figure svg *"))
-    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure") ? 15 : 55))
+    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure, .live-frame") ? 15 : 55))
     .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
