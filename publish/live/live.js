@@ -92,7 +92,13 @@
     const box = element("div", { className: "live-controls" }, ...lines.map(({ line }) => line));
     box.append(reset);
     figure.append(box, frame, note, spoken);
-    figure.classList.toggle("wide", width > 3 * height);
+    // On a slide the controls stand above the picture where it is larger so than beside them.
+    new ResizeObserver(() => {
+      const { clientWidth: across, clientHeight: down } = figure;
+      const above = Math.min(across / width, (down - 84) / height);
+      const beside = Math.min((across - 300) / width, down / height);
+      figure.classList.toggle("wide", above > beside);
+    }).observe(figure);
     figure.classList.add("ready");
   }
 

@@ -16,7 +16,7 @@ OUTSIDE = """slide => {
     box.top < frame.top + 8 || box.bottom > frame.bottom - 52);  // the foot stands below
   return [...slide.querySelectorAll("*")]
     .filter((element) => !element.closest(".notes, mjx-assistive-mml, figure svg *"))
-    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure") ? 15 : 55))
+    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure, .live-frame") ? 15 : 55))
     .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
@@ -67,6 +67,12 @@ SMALL = """slide => [...slide.querySelectorAll("figure")].filter((figure) => {
 PICTURES = """slide => [...slide.querySelectorAll("figure > *")]
   .map((picture) => Math.round(picture.getBoundingClientRect().width))"""
 
+# Figures that move are drawn with 80 dots an inch: letters of 13 points are then 14.4 pixels high.
+FAINT = """slide => [...slide.querySelectorAll(".live canvas")].filter((canvas) => {
+  const { width, height } = canvas.getBoundingClientRect();
+  return Math.min(width / canvas.width, height / canvas.height) < 1.245;
+}).length"""
+
 
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
 def test_a_deck_reads_well(page, notebook):
@@ -80,6 +86,10 @@ def test_a_deck_reads_well(page, notebook):
         page.evaluate(f"Reveal.slide({index}, 0, 99)")  # with everything shown
         shown += section.evaluate(PICTURES)
         assert not section.evaluate(SMALL), f"slide {index + 1}: labels too small to read"
+        if live := section.query_selector(".live"):
+            page.wait_for_function("figure => figure.matches('.ready')", arg=live)
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        assert not section.evaluate(FAINT), f"slide {index + 1}: letters that move are too small"
         outside = section.evaluate(OUTSIDE)
         assert not outside, f"slide {index + 1} is too full: {outside}"
         others = set(section.evaluate(SIZES)) - sizes
