@@ -176,6 +176,13 @@ def bound(source: str) -> set[str]:
     return names
 
 
+def definitions(source: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """The functions and classes of a cell."""
+    for node in parsed(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+
+
 @cache
 def tools_of(source: str) -> set[str]:
     """The names in a cell of what has a body: functions, classes, and what it imports."""

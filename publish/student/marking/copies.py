@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 
-from .bending import bound, local_names, parsed
+from .bending import bound, definitions, local_names, parsed
 from .submission import code
 
 LONG = 5  # lines of a student's own, from which on two equal answers tell something
@@ -63,13 +63,6 @@ class Copies:
                 more = f" and {left} more" if left > 0 else ""
                 parts[student].append(f"{what}: the same as {', '.join(others[:NAMED])}{more}")
         yield from ((student, "; ".join(each)) for student, each in parts.items())
-
-
-def definitions(source: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
-    """The functions and classes of a cell."""
-    for node in parsed(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, node
 
 
 def plain(node: ast.AST) -> ast.Module:

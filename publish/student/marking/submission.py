@@ -16,7 +16,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
-from .bending import bent, bound, parsed, unused
+from .bending import bent, bound, definitions, parsed, unused
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -104,9 +104,10 @@ def borrowed(
     -------
     list of (int, str)
         How grave it is, and a sentence that begins with what the cell answers: for lines that reach
-        the package's finished functions, or bend what checks need, for parameters that a function
-        ignores and the published one does not, and for answers that are the published ones word for
-        word, with their comments.
+        the package's finished functions, or bend what checks need, for answers that call what the
+        student has not written, or numerical differences, where the published one does not, for
+        parameters that a function ignores and the published one does not, and for answers that are
+        the published ones word for word, with their comments.
     """
     given = {line for cell in code(released) for line in lines(cell.source)}
     originals = {cell.id: cell for cell in released.cells}
@@ -117,6 +118,7 @@ def borrowed(
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
     full = {name: words(cell) for cell in code(solved) for name in bound(cell.source)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
+    # What the package lends: what is still to write, and a gradient without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient"}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     nothing = new_code_cell()
@@ -244,13 +246,10 @@ def words(cell: NotebookNode) -> set[str]:
 
 def written(cell: NotebookNode) -> set[str]:
     """What a cell gives, less what it leaves to be written."""
-    left = {
-        node.name
-        for node in parsed(cell.source).body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        and "NotImplementedError" in ast.unparse(node)
+    defined = definitions(cell.source)
+    return bound(cell.source) - {
+        name for name, node in defined if "NotImplementedError" in ast.unparse(node)
     }
-    return bound(cell.source) - left
 
 
 def lines(source: str) -> list[str]:
