@@ -15,12 +15,12 @@ from IPython.core.inputtransformer2 import TransformerManager
 # What an answer has no use for: names, attributes, methods other than these, modules besides these.
 NAMES = re.compile(
     r"BaseException|KeyboardInterrupt|SystemExit|__\w+__|attrgetter|builtins|compile|ctypes|delattr"
-    r"|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|os|quit|setattr|signal"
+    r"|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|open|os|quit|setattr|signal"
     r"|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
-    r"ast_transformers|attrgetter|f_\w+|input_transform\w+|methodcaller|modules|settrace|setprofile"
-    r"|tb_frame|_getframe|__(?!init__|name__)\w+__"
+    r"ast_transformers|attrgetter|f_\w+|fromfile|genfromtxt|input_transform\w+|loadtxt|memmap"
+    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!init__|name__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 MODULES = re.compile(

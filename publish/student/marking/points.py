@@ -3,7 +3,7 @@
     sudo "$(which python)" -m marking.points 05 ann check-softmax +1 "explained it at the board"
 
 +1 and -1 are added to what the check gave, also above 100; 0 or 2 stands in its place; none undoes
-either. The reason stands on the student's page, beside the points.
+either. The reason is needed, and stands on the student's page, beside the points.
 """
 
 import argparse
@@ -30,6 +30,8 @@ def main() -> int:
         points = None if given.points == "none" else float(given.points)
     except ValueError:
         parser.error(f"{given.points} is no number of points: +1, -1, 2, or none")
+    if points is not None and not given.reason:
+        parser.error("say why, for the student's page: add a reason in quotation marks")
     with gradebook(course) as book:
         try:
             grade = book.find_grade(given.check, name, name, given.student)
@@ -46,8 +48,7 @@ def main() -> int:
             grade.manual_score = points
         answer = answers(course, name)[given.check]
         comment = book.find_comment(answer, name, name, given.student)
-        if given.reason or points is None:
-            comment.manual_comment = given.reason or None
+        comment.manual_comment = given.reason or None
         book.db.commit()
     print(f"Now give the command of {name}'s week again.")
     return 0

@@ -32,7 +32,7 @@ STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
 # What an instructor looks at first, then, and last.
 REACHES, COPIES, STYLE = range(3)
-RESTORED = " was changed: the original was run"
+RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 SHOWN = 3  # lines of one cell
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
@@ -54,7 +54,7 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
         A sentence for each check that was not there, or not as it was released, and one for cells
         that had been moved.
     """
-    told, order, last = list[str](), list[str](), ""
+    told, order, last, changed = list[str](), list[str](), "", list[str]()
     originals = {cell.id: cell for cell in released.cells}
     with_ids(notebook)
     names = [known_as(cell, originals) for cell in notebook.cells]
@@ -77,8 +77,10 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
             if not is_locked(original):
                 original.source = cell.source
             elif is_grade(original) and is_changed(cell, original):
-                told.append(f"{check_name(original)}{RESTORED}")
+                changed.append(check_name(original))
             here[name] = original
+    if changed:
+        told.append(f"{', '.join(changed)}{RESTORED}")
     if order != [cell.id for cell in released.cells if cell.id in here]:
         told.append("cells were moved: they were run in the order of the release")
     put_in_order(notebook, released, here, own)
@@ -118,8 +120,8 @@ def borrowed(
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
     full = {name: words(cell) for cell in code(solved) for name in bound(cell.source)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
-    # What the package lends: what is still to write, and a gradient without a derivation.
-    lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient"}
+    # What the package lends: what is still to write; and gradients without a derivation.
+    lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     nothing = new_code_cell()
     for cell in code(notebook):
@@ -142,8 +144,7 @@ def borrowed(
         seen += [(REACHES, place, line) for line in reaching]
         used = (lent & words(cell)).difference(mine, *(full.get(name, set()) for name in mine))
         if used and mine:
-            told = f"{', '.join(sorted(used))}, of the package, where no such function is needed"
-            seen.append((COPIES, place, told))
+            seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
         left = defaultdict[str, list[str]](list)
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs

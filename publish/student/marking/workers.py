@@ -73,7 +73,7 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
         free.put(user)
     with ProcessPoolExecutor(len(users), context, begin, (free, course, log)) as pool:
         done = [pool.submit(grade_one, course, name, student) for student in students]
-        for future in tqdm(as_completed(done), name, len(done), disable=None):
+        for future in tqdm(as_completed(done), name, len(done), mininterval=2):
             if error := future.exception():
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)
 
