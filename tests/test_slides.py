@@ -107,12 +107,11 @@ def test_a_cut_through_a_figure_meets_no_letter(deck):
             assert row.min() > 0.97 or name in COLOURED, (name, end)
 
 
-def test_code_that_is_too_wide_for_a_slide_is_laid_out_anew():
-    words = ", ".join(f"parameter_{number}={number}" for number in range(4))
-    source = f"y = 2  # (1.8) short\nz = f({words})  # (1.9) a remark"
-    first, remark, *lines = slides.narrow(source).splitlines()
-    assert (first, remark) == ("y = 2  # (1.8) short", "# a remark")
-    assert max(map(len, lines)) <= slides.COLUMNS
-    assert re.sub(r",?\s", "", "".join(lines)) == re.sub(r",?\s", "", f"z = f({words})#(1.9)")
-    numbered = f"total = {'+'.join(['one'] * 16)}"
-    assert slides.narrow(f"{numbered}  # (1.9)").splitlines() == ["# (1.9)", numbered]
+def test_a_long_remark_stands_above_its_line_which_is_never_broken():
+    words = ", ".join(f"parameter_{number}={number}" for number in range(3))
+    source = f"y = 2  # (1.8) short\nz = f({words})  # (1.9) a remark of some words"
+    lines = ["y = 2  # (1.8) short", "# a remark of some words", f"z = f({words})  # (1.9)"]
+    assert slides.narrow(source).splitlines() == lines
+    for count in (16, 24):
+        numbered = f"total = {'+'.join(['one'] * count)}"
+        assert slides.narrow(f"{numbered}  # (1.9)").splitlines() == ["# (1.9)", numbered]

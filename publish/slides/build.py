@@ -64,7 +64,7 @@ REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
-COLUMNS = 76  # letters in a line of code
+COLUMNS = 76  # letters in a line of code of the usual size
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
@@ -158,8 +158,8 @@ class Material:
 
         Numbers at the end choose lines: `3 6 9` are lines 3 to 6, and at a key press up to 9.
 
-        Docstrings and type hints are left out: the speaker says what they say. What is too wide
-        for a slide is laid out anew. Students see a comment in place of what they write.
+        Docstrings and type hints are left out: the speaker says what they say. A long remark
+        stands above its line. Students see a comment in place of what they write.
         """
         cell = self.cell(cell_id, "code")
         source = self.stubs.get(cell_id) or self.source.shown(cell)
@@ -245,13 +245,10 @@ def listing(kind: str, texts: list[str], lines: list[str], numbers: list[int]) -
     first, *ends = numbers or [1, len(texts)]
     if [*ends] != sorted({*ends}) or not 1 <= first <= ends[0] <= ends[-1] <= len(texts):
         raise ValueError(f"there are lines 1 to {len(texts)}, not {numbers}")
-    indents = [len(text) - len(text.lstrip()) for text in texts[: ends[-1]]]
-    least = min(indents[first - 1 :])
+    written = [text for text in texts[first - 1 : ends[-1]] if text]
+    least = min((len(text) - len(text.lstrip()) for text in written), default=0)
     lines = [line.removeprefix(" " * least) for line in lines]
-    shown = [
-        f'<span class="line" style="--indent: {indent - least}">{line}\n</span>'
-        for indent, line in zip(indents, lines, strict=False)
-    ]
+    shown = [f'<span class="line">{line}\n</span>' for line in lines]
     groups = ["".join(shown[start:end]) for start, end in pairwise([first - 1, *ends])]
     body = groups[0] + "".join(f'<span class="fragment">{group}</span>' for group in groups[1:])
     return f'<div class="{kind}"><pre>{body}</pre></div>'
@@ -345,24 +342,18 @@ def without_hints(source: str) -> str:
 
 
 def narrow(source: str) -> str:
-    """The code with no line wider than a slide: long remarks stand above, the rest is formatted."""
+    """The code with long remarks above their lines, so that it need not be set smaller."""
     lines = []
     for line in source.splitlines():
         if len(line) > COLUMNS and (parts := REMARK.fullmatch(line)) and (parts[3] or parts[4]):
             indent, code, number, remark = parts.groups()
             behind = f"  # {number}" * bool(number)
-            if len(indent + code) <= COLUMNS < len(indent + code + behind):
-                behind, remark = "", f"{number} {remark}".rstrip()  # better above than broken
+            if len(indent + code + behind) > COLUMNS:
+                behind, remark = "", f"{number or ''} {remark}".strip()
             lines += [f"{indent}# {remark}"] * bool(remark) + [f"{indent}{code}{behind}"]
         else:
             lines.append(line)
-    if max(map(len, lines)) <= COLUMNS:
-        return "\n".join(lines)
-    options = [f"--line-length={COLUMNS}", "--config=format.skip-magic-trailing-comma=true"]
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", *options, "-"]
-    given = "\n".join(lines)
-    formatted = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
-    return re.sub(r"\n{3,}", "\n\n", formatted.stdout.rstrip())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
 
 def comment(stub: re.Match[str]) -> str:
