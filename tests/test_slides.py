@@ -12,7 +12,7 @@ from publish.notebook import Notebook
 from publish.slides import build as slides
 
 SERIES = Notebook.series()
-COLOURED = {"table-figure", "one-head-figure"}  # tables without a white row
+COLOURED = {"table-figure"}  # tables without a white row
 
 
 @pytest.fixture(scope="module")

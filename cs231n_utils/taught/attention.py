@@ -18,12 +18,12 @@ def weighted_backward(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients dQ, dK, dV (..., T, D) of A = P V from dA, with the shares P that are kept."""
     scale = 1 / sqrt(Q.shape[-1])
-    dV = np.swapaxes(P, -1, -2) @ dA  # (23.4)
-    dP = dA @ np.swapaxes(V, -1, -2)  # (23.5)
+    dV = np.swapaxes(P, -1, -2) @ dA  # (23.3)
+    dP = dA @ np.swapaxes(V, -1, -2)  # (23.4)
     mean = np.einsum("...tu,...tu->...t", P, dP)[..., np.newaxis]
-    dS = P * (dP - mean)  # (23.6)
-    dQ = scale * (dS @ K)  # (23.7)
-    dK = scale * (np.swapaxes(dS, -1, -2) @ Q)  # (23.8)
+    dS = P * (dP - mean)  # (23.5)
+    dQ = scale * (dS @ K)  # (23.6)
+    dK = scale * (np.swapaxes(dS, -1, -2) @ Q)  # (23.7)
     return dQ, dK, dV
 
 
@@ -32,7 +32,7 @@ def attention_weights(Q: np.ndarray, K: np.ndarray, causal: bool = False) -> np.
     T, D = Q.shape[-2:]
     S = (Q / sqrt(D)) @ np.swapaxes(K, -1, -2)
     if causal:
-        np.copyto(S, -np.inf, where=~np.tri(T, dtype=bool))  # (23.9)
+        np.copyto(S, -np.inf, where=~np.tri(T, dtype=bool))  # (23.8)
     S -= S.max(axis=-1, keepdims=True)  # as in notebook 02: nothing overflows
     E = np.exp(S, out=S)
     return E / E.sum(axis=-1, keepdims=True)
