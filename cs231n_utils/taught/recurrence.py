@@ -51,14 +51,14 @@ def back_through_time(
     step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
+    dX = np.zeros((len(dA), len(entered), entered[0][0].shape[1]), dA.dtype)
     dh = np.zeros_like(dA[:, 0])  # after the end: nothing
-    dX, dW, dU, db = [], 0.0, 0.0, 0.0
+    dW = dU = db = 0.0
     for t in reversed(range(len(entered))):
         dh = dA[:, t] + dh  # (22.4)
-        dx, dh, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
+        dX[:, t], dh, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
         dW, dU, db = dW + dW_t, dU + dU_t, db + db_t  # (22.5)
-        dX.append(dx)
-    return np.stack(dX[::-1], axis=1), dW, dU, db  # the last dx came first
+    return dX, dW, dU, db
 
 
 class Recurrent(Layer):
