@@ -24,12 +24,12 @@ class Embedding(Layer):
 
     def forward(self, X: np.ndarray, training: bool = False) -> np.ndarray:
         self.memory = X
-        return self.params["W"][X]  # (21.4)
+        return self.params["W"][X]  # (21.3)
 
     def backward(self, dOut: np.ndarray) -> np.ndarray:
         ids = self.remembered()
         dW = np.zeros_like(self.params["W"])
-        np.add.at(dW, ids, dOut)  # (21.5)
+        np.add.at(dW, ids, dOut)  # (21.4)
         self.grads = {"W": dW}
         return np.zeros(ids.shape)  # whole numbers have no slope
 
@@ -37,9 +37,9 @@ class Embedding(Layer):
 def sequence_loss(S: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean cross-entropy of scores S (N, T, C) for targets y (N, T), and dS; -1 does not count."""
     counts = y >= 0  # the mask
-    loss, dS_counted = softmax_loss(S[counts], y[counts])  # (21.6)
+    loss, dS_counted = softmax_loss(S[counts], y[counts])  # (21.5)
     dS = np.zeros_like(S)
-    dS[counts] = dS_counted  # (21.7)
+    dS[counts] = dS_counted  # (21.6)
     return loss, dS
 
 
