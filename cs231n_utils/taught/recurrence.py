@@ -51,14 +51,14 @@ def back_through_time(
     step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
+    dX = np.zeros((len(dA), len(entered), entered[0][0].shape[1]), dA.dtype)
     dh = np.zeros_like(dA[:, 0])  # after the end: nothing
-    dX, dW, dU, db = [], 0.0, 0.0, 0.0
+    dW = dU = db = 0.0
     for t in reversed(range(len(entered))):
         dh = dA[:, t] + dh  # (22.4)
-        dx, dh, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
-        dX.append(dx)
+        dX[:, t], dh, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
         dW, dU, db = dW + dW_t, dU + dU_t, db + db_t  # (22.5)
-    return np.stack(dX[::-1], axis=1), dW, dU, db
+    return dX, dW, dU, db
 
 
 class Recurrent(Layer):
@@ -164,12 +164,12 @@ def lstm_step_backward(
     """Gradients dx, dh, dc, dW, dU, db of lstm_step, from those of its results h and c."""
     i, f, g, o = gates(x, h, W, U, b)
     shown = np.tanh(f * c + i * g)
-    dc_all = dc_new + dh_new * o * (1 - shown**2)  # (22.9)
+    dc_all = dc_new + dh_new * o * (1 - shown**2)  # the fork of the new cell
     slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
     arriving = dc_all * g, dc_all * c, dc_all * i, dh_new * shown
-    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.12)
+    dz = [rate * slope for rate, slope in zip(arriving, slopes, strict=True)]  # (22.11)
     dx, dh, dW, dU, db = affine_gradients(np.concatenate(dz, axis=1), x, h, W, U)
-    dc = dc_all * f  # (22.10)
+    dc = dc_all * f  # (22.9)
     return dx, dh, dc, dW, dU, db
 
 
@@ -179,10 +179,10 @@ def clip_by_norm(grads: Params, limit: float) -> float:
     norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in grads.values())))
     factor = min(1.0, limit / norm) if norm > 0 else 1.0
     for g in grads.values():
-        g *= factor  # (22.13)
+        g *= factor  # (22.12)
     return norm
 
 
 def sigmoid(Z: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-Z)), entry by entry, without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.14)
+    return 0.5 * (1 + np.tanh(0.5 * Z))  # (22.13)
