@@ -396,8 +396,12 @@ def small_notebook(answer):
             "the cell `f()  # a demonstration` ran more than 2 s: it was stopped",
         ),
         ("os._exit(1)", "the cell `f()  # a demonstration` ended the kernel: it was left out"),
+        (
+            "import threading; threading.Timer(0, os._exit, [1]).start(); 1 / 0",
+            "the cell `f()  # a demonstration` ended the kernel: it was left out",
+        ),
     ],
-    ids=["loops", "takes no interrupt", "kills"],
+    ids=["loops", "takes no interrupt", "kills", "kills behind its cell"],
 )
 def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     """Also no points are lost to a warning, or to a number as a cell's last value."""
@@ -406,6 +410,20 @@ def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     grades = {cell.id: determine_grade(cell)[0] for cell in checks_of(notebook)}
     assert grades == {"check-f": 0, "check-g": 4}
     assert stops(notebook)[0] == told
+
+
+def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
+    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
+    notebook = small_notebook("return 1")
+    notebook.cells[2:5] = [new_code_cell(line) for line in ("exit()", "quit()", "sys.exit(1)")]
+    run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
+
+
+def test_a_notebook_that_takes_too_long_is_left_there():
+    run = FairExecute(total=0, kernel_manager_class=isolation.UserKernelManager)
+    notebook, _ = run.preprocess(small_notebook("return 1"), {"nbgrader": {"notebook": "small"}})
+    assert stops(notebook) == ["the rest was not run, because it took more than 0 s"]
 
 
 # --- The week -----------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import hashlib
 import html
 import re
 import secrets
+import time
 from itertools import groupby
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
@@ -56,13 +58,15 @@ class FairExecute(Execute):
 
     A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
     out, and the cells above it run once more. What the student has written for it is not called
-    again, so that other answers keep their points. After the third such cell the rest is not run.
+    again, so that other answers keep their points. After the third such cell the rest is not run,
+    and neither is what is left of a notebook when its time is over.
 
     Before each cell that the student only got, what the student's own cells may have bent is put
     back: see guard.py. Checks that draw their numbers draw others than those that students see.
     """
 
     timeout = Integer(20, help="seconds of a cell").tag(config=True)
+    total = Integer(900, help="seconds of a notebook").tag(config=True)
     raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
     shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
     timeouts = Dict(help="seconds of a cell that is no check, for some notebooks").tag(config=True)
@@ -75,6 +79,7 @@ class FairExecute(Execute):
         name = resources["nbgrader"]["notebook"]
         self.longest = int(self.timeouts.get(name, self.timeout))
         self.timeout_func = self.limit
+        self.end = time.monotonic() + self.total
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
         self.guarded: Any = None  # the kernel that remembers what checks need
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
@@ -97,12 +102,17 @@ class FairExecute(Execute):
         """Run a cell, if it and the cells before it have left a kernel to run it."""
         if cell.cell_type != "code":
             return cell, resources
-        if index in self.stopped or len(self.stopped) >= STOPS:
-            sentence = f"the rest was not run, because {STOPS} cells did not end"
+        if self.guarded is self.kc and len(self.stopped) < STOPS and not self.answers():
+            self.leave_out(*self.before, ended(self.before[1]))  # it ended behind that cell
+        late = time.monotonic() > self.end
+        if index in self.stopped or len(self.stopped) >= STOPS or late:
+            why = f"it took more than {self.total} s" if late else f"{STOPS} cells did not end"
+            sentence = f"the rest was not run, because {why}"
             cell.outputs = [self.stopped.get(index) or error("NotRun", sentence)]
             return cell, resources
         if self.guarded is not self.kc:
             self.guard()
+        self.before = index, cell
         given = cell.source.strip() in self.given or is_grade(cell)
         if given and not self.put_back(needed(cell.source, self.sources)):
             cell.outputs = [error("Bent", "what this check needs could not be put back")]
@@ -113,8 +123,7 @@ class FairExecute(Execute):
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
-            stopped = error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
-            self.leave_out(index, cell, stopped)
+            self.leave_out(index, cell, ended(cell))
             return cell, resources
         finally:
             cell.source = shown
@@ -186,15 +195,20 @@ class FairExecute(Execute):
                 self.kc.execute(code, silent=True)
 
     def answers(self) -> bool:
-        """Whether the kernel takes a request within five seconds after it was interrupted."""
+        """Whether the kernel takes a request within five seconds."""
         return bool(run_sync(self.reply)(self.kc.kernel_info(), seconds=5))
 
     async def reply(self, request: str, seconds: float = 60) -> dict[str, Any]:
-        """The reply to a request; {} if none comes in time."""
+        """The reply to a request; {} if none comes in time, or from a kernel that has ended."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    message = await self.kc.get_shell_msg()
+                    try:
+                        message = await self.kc.get_shell_msg(timeout=1)
+                    except Empty:
+                        if not await self.km.is_alive():
+                            return {}
+                        continue
                     if message["parent_header"].get("msg_id") == request:
                         return dict(message["content"])
         except TimeoutError:
@@ -270,6 +284,11 @@ def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 def error(name: str, sentence: str) -> NotebookNode:
     """An error as a cell's output."""
     return new_output("error", ename=name, evalue=sentence, traceback=[f"{name}: {sentence}"])
+
+
+def ended(cell: NotebookNode) -> NotebookNode:
+    """The error of a cell that has cost the kernel."""
+    return error("DeadKernelError", f"{called(cell)} ended the kernel: it was left out")
 
 
 def as_shown(output: NotebookNode) -> NotebookNode:

@@ -176,7 +176,8 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
             cells[grave, place].append(shown + f" ({count} such lines)" * (count > 1))
     told = list[tuple[int, str]]()
     for grave, place in sorted(cells, key=lambda each: each[0]):
-        first, more = cells[grave, place][:SHOWN], len(cells[grave, place]) - SHOWN
+        lines = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds first
+        first, more = lines[:SHOWN], len(lines) - SHOWN
         told += [(grave, f"{place}: {line}") for line in first]
         if more > 0:
             told.append((grave, f"{place}: and {more} more"))

@@ -119,7 +119,10 @@ def release(course: Path, name: str, log: Path) -> None:
 
 def due(course: Path, name: str) -> datetime | None:
     """When a notebook is due, in UTC, as nbgrader wants it."""
-    dates = tomllib.loads((course / "course.toml").read_text(encoding="utf-8")).get("due", {})
+    try:
+        dates = tomllib.loads((course / "course.toml").read_text(encoding="utf-8")).get("due", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        sys.exit(f"course.toml: {error}")
     date = dates.get(name[:2])
     return date.astimezone(UTC).replace(tzinfo=None) if date else None
 
@@ -143,8 +146,9 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
     listed = [row["id"] for row in class_list(course)]
     for student, relative in files(course, "*.ipynb"):
         belongs = is_of(course / "handed_in" / relative, name, title)
-        if belongs is None and plain(name) in plain(relative.stem):
-            told = f"handed_in/{relative.as_posix()} is no notebook: ask again"
+        if not belongs and plain(name) in plain(relative.stem):
+            which = "no notebook" if belongs is None else "another notebook, by its title"
+            told = f"handed_in/{relative.as_posix()} is {which}: ask again"
             unread[student] = f"{student}: {told}"
         elif belongs and listed and student not in listed:
             told = (
@@ -246,12 +250,18 @@ def class_list(course: Path) -> list[dict[str, str]]:
     path = course / "students.csv"
     if not path.exists():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not all(row.get("id") for row in rows):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        sys.exit("students.csv is not in UTF-8: in Excel save it as 'CSV UTF-8'")
+    rows = list(csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ","))
+    counts = Counter(row.get("id") for row in rows)
+    if not all(counts):
         sys.exit(
             "students.csv: every student needs an id, below a first line that names the columns"
         )
+    if twice := [student for student, count in counts.items() if count > 1]:
+        sys.exit(f"students.csv: the id {twice[0]} stands there twice")
     return rows
 
 
