@@ -21,7 +21,7 @@ from unicodedata import normalize
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.utils import determine_grade, is_grade, is_solution
 
@@ -429,6 +429,31 @@ def test_a_notebook_that_takes_too_long_is_left_there():
 # --- The week -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("id;first_name\nann;Zoë\n".encode("utf-8-sig"), "ann"),
+        ("id,first_name\nann,Zoë\n".encode("cp1252"), "students.csv is not in UTF-8"),
+        (b"id,first_name\nann,Ann\nann,Anna\n", "students.csv: the id ann stands there twice"),
+        (b"name\nAnn\n", "students.csv: every student needs an id"),
+    ],
+    ids=["semicolons", "encoding", "twice", "no ids"],
+)
+def test_a_class_as_spreadsheets_write_it_is_read_or_answered_in_words(tmp_path, listed, told):
+    (tmp_path / "students.csv").write_bytes(listed)
+    try:
+        said = week.class_list(tmp_path)[0]["id"]
+    except SystemExit as error:
+        said = str(error)
+    assert said.startswith(told)
+
+
+def test_dates_that_are_no_toml_are_named(tmp_path):
+    (tmp_path / "course.toml").write_text("[due]\n[due]\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"course\.toml: "):
+        week.due(tmp_path, "03_gradient_checking")
+
+
 def test_every_equation_of_the_series_is_shown_without_a_script():
     for notebook in SERIES:
         for text in notebook.text:
@@ -534,6 +559,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
 
     give(course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["battered"])
     give(course, "ben/MY HOMEWORK", hands["killed"])
+    give(course, "zoe/03_gradient_checking", new_notebook(cells=[new_markdown_cell("# 04 A")]))
     give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "ida/03_gradient_checking", hands["solved"])
@@ -545,7 +571,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     os.utime(older, (0, 0))  # she has sent a better one since
     printed = run(course, first, status=1)
     for told in [
-        "by 4 known, 1 unknown, 1 unreadable",
+        "by 4 known, 1 unknown, 2 unreadable",
         r"ann: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
         r"first:\n  ann, check-\S+ changed.*\n(  .*\n)*  ann, .*: word for word the published",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
@@ -554,6 +580,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"ida: 12 points, 100.0",
         r"Ida Braun: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
+        r"zoe: handed_in/zoe/03_gradient_checking.ipynb is another notebook, by its title",
     ]:
         assert re.search(told, printed), told
     assert "handed_in/ann" not in printed

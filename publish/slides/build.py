@@ -535,6 +535,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="decks, for example 05; all by default")
     parser.add_argument("--quick", action="store_true", help="draw no figures that move")
     options = parser.parse_args()
+    if missing := [name for name in options.names if not [*DECKS.glob(f"{name}*.md")]]:
+        parser.error(f"there is no deck {missing[0]}: name one of 01 to 25")
     if not options.quick:
         live.store(Notebook.series(*options.names))
     for deck in build(OUTPUT, tuple(options.names)):

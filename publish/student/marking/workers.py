@@ -73,9 +73,13 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
         free.put(user)
     with ProcessPoolExecutor(len(users), context, begin, (free, course, log)) as pool:
         done = [pool.submit(grade_one, course, name, student) for student in students]
-        for future in tqdm(as_completed(done), name, len(done), mininterval=2):
-            if error := future.exception():
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        try:
+            for future in tqdm(as_completed(done), name, len(done), mininterval=2):
+                if error := future.exception():
+                    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # those that run now are finished
+            sys.exit("stopped; what is graded stays: give the same command again")
 
 
 def begin(free: Any, course: Path, log: Path) -> None:
