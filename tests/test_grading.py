@@ -35,6 +35,7 @@ from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
 from publish.student.marking.submission import CLAIMED, borrowed, code, restore, stops
+from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
 FULL = edition.solved(next(notebook for notebook in SERIES if notebook.number == "04"))
@@ -412,6 +413,23 @@ def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     assert stops(notebook)[0] == told
 
 
+def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
+    """And what it defined before is there for the next one."""
+    notebook = small_notebook("return 1")
+    killing, later = deepcopy(notebook.cells[-2:]), deepcopy(notebook.cells[-2:])
+    killing[0].source = "def h(): os._exit(1)"
+    killing[1].source = "told = f()\nh()"
+    later[0].source = "def k(): return told"
+    later[1].source = "k()"
+    for number, cell in enumerate([*killing, *later]):
+        cell.id = cell.metadata.nbgrader.grade_id = f"{cell.id}-{number}"
+    notebook.cells += [*killing, *later]
+    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
+    notebook, _ = run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4, 0, 4]
+    assert stops(notebook) == ["check-g-1 ended the kernel: it was left out"]
+
+
 def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
     run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
@@ -616,6 +634,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "<strong>11</strong> of 12" in renewed
     assert "<strong>0 of 1</strong>, given by hand: The loop is not hers.</li>" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
+    (course / "autograded" / "ida" / notebook.name / DONE).unlink()  # as a run that is cut off
+    assert "page to be written anew: 1\n" in run(course, again)
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:
         points = {row["ID number"]: row[notebook.name] for row in csv.DictReader(file)}
     assert (points["dan"], points["eve"]) == ("100.0", "")

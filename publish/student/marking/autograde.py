@@ -57,9 +57,10 @@ class FairExecute(Execute):
     """Runs a notebook whatever its cells do.
 
     A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
-    out, and the cells above it run once more. What the student has written for it is not called
-    again, so that other answers keep their points. After the third such cell the rest is not run,
-    and neither is what is left of a notebook when its time is over.
+    out, and the cells above it run once more. What the student has written for it, the last above
+    it that it names, is not called again, so that other answers keep their points; a check that
+    killed the kernel runs without it, because others may need what it defines. After the third such
+    cell the rest is not run, and neither is what is left of a notebook when its time is over.
 
     Before each cell that the student only got, what the student's own cells may have bent is put
     back: see guard.py. Checks that draw their numbers draw others than those that students see.
@@ -82,13 +83,14 @@ class FairExecute(Execute):
         self.end = time.monotonic() + self.total
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
         self.guarded: Any = None  # the kernel that remembers what checks need
+        self.spared = set[int]()  # checks that killed the kernel, and may run once more
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
         self.original = released(resources)
         answers = [cell for cell in code(self.original) if is_solution(cell)]
         self.theirs = {name for cell in answers for name in bound(cell.source)}
         self.sources = [cell.source for cell in code(self.original) if not is_solution(cell)]
         self.given = {source.strip() for source in self.sources}
-        for _ in range(STOPS - 1):
+        for _ in range(2 * STOPS):
             try:
                 return super().preprocess(nb, resources, km)
             except DeadKernelError:
@@ -102,10 +104,10 @@ class FairExecute(Execute):
         """Run a cell, if it and the cells before it have left a kernel to run it."""
         if cell.cell_type != "code":
             return cell, resources
-        if self.guarded is self.kc and len(self.stopped) < STOPS and not self.answers():
+        if self.guarded is self.kc and self.kills < STOPS and not self.answers():
             self.leave_out(*self.before, ended(self.before[1]))  # it ended behind that cell
         late = time.monotonic() > self.end
-        if index in self.stopped or len(self.stopped) >= STOPS or late:
+        if index in self.stopped or self.kills >= STOPS or late:
             why = f"it took more than {self.total} s" if late else f"{STOPS} cells did not end"
             sentence = f"the rest was not run, because {why}"
             cell.outputs = [self.stopped.get(index) or error("NotRun", sentence)]
@@ -136,6 +138,11 @@ class FairExecute(Execute):
         if given:
             self.tell(f"note({sorted(bound(cell.source) - self.theirs)})")
         return cell, resources
+
+    @property
+    def kills(self) -> int:
+        """How many cells did not end."""
+        return len(self.stopped.keys() | self.spared)
 
     def guard(self) -> None:
         """Let a new kernel remember what the checks need, under a name that nobody can know."""
@@ -191,7 +198,8 @@ class FairExecute(Execute):
         """Replace those of the functions that hang or kill by one that says so."""
         for name, sentence in self.banned.items():
             if name.split(".")[0] in names and self.kc is not None:
-                code = f"def _banned(*_, **__): raise RuntimeError({sentence!r})\n{name} = _banned"
+                error = f"type('LeftOut', (RuntimeError,), {{}})({sentence!r})"
+                code = f"def _banned(*_, **__): raise {error}\n{name} = _banned"
                 self.kc.execute(code, silent=True)
 
     def answers(self) -> bool:
@@ -217,13 +225,18 @@ class FairExecute(Execute):
     def leave_out(self, index: int, cell: NotebookNode, stopped: NotebookNode) -> None:
         """Note that a cell cost the kernel; start again, unless no cell may follow.
 
-        Nothing tells which function it was in, so all of the student's that it names are banned.
+        Nothing tells which function it was in: the student's that stand last above it are banned.
         """
-        self.stopped[index] = stopped
         cell.outputs = [stopped]
-        for name in defined(self.nb) & set(re.findall(r"\w+", cell.source)):
-            self.banned[name] = stopped.evalue
-        if len(self.stopped) < STOPS:
+        above = [each for each in self.nb.cells[: index + 1] if is_solution(each)]
+        names = [defined(self.nb, each) & set(re.findall(r"\w+", cell.source)) for each in above]
+        culprits = next(filter(None, reversed(names)), set())
+        if is_grade(cell) and culprits - self.banned.keys() and index not in self.spared:
+            self.spared.add(index)
+        else:
+            self.stopped[index] = stopped
+        self.banned |= dict.fromkeys(culprits, stopped.evalue)
+        if self.kills < STOPS:
             raise DeadKernelError(stopped.evalue)
 
 

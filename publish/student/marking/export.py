@@ -13,14 +13,15 @@ MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file(?:_.*)?")
 CANVAS = re.compile(r"(?P<name>.+?)_(?:LATE_)?\d+_\d+_.+")
 
 
-def export(book: Gradebook, folder: Path) -> None:
-    """Write moodle.csv and canvas.csv into a folder.
+def export(book: Gradebook, folder: Path, listed: list[str]) -> None:
+    """Write moodle.csv and canvas.csv into a folder, for the ids of a class; all if none is listed.
 
     Where a student has handed nothing in, the grade is empty, and an import changes nothing. A
     notebook that nobody has handed in has no column.
     """
     names = sorted(each.name for each in book.assignments if each.submissions)
-    students = sorted(book.students, key=lambda student: student.id)
+    known = [student for student in book.students if not listed or student.id in listed]
+    students = sorted(known, key=lambda student: student.id)
     grades = {
         student.id: [percent(book, name, student.id) for name in names] for student in students
     }

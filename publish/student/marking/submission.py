@@ -28,7 +28,7 @@ FINISHED = re.compile(
     r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__|\binspect\b)"
 )
 # Names of errors that grading writes.
-STOPPED = ("CellTimeoutError", "DeadKernelError", "NotRun", "Bent")
+STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
 # What an instructor looks at first, then, and last.
 REACHES, COPIES, STYLE = range(3)

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -36,7 +37,7 @@ from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
 from .submission import CLAIMED, COPIES, REACHES, RESTORED, borrowed, restore, stops
-from .workers import grade
+from .workers import DONE, grade
 
 UNSAFE = (
     "Students' code runs as you, and can read the solutions and change the gradebook: "
@@ -53,6 +54,8 @@ def main() -> int:
         "--user", nargs="+", default=[], help="who run students' code, each for one at a time"
     )
     given, course = parser.parse_args(), Path.cwd()
+    for ending in {"SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
+        signal.signal(signal.Signals[ending], signal.default_int_handler)  # like Ctrl-C
     warnings.filterwarnings("ignore", category=DuplicateCellId)  # of hand-ins with doubled cells
     name = named(parser, course, given.notebook)
     users = list(dict.fromkeys(given.user))
@@ -74,7 +77,7 @@ def main() -> int:
         grade(course, name, new, users, log)
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
-        export(book, grades)
+        export(book, grades, [row["id"] for row in class_list(course)])
     refused = [*unknown.values(), *unread.values()]
     text = "\n".join([*told, *pack(course, name, came), *refused])
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
@@ -109,6 +112,8 @@ def release(course: Path, name: str, log: Path) -> None:
             env = os.environ | {"PATH": programs}  # nbgrader looks for alembic there
             if subprocess.run(command, env=env, stdout=file, stderr=file, check=False).returncode:
                 sys.exit(f"nbgrader cannot release {name}: see grades/{name}.log")
+            for seen in (course / "submitted").glob(f"*/{name}/digests.txt"):
+                seen.unlink()  # all is graded anew
     with gradebook(course) as book:
         for row in class_list(course):
             known = {field: row[field] or None for field in FIELDS if field in row}
@@ -209,7 +214,7 @@ def submitted(course: Path, name: str) -> list[str]:
 def is_graded(course: Path, name: str, student: str) -> bool:
     """Whether a student's notebook has its points, and its page."""
     folder = Path(student, name)
-    made = [course / "autograded" / folder / f"{name}.ipynb"]
+    made = [course / "autograded" / folder / DONE]
     made += [course / "feedback" / folder / f"{name}.html"]
     return all(path.exists() for path in made)
 
@@ -295,7 +300,8 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     date, failed = due(course, name), False
     lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
     lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
-    graded = submitted(course, name)
+    listed = [row["id"] for row in class_list(course)]
+    graded = [each for each in submitted(course, name) if not listed or each in listed]
     if not graded:
         needed = {"students.csv": "students.csv", "handed_in": "folder handed_in/"}
         lacks = [f"no {each}" for file, each in needed.items() if not (course / file).exists()]
@@ -337,7 +343,6 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
             looks.append((REACHES, student, sentence))
     looks += [(COPIES, *each) for each in alike.told()]
-    listed = [row["id"] for row in class_list(course)]
     known = [*listed, *sorted({each.id for each in book.students} - {*listed})]
     missing, there = [each for each in known if each not in graded], others(course)
     lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
@@ -365,4 +370,7 @@ def difficulties(book: Gradebook, name: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; what is graded stays: give the same command again")

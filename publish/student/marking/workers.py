@@ -15,12 +15,14 @@ from filelock import FileLock
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import rmtree
 from tqdm import tqdm
 from traitlets.config.loader import Config, PyFileConfigLoader
 
 from .isolation import FORKS
 
 LOCK = "gradebook.lock"  # in the course's folder, where nbgrader works
+DONE = "graded.txt"  # beside a graded notebook: nbgrader writes one before it has run, too
 
 
 class SharedAutograde(Autograde):
@@ -79,7 +81,7 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
                     print(f"{type(error).__name__}: {error}", file=sys.stderr)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)  # those that run now are finished
-            sys.exit("stopped; what is graded stays: give the same command again")
+            raise
 
 
 def begin(free: Any, course: Path, log: Path) -> None:
@@ -99,6 +101,9 @@ def settings(course: Path) -> Config:
 
 def grade_one(course: Path, name: str, student: str) -> None:
     """Grade a student's notebook."""
+    graded = course / "autograded" / student / name
+    if graded.exists() and not (graded / DONE).exists():  # of a run that was cut off
+        rmtree(str(graded))
     for converter in (SharedAutograde, GenerateFeedback):
         folders = CourseDirectory(config=settings(course))
         folders.assignment_id, folders.student_id = name, glob.escape(student)
@@ -107,3 +112,4 @@ def grade_one(course: Path, name: str, student: str) -> None:
         except Exception:
             logging.exception("%s, %s: not graded", student, name)
             return
+        (graded / DONE).touch()
