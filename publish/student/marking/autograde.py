@@ -82,6 +82,7 @@ class FairExecute(Execute):
         self.timeout_func = self.limit
         self.end = time.monotonic() + self.total
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
+        self.before = 0, nb.cells[0]  # the cell that ran last
         self.guarded: Any = None  # the kernel that remembers what checks need
         self.spared = set[int]()  # checks that killed the kernel, and may run once more
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
@@ -105,7 +106,8 @@ class FairExecute(Execute):
         if cell.cell_type != "code":
             return cell, resources
         if self.guarded is self.kc and self.kills < STOPS and not self.answers():
-            self.leave_out(*self.before, ended(self.before[1]))  # it ended behind that cell
+            last, culprit = self.before  # it ended behind that cell
+            self.leave_out(last, culprit, ended(culprit))
         late = time.monotonic() > self.end
         if index in self.stopped or self.kills >= STOPS or late:
             why = f"it took more than {self.total} s" if late else f"{STOPS} cells did not end"
