@@ -200,8 +200,8 @@ class FairExecute(Execute):
         """Replace those of the functions that hang or kill by one that says so."""
         for name, sentence in self.banned.items():
             if name.split(".")[0] in names and self.kc is not None:
-                error = f"type('LeftOut', (RuntimeError,), {{}})({sentence!r})"
-                code = f"def _banned(*_, **__): raise {error}\n{name} = _banned"
+                left_out = f"type('LeftOut', (RuntimeError,), {{}})({sentence!r})"
+                code = f"def _banned(*_, **__): raise {left_out}\n{name} = _banned"
                 self.kc.execute(code, silent=True)
 
     def answers(self) -> bool:

@@ -176,8 +176,8 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
             cells[grave, place].append(shown + f" ({count} such lines)" * (count > 1))
     told = list[tuple[int, str]]()
     for grave, place in sorted(cells, key=lambda each: each[0]):
-        lines = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds first
-        first, more = lines[:SHOWN], len(lines) - SHOWN
+        found = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds first
+        first, more = found[:SHOWN], len(found) - SHOWN
         told += [(grave, f"{place}: {line}") for line in first]
         if more > 0:
             told.append((grave, f"{place}: and {more} more"))
