@@ -263,6 +263,10 @@ def test_students_with_one_long_answer_are_named_and_no_others():
     told = {(one, f"hinge_loss: the same as {other}") for one, other in ["ab", "ba"]}
     told |= {(x, f"every answer to the letter: the same as {y}") for x, y in ["yz", "zy"]}
     assert {*alike.told()} == told
+    renamed = several.replace("S", "scores")
+    alike.add("x", new_notebook(cells=[new_code_cell(renamed)]))
+    told = f"every answer, names and comments apart: the same as {', '.join('yz')}"
+    assert ("x", told) in alike.told()
 
 
 def right_answers(number):
@@ -299,7 +303,7 @@ def test_an_answer_that_ignores_what_it_is_given_is_told():
     hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
     hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
     for source in hard:
-        sentence = "forward_difference: forward_difference never uses f, x"
+        sentence = "never uses what it is given: forward_difference f, x"
         assert [each for _, each in told(source)] == [sentence]
     assert not told("def forward_difference(f, _x, h):\n    return f(h)")
     assert not told("def mine(f, x):\n    return 3")
@@ -578,7 +582,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "Ann Lee_7_assignsubmission_file/03_gradient_checking (1)", hands["battered"])
     give(course, "ben/MY HOMEWORK", hands["killed"])
     give(course, "zoe/03_gradient_checking", new_notebook(cells=[new_markdown_cell("# 04 A")]))
-    give(course, "weissdan_LATE_103_55_03 gradient_checking", hands["untouched"])
+    give(course, "weisdan_LATE_103_55_03 gradient_checking", hands["untouched"])  # his number
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "ida/03_gradient_checking", hands["solved"])
     give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
@@ -594,7 +598,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"first:\n  ann, check-\S+ changed.*\n(  .*\n)*  ann, .*: word for word the published",
         r"ben: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
-        r"eve: nothing, but there is handed_in/eve/essay.pdf\nzoe: nothing\nidb: nothing\n",
+        r"eve: nothing, but there is handed_in/eve/essay.pdf\nnothing from 2: zoe, idb\n",
         r"ida: 12 points, 100.0",
         r"Ida Braun: who is this\?",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
@@ -603,7 +607,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         assert re.search(told, printed), told
     assert "handed_in/ann" not in printed
     assert packed(course, "moodle") == [f"Ann Lee_7_assignsubmission_file/{notebook.name}.html"]
-    assert packed(course, "canvas") == ["weissdan_LATE_103_55_03 gradient_checking.html"]
+    assert packed(course, "canvas") == ["weisdan_LATE_103_55_03 gradient_checking.html"]
     assert packed(course, "ids") == ["ben.html", "ida.html"]
     broken.unlink()
     shutil.rmtree(course / "handed_in" / "Ida Braun_8_assignsubmission_file")
@@ -670,7 +674,7 @@ def packed(course, platform):
     ],
 )
 def test_who_handed_a_file_in(path, student):
-    assert sender(Path(path)) == student
+    assert sender(Path(path)) == (student, "103" * ("_103_" in path))
 
 
 def give(course, name, content):

@@ -12,6 +12,7 @@ from .submission import code
 
 LONG = 5  # lines of a student's own, from which on two equal answers tell something
 WHOLE = "every answer to the letter"
+RENAMED = "every answer, names and comments apart"
 NAMED = 5  # of those with whom a student shares an answer
 
 
@@ -44,6 +45,7 @@ class Copies:
         letters = "\n".join(text for _, text, _ in found.values())
         if sum(own for *_, own in found.values()) >= 2 * LONG:
             self.groups[WHOLE, letters].append(student)
+            self.groups[RENAMED, "\n".join(says for says, *_ in found.values())].append(student)
         for name, (says, _, own) in found.items():
             if own >= LONG:
                 self.groups[name, says].append(student)
@@ -56,7 +58,7 @@ class Copies:
                 shared[tuple(students)].append(name)
         parts = defaultdict[str, list[str]](list)
         for group, names in shared.items():
-            what = WHOLE if WHOLE in names else ", ".join(names)
+            what = next((each for each in (WHOLE, RENAMED) if each in names), ", ".join(names))
             for student in group:
                 others = [each for each in group if each != student]
                 left = len(others) - NAMED

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook, MissingEntry, Student
 FULL = 100  # what every notebook counts, however many points it has
 # How Moodle and Canvas name what was handed in: whose it is, numbers, the name of the file.
 MOODLE = re.compile(r"(?P<name>.+?)_\d+_assignsubmission_file(?:_.*)?")
-CANVAS = re.compile(r"(?P<name>.+?)_(?:LATE_)?\d+_\d+_.+")
+CANVAS = re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<user>\d+)_\d+_.+")
 
 
 def export(book: Gradebook, folder: Path, listed: list[str]) -> None:
@@ -37,11 +37,19 @@ def export(book: Gradebook, folder: Path, listed: list[str]) -> None:
             csv.writer(file).writerows(rows)
 
 
-def sender(path: Path) -> str:
-    """Who handed a file in, by the first part of its path below handed_in/: a name, or an id."""
+def sender(path: Path) -> tuple[str, str]:
+    """Who handed a file in, by the first part of its path below handed_in/.
+
+    Returns
+    -------
+    str
+        A name, or an id.
+    str
+        The number that the student has on Canvas; "" if the file is not from there.
+    """
     first = path.parts[0].removesuffix(".ipynb")
     found = MOODLE.fullmatch(first) or CANVAS.fullmatch(first)
-    return found["name"] if found else first
+    return (found["name"], found.groupdict().get("user", "")) if found else (first, "")
 
 
 def pack(course: Path, name: str, came: dict[str, Path]) -> list[str]:

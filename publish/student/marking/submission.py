@@ -123,6 +123,7 @@ def borrowed(
     # What the package lends: what is still to write; and gradients without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
+    left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
@@ -145,12 +146,10 @@ def borrowed(
         used = (lent & words(cell)).difference(mine, *(full.get(name, set()) for name in mine))
         if used and mine:
             seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
-        left = defaultdict[str, list[str]](list)
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs
-            if is_asked and (name, parameter) not in ignored:
+            if is_asked and (name, parameter) not in ignored and parameter not in left[name]:
                 left[name].append(parameter)
-        seen += [(STYLE, place, f"{name} never uses {', '.join(left[name])}") for name in left]
     text, copied = "\n".join(own), []
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
@@ -160,7 +159,10 @@ def borrowed(
                 copied.append(name)
     if copied:
         seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
-    return gathered(seen)
+    told = gathered(seen)
+    if never := "; ".join(f"{name} {', '.join(left[name])}" for name in left if left[name]):
+        told.append((STYLE, f"never uses what it is given: {never}"))
+    return told
 
 
 def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:

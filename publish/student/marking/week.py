@@ -189,7 +189,8 @@ def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
         relative = path.relative_to(course / "handed_in")
         hidden = any(part.startswith((".", "__MACOSX")) for part in relative.parts)
         if path.is_file() and not hidden:
-            yield known.get(plain(sender(relative)), sender(relative)), relative
+            name, number = sender(relative)
+            yield known.get(f"#{number}", known.get(plain(name), name)), relative
 
 
 def others(course: Path) -> dict[str, str]:
@@ -271,11 +272,14 @@ def class_list(course: Path) -> list[dict[str, str]]:
 
 
 def students(course: Path) -> dict[str, str]:
-    """Ids of the class by the names under which Moodle and Canvas file what was handed in."""
+    """Ids of the class by the names under which Moodle and Canvas file what was handed in.
+
+    A number of Canvas stands behind a #.
+    """
     with gradebook(course) as book:
         listed = [(s.id, s.first_name or "", s.last_name or "") for s in book.students]
+        names = {f"#{s.lms_user_id}": s.id for s in book.students if s.lms_user_id}
     called = Counter(plain(f"{first}{last}") for _, first, last in listed)
-    names = dict[str, str]()
     for student, *both in listed:
         if called[plain("".join(both))] == 1:  # of two with one name nobody knows whose it is
             names |= {plain("".join(each)): student for each in (both, reversed(both))}
@@ -345,7 +349,9 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     looks += [(COPIES, *each) for each in alike.told()]
     known = [*listed, *sorted({each.id for each in book.students} - {*listed})]
     missing, there = [each for each in known if each not in graded], others(course)
-    lines += [f"{student}: nothing{there.get(student, '')}" for student in missing]
+    lines += [f"{student}: nothing{there[student]}" for student in missing if student in there]
+    silent = [student for student in missing if student not in there]
+    lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
     looks.sort(key=lambda look: look[0])
     lines += ["to look at, the gravest first:"] * bool(looks)
     lines += [f"  {student}, {sentence}" for _, student, sentence in looks]
