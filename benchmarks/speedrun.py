@@ -5,6 +5,7 @@
     python -m benchmarks.speedrun ablation           a short recipe without one part at a time
     python -m benchmarks.speedrun five --test        the test images, once all is chosen
     python -m benchmarks.speedrun "five, all" --test    the same, learned from all 50,000 images
+    python -m benchmarks.speedrun "five, PyTorch"       the same, with PyTorch's passes
 
 45,000 images train and 5,000 choose, in bytes. What is chosen may learn once more, in about as many
 steps, from all of them: then only the test images are left to judge it. Each accuracy is given for
@@ -65,6 +66,7 @@ ALL = {  # about as many steps, of which about as many with small images
     )
     for name, epochs, small in [("five", 7, 3), ("twenty", 13, 6), ("hour", 18, 7)]
 }
+PYTORCH = {"five, PyTorch": replace(RECIPES["five"], without="NumPy")}
 WHOLE = Recipe(5, (32, 64, 64), {}, RATES, {"small_epochs": 2})
 ABLATION = {  # named by what is left out
     "whole": WHOLE,
@@ -125,7 +127,13 @@ def run(recipe: Any, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
 def trained(recipe: Recipe, seed: int, cifar: Dataset) -> dict[str, np.ndarray]:
     """Train a network; its arrays, the minutes, the history, and which images it reads right."""
     (images, y), images_val = learned(recipe, cifar), as_images(cifar.X_val)
-    model = Slices(network(recipe, images, seed))
+    model: Any = network(recipe, images, seed)
+    if recipe.without == "NumPy":
+        from benchmarks.speedrun_step import Eager  # PyTorch is an extra
+
+        model = Eager(model)
+    else:
+        model = Slices(model)
     flips = {"mirror": False, "augments": [random_flips(images.shape[1:])]}
     start, work = time.perf_counter(), time.process_time()
     history = train_in_turn(
@@ -164,7 +172,7 @@ def restored(recipe: Any, seed: int, cifar: Dataset) -> Any:
 def main() -> None:
     """Train what is asked for, and print."""
     olds = {f"17, {name}": recipe for name, recipe in convnet.RECIPES.items() if name != "short"}
-    rows = RECIPES | ALL | olds
+    rows = RECIPES | ALL | PYTORCH | olds
     options = asked("speedrun", ["ablation", *(rows | ABLATION)])
     cifar = photographs()
     print_conditions("numpy")

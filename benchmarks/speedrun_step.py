@@ -104,8 +104,43 @@ def eager(net: torch.nn.Sequential, X: np.ndarray, y: np.ndarray) -> tuple[float
     }
 
 
+class Eager:
+    """A model whose passes are PyTorch's: its params and state are PyTorch's, seen as ours."""
+
+    def __init__(self, model: Sequential) -> None:
+        torch.set_num_threads(THREADS)
+        self.net = twin(model, torch.channels_last)
+        self.params = {key: self.ours(key) for key in model.params}
+        self.state = {key: self.ours(key) for key in model.state}
+
+    def ours(self, key: str, slope: bool = False) -> np.ndarray:
+        """The array, or its gradient, that our model calls so: a view."""
+        place, _, name = key.partition(".")
+        renamed = NAMES | {"mean": "running_mean", "variance": "running_var"}
+        value = getattr(self.net[int(place)], renamed[name])
+        array = (value.grad if slope else value.detach()).numpy()
+        return array.transpose(FILTERS_FROM_TORCH if array.ndim == 4 else None)
+
+    def loss(self, X: np.ndarray, y: np.ndarray, reg: float = 0.0) -> tuple[float, dict[str, Any]]:
+        """The loss and a dict of gradients; there is no penalty."""
+        self.net.train()
+        loss, _ = eager(self.net, X, y)
+        return loss, {key: self.ours(key, slope=True) for key in self.params}
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Scores (N, classes) of images, a few hundred at a time."""
+        self.net.eval()
+        with torch.no_grad():
+            chunks = np.array_split(X, 1 + len(X) // BATCH)
+            return np.concatenate([self.net(torch.tensor(chunk)).numpy() for chunk in chunks])
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (N,) of images: the class with the largest score."""
+        return self.scores(X).argmax(axis=1)
+
+
 def check_twin(images: np.ndarray, y: np.ndarray) -> None:
-    """Assert that both compute one loss and one gradient in float64."""
+    """Assert that both compute one loss and one gradient in float64, and make one step."""
     model = speed_net(images, (4, 5, 6), dtype=np.float64)
     loss, grads = model.loss(images[:20], y[:20])
     found, slopes = eager(twin(model, torch.channels_last), images[:20], y[:20])
@@ -113,6 +148,13 @@ def check_twin(images: np.ndarray, y: np.ndarray) -> None:
     np.testing.assert_allclose(
         slopes["3.weight"].transpose(FILTERS_FROM_TORCH), grads["3.W"], rtol=0, atol=1e-10
     )
+    other = Eager(model)
+    for key, slope in other.loss(images[:20], y[:20])[1].items():
+        np.testing.assert_allclose(slope, grads[key], rtol=0, atol=1e-10)
+    for each in (model, other):
+        muon_and_sgd(each.params).step(each.params, grads)
+    loss = model.loss(images[:20], y[:20])[0]  # after a step of both
+    np.testing.assert_allclose(other.loss(images[:20], y[:20])[0], loss, rtol=1e-10)
 
 
 def rested(task: Callable[[], Any]) -> float:
