@@ -57,7 +57,13 @@ def prove(folder: Path, numbers: list[str]) -> bool:
 
 
 def hand_in(course: Path, student: str, name: str, content: NotebookNode) -> None:
-    """Put a notebook where `marking.week` looks for it, under a name that a browser gives."""
+    """Put a notebook where `marking.week` looks for it, under a name that a browser gives.
+
+    The student is on the list of the class.
+    """
+    listed = course / "students.csv"
+    known = listed.read_text(encoding="utf-8").split() if listed.exists() else ["id"]
+    listed.write_text("\n".join(dict.fromkeys([*known, student])), encoding="utf-8")
     folder = course / "handed_in" / student
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(content, folder / f"{name.replace('_', ' ', 1)} (1).ipynb")

@@ -298,7 +298,7 @@ def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 def error(name: str, sentence: str) -> NotebookNode:
     """An error as a cell's output."""
-    return new_output("error", ename=name, evalue=sentence, traceback=[f"{name}: {sentence}"])
+    return new_output("error", ename=name, evalue=sentence, traceback=[sentence])
 
 
 def ended(cell: NotebookNode) -> NotebookNode:

@@ -13,7 +13,7 @@ from .submission import code
 LONG = 5  # lines of a student's own, from which on two equal answers tell something
 WHOLE = "every answer to the letter"
 RENAMED = "every answer, names and comments apart"
-NAMED = 5  # of those with whom a student shares an answer
+WHOLE_LINES, WHOLE_ANSWERS = 6, 4  # from which on whole hand-ins do, to the letter
 
 
 class Copies:
@@ -43,28 +43,24 @@ class Copies:
                     own = sum(line not in self.given for line in spoken(node)[1:])
                     found[name] = says, ast.get_source_segment(cell.source, node) or "", own
         letters = "\n".join(text for _, text, _ in found.values())
-        if sum(own for *_, own in found.values()) >= 2 * LONG:
+        total = sum(own for *_, own in found.values())
+        if total >= 2 * LONG or (total >= WHOLE_LINES and len(found) >= WHOLE_ANSWERS):
             self.groups[WHOLE, letters].append(student)
+        if total >= 2 * LONG:
             self.groups[RENAMED, "\n".join(says for says, *_ in found.values())].append(student)
         for name, (says, _, own) in found.items():
             if own >= LONG:
                 self.groups[name, says].append(student)
 
-    def told(self) -> Iterator[tuple[str, str]]:
-        """Each student whose answers others have, too, and a sentence that names them."""
+    def told(self) -> Iterator[tuple[list[str], str]]:
+        """Students who share answers, and which."""
         shared = defaultdict[tuple[str, ...], list[str]](list)
         for (name, _), students in self.groups.items():
             if len(students) > 1:
                 shared[tuple(students)].append(name)
-        parts = defaultdict[str, list[str]](list)
         for group, names in shared.items():
-            what = next((each for each in (WHOLE, RENAMED) if each in names), ", ".join(names))
-            for student in group:
-                others = [each for each in group if each != student]
-                left = len(others) - NAMED
-                more = f" and {left} more" if left > 0 else ""
-                parts[student].append(f"{what}: the same as {', '.join(others[:NAMED])}{more}")
-        yield from ((student, "; ".join(each)) for student, each in parts.items())
+            whole = [name for name in (WHOLE, RENAMED) if name in names]
+            yield list(group), (whole or [", ".join(names)])[0]
 
 
 def plain(node: ast.AST) -> ast.Module:

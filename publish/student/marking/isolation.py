@@ -31,6 +31,7 @@ from .kernel import PollingKernelManager
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA")  # of the environment
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+OPEN = ("/tmp", "/var/tmp", "/dev/shm")  # folders in which every user may write
 FORKS = sys.platform == "linux"  # macOS' own libraries do not bear it
 
 
@@ -159,8 +160,12 @@ def run(name: str, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def end(name: str) -> None:
-    """End every program of a user."""
+    """End every program of a user, and remove what is left where every user may write."""
     Forked(name, "/", {}, []).wait()
+    for path in (path for folder in OPEN for path in Path(folder).glob("*")):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_uid == ids(name)[0]:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def close(course: Path, name: str) -> str:

@@ -22,6 +22,8 @@ from pygments.lexers import PythonLexer
 
 from cs231n_utils.progress import CHECK, STILL, Seen, is_as_released, told_in_a_line
 
+from .submission import STOPPED
+
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 WIDE = re.compile(r'<(pre|table|math(?= [^>]*display="block"))')  # they scroll: also by keys
 ELSEWHERE = re.compile(r'<a href="(?!https?:|mailto:)[^"]*"[^>]*>(.*?)</a>', re.S)
@@ -124,7 +126,10 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
     view = {"kind": kind, "id": cell.id, "code": code(cell.source), "outputs": outputs}
     view |= {"first": cell.source.strip().partition("\n")[0], "comment": comment(cell)}
     errors = [each for each in cell.outputs if each.output_type == "error"]
-    told = [told_in_a_line(each.ename, each.evalue) for each in errors]
+    told = [
+        each.evalue if each.ename in STOPPED else told_in_a_line(each.ename, each.evalue)
+        for each in errors
+    ]
     seen.note(cell.source, "".join(told[:1]))
     if kind == "check":
         mark = cell.metadata.nbgrader

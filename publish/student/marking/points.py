@@ -13,7 +13,7 @@ from pathlib import Path
 from nbgrader.api import MissingEntry
 from nbgrader.utils import is_solution
 
-from .week import gradebook, named, read
+from .week import gradebook, named, names_of, read
 
 
 def main() -> int:
@@ -32,6 +32,8 @@ def main() -> int:
         parser.error(f"{given.points} is no number of points: +1, -1, 2, or none")
     if points is not None and not given.reason:
         parser.error("say why, for the student's page: add a reason in quotation marks")
+    if given.student not in names_of(course):
+        parser.error(f"there is no {given.student} in students.csv")
     with gradebook(course) as book:
         try:
             grade = book.find_grade(given.check, name, name, given.student)

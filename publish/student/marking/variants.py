@@ -42,7 +42,7 @@ from cs231n_utils.taught.sequences import Embedding
 from cs231n_utils.taught.training import minibatches
 from cs231n_utils.taught.transformer import TiedHead
 
-from .week import class_list
+from .week import names_of
 
 Variant = tuple[str, str]  # a question, its answer
 
@@ -54,11 +54,9 @@ def main() -> None:
     number, course = parser.parse_args().notebook[:2], Path.cwd()
     if number not in VARIANTS:
         parser.error(f"there is no notebook {number}: name one of {', '.join(VARIANTS)}")
-    if not (students := [row["id"] for row in class_list(course)]):
-        parser.error("there is no class: write it into students.csv, as weekly.md says")
     folder = course / "variants" / number
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = [(student, *variant(number, student)) for student in students]
+    drawn = [(student, *variant(number, student)) for student in names_of(course)]
     for column, name in enumerate(["question", "answer"], start=1):
         rows = [("id", name), *((row[0], row[column]) for row in drawn)]
         with (folder / f"{name}s.csv").open("w", encoding="utf-8", newline="") as file:

@@ -20,9 +20,10 @@ import subprocess
 import sys
 import tomllib
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from unicodedata import normalize
 
@@ -36,7 +37,7 @@ from .copies import Copies
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
-from .submission import CLAIMED, COPIES, REACHES, RESTORED, borrowed, restore, stops
+from .submission import CLAIMED, REACHES, RESTORED, borrowed, restore, stops
 from .workers import DONE, grade
 
 UNSAFE = (
@@ -78,7 +79,10 @@ def main() -> int:
     with gradebook(course) as book:
         told, failed = summary(book, course, name)
         export(book, grades, [row["id"] for row in class_list(course)])
-    refused = [*unknown.values(), *unread.values()]
+    refused = list(unread.values())
+    for reason in dict.fromkeys(unknown.values()):
+        who = [student for student in unknown if unknown[student] == reason]
+        refused.append(f"who is this? {', '.join(who)}: {reason}")
     text = "\n".join([*told, *pack(course, name, came), *refused])
     (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
     print(text)
@@ -142,25 +146,27 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
     dict of str to Path
         Where below handed_in/ each student's file is.
     dict of str to str
-        A sentence for each who is not known.
+        By each who is not known, why.
     dict of str to str
         A sentence for each whose newest file cannot be read.
     """
     newest, unknown, unread = dict[str, Path](), dict[str, str](), dict[str, str]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
     listed = [row["id"] for row in class_list(course)]
+    called = Counter(map(plain, names_of(course).values()))
     for student, relative in files(course, "*.ipynb"):
         belongs = is_of(course / "handed_in" / relative, name, title)
         if not belongs and plain(name) in plain(relative.stem):
             which = "no notebook" if belongs is None else "another notebook, by its title"
             told = f"handed_in/{relative.as_posix()} is {which}: ask again"
             unread[student] = f"{student}: {told}"
-        elif belongs and listed and student not in listed:
-            told = (
-                "who is this? add the id to students.csv, or call the folder by an id; "
-                "if it is the archive of a class, move what it holds one folder up"
+        elif belongs and student not in listed:
+            unknown[student] = (
+                "several in students.csv have this name: call the folder by the id"
+                if called[plain(student)] > 1
+                else "not in students.csv: add the id, or call the folder by an id; if it is the "
+                "archive of a class, move what it holds one folder up"
             )
-            unknown[student] = f"{student}: {told}"
         elif belongs:
             newest[student] = relative
             unread.pop(student, None)
@@ -252,23 +258,37 @@ def is_of(path: Path, name: str, title: str) -> bool | None:
 
 
 def class_list(course: Path) -> list[dict[str, str]]:
-    """The lines of students.csv; none if there is no such file."""
+    """The lines of students.csv, by the names of its columns."""
     path = course / "students.csv"
-    if not path.exists():
-        return []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
     except UnicodeDecodeError:
         sys.exit("students.csv is not in UTF-8: in Excel save it as 'CSV UTF-8'")
-    rows = list(csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ","))
-    counts = Counter(row.get("id") for row in rows)
-    if not all(counts):
-        sys.exit(
-            "students.csv: every student needs an id, below a first line that names the columns"
-        )
-    if twice := [student for student, count in counts.items() if count > 1]:
-        sys.exit(f"students.csv: the id {twice[0]} stands there twice")
-    return rows
+    lines[:1] = [line.casefold() for line in lines[:1]]
+    read = csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ",")
+    rows = dict[str, dict[str, str]]()
+    for row in read:
+        student = row.get("id") or ""
+        if student in rows:
+            sys.exit(f"students.csv: the id {student} stands there twice")
+        if student:
+            rows[student] = row
+        elif any(row.values()):  # a spreadsheet's last lines may hold nothing
+            sys.exit(
+                f"students.csv, line {read.line_num}: every student needs an id, below a first "
+                "line that names the columns"
+            )
+    if not rows:
+        sys.exit("students.csv lists nobody: write your class into it, as weekly.md says")
+    return list(rows.values())
+
+
+def names_of(course: Path) -> dict[str, str]:
+    """First and last name of each of the class, by id."""
+    return {
+        row["id"]: " ".join(filter(None, map(row.get, ("first_name", "last_name"))))
+        for row in class_list(course)
+    }
 
 
 def students(course: Path) -> dict[str, str]:
@@ -276,14 +296,14 @@ def students(course: Path) -> dict[str, str]:
 
     A number of Canvas stands behind a #.
     """
-    with gradebook(course) as book:
-        listed = [(s.id, s.first_name or "", s.last_name or "") for s in book.students]
-        names = {f"#{s.lms_user_id}": s.id for s in book.students if s.lms_user_id}
-    called = Counter(plain(f"{first}{last}") for _, first, last in listed)
-    for student, *both in listed:
+    rows = class_list(course)
+    names = {f"#{row['lms_user_id']}": row["id"] for row in rows if row.get("lms_user_id")}
+    called = Counter(map(plain, names_of(course).values()))
+    for row in rows:
+        both = [row.get("first_name") or "", row.get("last_name") or ""]
         if called[plain("".join(both))] == 1:  # of two with one name nobody knows whose it is
-            names |= {plain("".join(each)): student for each in (both, reversed(both))}
-    return names | {plain(student): student for student, _, _ in listed}
+            names |= {plain("".join(each)): row["id"] for each in (both, reversed(both))}
+    return names | {plain(row["id"]): row["id"] for row in rows}
 
 
 def plain(text: str) -> str:
@@ -304,27 +324,26 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
     date, failed = due(course, name), False
     lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
     lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
-    listed = [row["id"] for row in class_list(course)]
-    graded = [each for each in submitted(course, name) if not listed or each in listed]
+    called = {student: f"{student} {each}".strip() for student, each in names_of(course).items()}
+    graded = [each for each in submitted(course, name) if each in called]
     if not graded:
-        needed = {"students.csv": "students.csv", "handed_in": "folder handed_in/"}
-        lacks = [f"no {each}" for file, each in needed.items() if not (course / file).exists()]
-        lines += ["nothing is handed in" + f": there is {' and '.join(lacks)}" * bool(lacks)]
+        lines += ["nothing is handed in"]
+        lines[-1] += ": there is no folder handed_in/" * (not (course / "handed_in").exists())
         return lines, False
     released, solved = (
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
-    looks, alike = list[tuple[int, str, str]](), Copies(released, solved)
+    looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
         if not is_graded(course, name, student):
-            lines.append(f"{student}: NOT GRADED, see grades/{name}.log")
+            lines.append(f"{called[student]}: NOT GRADED, see grades/{name}.log")
             failed = True
             continue
         submission = book.find_submission(name, student)
         points = f"{submission.score:g} point{'s' * (submission.score != 1)}"
         lines.append(
-            f"{student}: {points}, {percent(book, name, student)} of 100"
+            f"{called[student]}: {points}, {percent(book, name, student)} of 100"
             + delay(submission.total_seconds_late)
         )
         [notebook] = submission.notebooks
@@ -339,23 +358,26 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             seen = borrowed(handed, released, solved)
             told = [*restore(handed, released), *stops(ran)]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
-            looks += [(REACHES, student, each) for each in grave]
+            looks[student] += [(REACHES, each) for each in grave]
             lines += [f"    {each}" for each in told if each not in grave]
-            looks += [(weight, student, sentence) for weight, sentence in seen]
-            alike.add(student, handed)
+            looks[student] += seen
+            alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
-            looks.append((REACHES, student, sentence))
-    looks += [(COPIES, *each) for each in alike.told()]
-    known = [*listed, *sorted({each.id for each in book.students} - {*listed})]
-    missing, there = [each for each in known if each not in graded], others(course)
-    lines += [f"{student}: nothing{there[student]}" for student in missing if student in there]
-    silent = [student for student in missing if student not in there]
+            looks[student].append((REACHES, sentence))
+    missing, there = [each for each in called if each not in graded], others(course)
+    lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
+    silent = [called[each] for each in missing if each not in there]
     lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
-    looks.sort(key=lambda look: look[0])
-    lines += ["to look at, the gravest first:"] * bool(looks)
-    lines += [f"  {student}, {sentence}" for _, student, sentence in looks]
-    return [*lines, *difficulties(book, name)], failed
+    weight = itemgetter(0)
+    looked = sorted(filter(looks.get, looks), key=lambda each: min(map(weight, looks[each])))
+    lines += ["to look at, the gravest first:"] * bool(looked)
+    for student in looked:
+        lines.append(f"  {called[student]}")
+        lines += [f"    {sentence}" for _, sentence in sorted(looks[student], key=weight)]
+    shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
+    return [*lines, *["answers that are the same:"] * bool(shared), *shared,
+            *difficulties(book, name, graded)], failed  # fmt: skip
 
 
 def delay(seconds: float) -> str:
@@ -366,11 +388,12 @@ def delay(seconds: float) -> str:
     return f", {hours:.0f} h late" if hours < 48 else f", {hours / 24:.0f} days late"
 
 
-def difficulties(book: Gradebook, name: str) -> Iterator[str]:
-    """How many of the class passed each check."""
+def difficulties(book: Gradebook, name: str, graded: list[str]) -> Iterator[str]:
+    """How many of those who were graded passed each check."""
     [notebook] = book.find_assignment(name).notebooks
     for cell in notebook.grade_cells:
         grades = [grade for grade in cell.grades if grade.auto_score is not None]
+        grades = [grade for grade in grades if grade.student.id in graded]
         passed = sum(grade.auto_score == cell.max_score for grade in grades)
         yield f"  {cell.name}: {passed} of {len(grades)} passed"
 

@@ -74,12 +74,16 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
     for user in users:
         free.put(user)
     with ProcessPoolExecutor(len(users), context, begin, (free, course, log)) as pool:
-        done = [pool.submit(grade_one, course, name, student) for student in students]
+        waiting = {pool.submit(grade_one, course, name, student): student for student in students}
         try:
-            for future in tqdm(as_completed(done), name, len(done), mininterval=2):
+            for future in (bar := tqdm(as_completed(list(waiting)), name, len(waiting))):
                 if error := future.exception():
                     print(f"{type(error).__name__}: {error}", file=sys.stderr)
+                waiting.pop(future)
+                if len(waiting) < len(users):
+                    bar.set_postfix_str(", ".join(waiting.values()))
         except KeyboardInterrupt:
+            print("stopping, as soon as the hand-ins that run now are graded", file=sys.stderr)
             pool.shutdown(cancel_futures=True)  # those that run now are finished
             raise
 
