@@ -10,13 +10,14 @@ from publish.slides import build as slides
 SERIES = Notebook.series()
 
 OUTSIDE = """slide => {
+  const WIDE = "figure, .live-frame, .long :is(.code, .output)";
   const frame = slide.getBoundingClientRect();
   const outside = (box, side) => box.width && box.height && (
     box.left < frame.left + side || box.right > frame.right - side ||
     box.top < frame.top + 8 || box.bottom > frame.bottom - 52);  // the foot stands below
   return [...slide.querySelectorAll("*")]
     .filter((element) => !element.closest(".notes, mjx-assistive-mml, figure svg *"))
-    .filter((e) => outside(e.getBoundingClientRect(), e.closest("figure, .live-frame") ? 15 : 55))
+    .filter((e) => outside(e.getBoundingClientRect(), e.closest(WIDE) ? 15 : 55))
     .map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
 }"""
 
