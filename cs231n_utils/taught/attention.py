@@ -20,7 +20,7 @@ def weighted_backward(
     scale = 1 / sqrt(Q.shape[-1])
     dV = np.swapaxes(P, -1, -2) @ dA  # (23.3)
     dP = dA @ np.swapaxes(V, -1, -2)  # (23.4)
-    mean = np.einsum("...tu,...tu->...t", P, dP)[..., np.newaxis]
+    mean = (P * dP).sum(axis=-1, keepdims=True)  # one number for each row
     dS = P * (dP - mean)  # (23.5)
     dQ = scale * (dS @ K)  # (23.6)
     dK = scale * (np.swapaxes(dS, -1, -2) @ Q)  # (23.7)
@@ -32,9 +32,9 @@ def attention_weights(Q: np.ndarray, K: np.ndarray, causal: bool = False) -> np.
     T, D = Q.shape[-2:]
     S = (Q / sqrt(D)) @ np.swapaxes(K, -1, -2)
     if causal:
-        np.copyto(S, -np.inf, where=~np.tri(T, dtype=bool))  # (23.8)
-    S -= S.max(axis=-1, keepdims=True)  # as in notebook 02: nothing overflows
-    E = np.exp(S, out=S)
+        allowed = np.tri(T, dtype=bool)
+        S = np.where(allowed, S, -np.inf)  # (23.8)
+    E = np.exp(S - S.max(axis=-1, keepdims=True))  # as in notebook 02: nothing overflows
     return E / E.sum(axis=-1, keepdims=True)
 
 
@@ -67,7 +67,8 @@ class Positions(Embedding):
 def split_heads(X: np.ndarray, heads: int) -> np.ndarray:
     """Rows X (N, T, size) cut into heads: (N, heads, T, size / heads)."""
     N, T, size = X.shape
-    return X.reshape(N, T, heads, size // heads).swapaxes(1, 2)
+    columns_cut = X.reshape(N, T, heads, size // heads)
+    return columns_cut.swapaxes(1, 2)
 
 
 def join_heads(X: np.ndarray) -> np.ndarray:
