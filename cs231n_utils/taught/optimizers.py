@@ -134,7 +134,7 @@ def warm_cosine(done: float, warm_up: float = 0.05, least: float = 0.1) -> float
     """Share of the learning rate: up on a line, then down to `least` along half a cosine."""
     falling = max(done - warm_up, 0.0) / (1 - warm_up)
     wave = least + (1 - least) * 0.5 * (1 + float(np.cos(np.pi * falling)))
-    return min(done / warm_up, wave)  # (24.5)
+    return min(done / warm_up, wave)  # (24.6)
 
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of K. Jordan: steep at 0, and near 1 for the rest

@@ -39,24 +39,24 @@ class GELU(Layer):
 
 
 def parts_of_block(
-    width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
+    width: int, heads: int, std: float, std_last: float, rng: np.random.Generator, dtype: Any
 ) -> tuple[list[LayerNorm], MultiHeadAttention, Affine, Affine]:
-    """Two norms, attention, two affine maps; `few` is the deviation of what adds to the stream."""
+    """Two norms, attention, two affine maps; `std_last`: of the last map of each branch."""
     attend = MultiHeadAttention(width, heads, rng=rng, dtype=dtype)
-    for name, deviation in {"W": std, "W_out": few}.items():
+    for name, deviation in {"W": std, "W_out": std_last}.items():
         W = attend.params[name]
         W[...] = deviation * rng.standard_normal(W.shape)
     widen = Affine(width, 4 * width, std, rng=rng, dtype=dtype)
-    narrow = Affine(4 * width, width, few, rng=rng, dtype=dtype)
+    narrow = Affine(4 * width, width, std_last, rng=rng, dtype=dtype)
     norms = [LayerNorm(width, dtype=dtype) for _ in range(2)]
     return norms, attend, widen, narrow
 
 
 def transformer_block(
-    width: int, heads: int, std: float, few: float, rng: np.random.Generator, dtype: Any
+    width: int, heads: int, std: float, std_last: float, rng: np.random.Generator, dtype: Any
 ) -> list[Layer]:
     """Attention, then a network at every place: each adds to the stream (N, T, width)."""
-    parts = parts_of_block(width, heads, std, few, rng, dtype)
+    parts = parts_of_block(width, heads, std, std_last, rng, dtype)
     norms, attend, widen, narrow = parts
     talk = Residual([PerPosition([norms[0]]), attend])  # (24.1)
     inner = [norms[1], widen, GELU(), narrow]  # (24.2)
@@ -103,9 +103,9 @@ class GPT(SequenceModel):
         self.length = length
         table = Embedding(characters, width, rng, std=std, dtype=dtype)
         layers: list[Layer] = [table, Positions(length, width, rng, std=std, dtype=dtype)]
-        few = std / (2 * depth) ** 0.5  # 2 * depth branches write into the stream
+        std_last = std / (2 * depth) ** 0.5  # 2 * depth branches write into the stream
         for _ in range(depth):
-            layers += transformer_block(width, heads, std, few, rng, dtype)
+            layers += transformer_block(width, heads, std, std_last, rng, dtype)
         self.head = TiedHead(table)
         super().__init__([*layers, PerPosition([LayerNorm(width, dtype=dtype)]), self.head])
 
@@ -133,7 +133,7 @@ def training_steps(
 
 def probabilities(S: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Probabilities (C,) of the scores S (C,) at a temperature."""
-    return softmax(S[np.newaxis].astype(np.float64) / temperature)[0]  # (24.6)
+    return softmax(S[np.newaxis].astype(np.float64) / temperature)[0]  # (24.5)
 
 
 def attend_once(
