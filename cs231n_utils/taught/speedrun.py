@@ -184,7 +184,7 @@ def six_looks(model: Any, images: np.ndarray) -> np.ndarray:
     bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     looks = [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
     still, *moved = (model.scores(each) + model.scores(each[:, :, ::-1]) for each in looks)
-    return still / 4 + sum(moved) / 8  # (25.8)
+    return still / 4 + sum(moved) / 8  # (25.7)
 
 
 def in_mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
