@@ -121,8 +121,10 @@ class Eager:
         array = (value.grad if slope else value.detach()).numpy()
         return array.transpose(FILTERS_FROM_TORCH if array.ndim == 4 else None)
 
-    def loss(self, X: np.ndarray, y: np.ndarray, reg: float = 0.0) -> tuple[float, dict[str, Any]]:
-        """The loss and a dict of gradients; there is no penalty."""
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None, reg: float = 0.0) -> Any:
+        """Scores (N, classes) when y is None, else the loss and a dict of gradients; no penalty."""
+        if y is None:
+            return self.scores(X)
         self.net.train()
         loss, _ = eager(self.net, X, y)
         return loss, {key: self.ours(key, slope=True) for key in self.params}
