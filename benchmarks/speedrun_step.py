@@ -134,7 +134,9 @@ class Eager:
         self.net.eval()
         with torch.no_grad():
             chunks = np.array_split(X, 1 + len(X) // BATCH)
-            return np.concatenate([self.net(torch.tensor(chunk)).numpy() for chunk in chunks])
+            return np.concatenate(
+                [self.net(torch.tensor(np.ascontiguousarray(chunk))).numpy() for chunk in chunks]
+            )
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (N,) of images: the class with the largest score."""
