@@ -1,10 +1,11 @@
 """Pytest and the notebooks: what is tried between their cells, what is skipped, what comes first.
 
-nbval makes a test of every code cell. Here each exercise and each widget gets one more, in the same
-kernel. See tools/contract_run.py.
+nbval makes a test of every code cell. Here each function with kept answers and each widget gets one
+more, in the same kernel. See tools/contract_run.py.
 """
 
 import os
+import re
 
 import pytest
 from nbval.plugin import IPyNbFile
@@ -12,7 +13,7 @@ from nbval.plugin import IPyNbFile
 from cs231n_utils.datasets import load_cifar10
 from publish.answers import load_answers
 from publish.notebook import ROOT, Notebook, missing_package, tags
-from tools.contract import asked_for, left_unsolved
+from tools.contract import left_unsolved
 
 # Two workers share the cores: with more threads each, small products wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -73,27 +74,34 @@ def training_long(cells):
 
 
 def with_trials(cells):
-    """A notebook's cells with answers before what students write, the moves behind each widget."""
+    """A notebook's cells, with answers before the check that meets them, moves behind widgets."""
     file = cells[0].parent
     notebook = Notebook.read(file.path)
-    checks = {
-        cell.source: check.source
-        for check, tested in reversed(notebook.checks)
-        for cell in tested
-        if any(f"def {name}(" in cell.source for name in load_answers(notebook.number))
-    }
+    answers = answers_by_check(notebook)
     for item in cells:
         source, tests = item.cell.source, [item]
-        if source in checks:
-            tried = asked_for(source), left_unsolved(source), source, checks[source]
-            call = f"try_exercise{(notebook.number, *tried)!r}"
-            tests.insert(0, Trial.from_parent(file, name=f"answers, {item.name}", call=call))
+        for name, call in reversed(answers.get(source, [])):
+            tests.insert(0, Trial.from_parent(file, name=f"answers, {name}", call=call))
         if "widget" in tags(item.cell):
             call = f"try_widget({source!r})"
             tests.append(Trial.from_parent(file, name=f"moves, {item.name}", call=call))
         for test in tests:
             test.own_markers = item.own_markers
             yield test
+
+
+def answers_by_check(notebook):
+    """The code of a check -> the functions whose answers meet it, and the calls that try them."""
+    found, kept = {}, load_answers(notebook.number)
+    exercises = {exercise.solution.id for exercise in notebook.exercises}
+    for cell in notebook.solutions:
+        check = next(check for check, tested in notebook.checks if cell in tested)
+        unsolved = left_unsolved(cell.source) if cell.id in exercises else []
+        for name in re.findall(r"^def (\w+)", cell.source, re.M):
+            if name in kept:
+                tried = notebook.number, name, unsolved, cell.source, check.source
+                found.setdefault(check.source, []).append((name, f"try_exercise{tried!r}"))
+    return found
 
 
 def stated_seconds(cells):

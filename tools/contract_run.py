@@ -33,7 +33,7 @@ def execute(code, names):
 
 
 def try_exercise(number, function, unsolved, solution, check):
-    """Try an exercise of notebook `number` that asks for a function, in cells left unsolved too.
+    """Try answers to a function that notebook `number` asks for, and cells left unsolved.
 
     An AssertionError tells what is wrong.
     """

@@ -144,3 +144,13 @@ complex_step_derivative = {
     "wrong_quotient": lambda f, x: np.real((f(x + 1e-8j) - f(x)) / 1e-8j),
     "wrong_central": lambda f, x: central(f, x, 1e-5),
 }
+
+
+def bowl_gradient__wrong_in_place(x, Q):
+    Q *= 0
+    return np.zeros_like(x)
+
+
+def bowl_gradient_loops__wrong_in_place(x):
+    x *= 0
+    return np.zeros_like(x)

@@ -87,3 +87,23 @@ columns_backward = {
     "wrong_transposed": lambda dZ, X, W: (W.T @ dZ, X @ dZ.T, dZ.sum(axis=1)),
     "wrong_two_gradients": lambda dZ, X, W: (W.T @ dZ, dZ @ X.T),
 }
+
+
+def affine_backward__wrong_in_place(dZ, X, W):
+    dZ *= 0
+    return X * 0, W * 0, dZ[0]
+
+
+def relu__wrong_in_place(Z):
+    Z *= 0
+    return Z
+
+
+def relu_backward__wrong_in_place(dA, Z):
+    dA *= 0
+    return dA
+
+
+def relu_backward__wrong_mask_in_place(dA, Z):
+    dA[Z <= 0] = 0
+    return dA

@@ -6,6 +6,7 @@ import numpy as np
 
 from cs231n_utils.taught.layers import affine_backward, relu, relu_backward
 from cs231n_utils.taught.losses import softmax_loss
+from cs231n_utils.taught.models import forward as by_layers
 
 RIGHT = {
     "no mask": {"W1", "b1"},
@@ -151,3 +152,23 @@ def three_layer_loss__wrong_mean_for_sum(params, X, y, reg):
 def three_layer_loss__wrong_no_dictionary(params, X, y, reg):
     loss, grads = deep(params, X, y, reg)
     return loss, tuple(grads.values())
+
+
+def forward__wrong_in_place(params, X):
+    X *= 0
+    return by_layers(params, X)
+
+
+def own_loss__wrong_in_place(params, X, y, reg):
+    X *= 0
+    return own(params, X, y, reg)
+
+
+def leaky_loss__wrong_in_place(params, X, y, reg, slope):
+    X *= 0
+    return leaky(params, X, y, reg, slope)
+
+
+def three_layer_loss__wrong_in_place(params, X, y, reg):
+    X *= 0
+    return deep(params, X, y, reg)

@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 
+from cs231n_utils.taught import training
 from cs231n_utils.taught.training import minibatches
 
 
@@ -118,3 +119,8 @@ def gradient_noise__wrong_always_a_hundred(model, X, y, batch_size, num_batches,
 def gradient_noise__wrong_predicted(model, X, y, batch_size, num_batches, rng):
     N, singles = len(X), np.arange(len(X))[:, None]
     return noise(model, X, y, singles) / batch_size * (N - batch_size) / (N - 1)
+
+
+def train__wrong_in_place(model, X_train, *data, **options):
+    X_train *= 0
+    return training.train(model, X_train, *data, **options)

@@ -186,3 +186,21 @@ rms_norm_backward = {
     "wrong_dX_alone": lambda dY, X, gamma, eps: right_rms(dY, X, gamma, eps)[0],
     "wrong_no_eps": lambda dY, X, gamma, eps: right_rms(dY, X, gamma, 0.0),
 }
+
+
+# --- what the notebook derives -------------------------------------------------------------------
+
+
+def standardize_backward__wrong_in_place(dX_hat, X_hat, scale, axis):
+    dX_hat *= 0
+    return dX_hat
+
+
+def batch_norm_backward__wrong_in_place(dY, X, gamma, eps=1e-5):
+    dY *= 0
+    return dY, np.zeros_like(gamma), np.zeros_like(gamma)
+
+
+def batch_norm_backward_graph__wrong_in_place(dY, X, gamma, eps=1e-5):
+    dY *= 0
+    return {"X": dY}

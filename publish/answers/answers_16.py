@@ -226,3 +226,31 @@ dilated_backward = {
         :2
     ],
 }
+
+
+# --- what the notebook derives -------------------------------------------------------------------
+
+
+def conv2d__wrong_in_place(X, W, b, stride=1, pad=0):
+    W *= 0
+    return conv2d(X, W, b, stride, pad)
+
+
+def filters_gradient__wrong_in_place(dZ, X, size, stride=1, pad=0):
+    dZ *= 0
+    return np.zeros((*size, X.shape[3], dZ.shape[3]))
+
+
+def images_gradient__wrong_in_place(dZ, W, size, stride=1, pad=0):
+    dZ *= 0
+    return np.zeros((len(dZ), *size, W.shape[2]))
+
+
+def max_pool__wrong_in_place(X, size):
+    X *= 0
+    return X[:, ::size, ::size]
+
+
+def max_pool_backward__wrong_in_place(dA, X, size):
+    dA *= 0
+    return np.zeros_like(X)

@@ -149,3 +149,32 @@ def path_shares__wrong_other_way(model, images, classes, start, steps=50):
 def path_shares__wrong_spread_evenly(model, images, classes, start, steps=50):
     shares = path_shares__right_loop(model, images, classes, start, steps)
     return np.broadcast_to(shares.mean(axis=(1, 2, 3), keepdims=True), images.shape)
+
+
+def one_step__wrong_in_place(model, images, y, eps):
+    for array in model.params.values():
+        array *= 0
+    return images
+
+
+def score_gradient__wrong_in_place(model, images, classes):
+    for array in model.params.values():
+        array *= 0
+    return np.zeros_like(images)
+
+
+def loss_gradient__wrong_in_place(model, images, y):
+    for array in model.params.values():
+        array *= 0
+    return np.zeros_like(images)
+
+
+def occlusion__wrong_in_place(model, images, classes, size, grey=0.0):
+    for array in model.params.values():
+        array *= 0
+    return np.zeros((len(images), images.shape[1] // size, images.shape[2] // size))
+
+
+def sign_step__wrong_in_place(model, images, y, eps, low=0.0, high=1.0):
+    images *= 0
+    return sign_step(model, images, y, eps, low, high)

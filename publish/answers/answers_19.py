@@ -222,3 +222,23 @@ def hessian_vector__wrong_gradient_times_v(X, y, params, along):
 def hessian_vector__wrong_one_number(X, y, params, along):
     gradient = hessian_vector__wrong_gradient(X, y, params, along)
     return sum(np.sum(gradient[name] * along[name]) for name in along)
+
+
+def unbroadcast__wrong_in_place(G, shape):
+    G *= 0
+    return np.zeros(shape)
+
+
+def tanh__wrong_in_place(U):
+    U.data *= 0
+    return Tensor(0 * U.data, (U, lambda G: 0 * G))
+
+
+def scores_along__wrong_in_place(X, params, along):
+    X *= 0
+    return scores_along__right_list(X, params, along)
+
+
+def hessian_vector__wrong_in_place(X, y, params, along):
+    X *= 0
+    return hessian_vector__right_by_hand(X, y, params, along)

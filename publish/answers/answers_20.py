@@ -245,3 +245,19 @@ tempered = {
     "wrong_a_number": lambda *given: _function().apply(*given).item(),
     "wrong_detached": lambda *given: _function().apply(*given).detach(),
 }
+
+
+def to_pytorch__wrong_in_place(array):
+    array *= 0
+    return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+
+
+def affine_of__wrong_in_place(linear):
+    for parameter in linear.parameters():
+        parameter.data *= 0
+    return _affine(linear, np.zeros((linear.in_features, linear.out_features)), 0.0)
+
+
+def fit__wrong_in_place(net, optimizer, loader, inputs_val, labels_val, num_epochs):
+    inputs_val *= 0
+    return fit__right_before_every_batch(net, optimizer, loader, inputs_val, labels_val, num_epochs)
