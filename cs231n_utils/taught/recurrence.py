@@ -51,7 +51,7 @@ def back_through_time(
     step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
-    dX = np.zeros((len(dA), len(entered), entered[0][0].shape[1]), dA.dtype)
+    dX = np.stack([np.zeros_like(x, dA.dtype) for x, _ in entered], axis=1)
     dh = np.zeros_like(dA[:, 0])  # after the end: nothing
     dW = dU = db = 0.0
     for t in reversed(range(len(entered))):
