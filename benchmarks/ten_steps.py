@@ -2,6 +2,7 @@
 
     python -m benchmarks.ten_steps                 every rung, a few minutes
     python -m benchmarks.ten_steps "the new one"   some of them
+    python -m benchmarks.ten_steps --again ...     with twenty other fresh seeds, 20 to 39
 
 A rung is a network and the tricks that are in. For each the same search: six rates of the filters
 and five of all else, each twice the one before, on seeds 0 to 4. Then the best pair trains with
@@ -54,6 +55,7 @@ def rungs() -> dict[str, tuple[str, tuple[str, ...]]]:
         found[f"the new one - {trick}"] = ("25", tuple(each for each in TRICKS if each != trick))
     found["the new one - both"] = ("25", TRICKS[2:])
     found["the new one, both alone"] = ("25", two)
+    found["all seven out + five"] = ("25", TRICKS[2:])  # the new one - both, above another base
     found |= {f"the new one, {trick} alone": ("25", (trick,)) for trick in two}
     return found | {"the new one - all seven": ("25", ())}
 
@@ -132,13 +134,16 @@ def base_of(name: str) -> str:
     """The rung that another one adds a trick to, or leaves one out of."""
     if name.startswith("17's + both + "):
         return "17's + both"
+    if name == "all seven out + five":
+        return "the new one - all seven"
     return "17's recipe" if name.startswith("17's") else "the new one"
 
 
-def measured(names: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The best rates of each rung, and what ten fresh seeds read with them."""
+def measured(names: Collection[str], seeds: range = range(10, 20)) -> Iterator[dict[str, Any]]:
+    """The best rates of each rung, and what fresh seeds read with them."""
+    student = {10: 2.26, 20: 2.09}[len(seeds)]
     reads = dict[str, np.ndarray]()
-    with_bases = [each for name in names for each in (base_of(name), name)]
+    with_bases = [each for name in names for each in (base_of(base_of(name)), base_of(name), name)]
     for name in dict.fromkeys(with_bases):
         base, tricks = rungs()[name]
         filters = OF_MUON if "Muon" in tricks else PLAIN
@@ -147,9 +152,9 @@ def measured(names: Collection[str]) -> Iterator[dict[str, Any]]:
             for pair in product(filters, OTHERS[base])
         }
         best = max(chosen, key=lambda pair: chosen[pair])
-        reads[name] = np.array([share_read(base, tricks, seed, *best) for seed in range(10, 20)])
+        reads[name] = np.array([share_read(base, tricks, seed, *best) for seed in seeds])
         more = reads[name] - reads[base_of(name)]
-        whisker = 2.26 * more.std(ddof=1) / np.sqrt(len(more))  # Student's, nine degrees
+        whisker = student * more.std(ddof=1) / np.sqrt(len(more))
         yield {"rung": name, "rates": best, "searched": chosen[best], "mean": reads[name].mean(),
                "more": more.mean(), "whisker": whisker}  # fmt: skip
 
@@ -157,8 +162,11 @@ def measured(names: Collection[str]) -> Iterator[dict[str, Any]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=", ".join(rungs()))
+    parser.add_argument("--again", action="store_true", help="with seeds 20 to 39")
+    arguments = parser.parse_args()
+    fresh = range(20, 40) if arguments.again else range(10, 20)
     print(f"{'rung':32} {'rates':>14} {'best of 30':>10} {'fresh':>8} {'more than its base':>20}")
-    for row in measured(parser.parse_args().rungs or rungs()):
+    for row in measured(arguments.rungs or rungs(), fresh):
         pair = "{:g}, {:g}".format(*row["rates"])
         print(f"{row['rung']:32} {pair:>14} {row['searched']:10.1%} {row['mean']:8.1%} "
               f"{100 * row['more']:+14.1f} +- {100 * row['whisker']:.1f}", flush=True)  # fmt: skip

@@ -166,6 +166,7 @@ class Muon:
         """Renew every velocity, then turn the filters against its directions, in place."""
         for name, W in params.items():
             self.velocity[name] = self.momentum * self.velocity[name] + grads[name]  # like (9.1)
+            # Momentum in Nesterov's form: a share of the velocity, and the gradient once more.
             ahead = grads[name] + self.momentum * self.velocity[name]
             direction = orthogonalized(ahead.reshape(-1, W.shape[-1])).reshape(W.shape)
             if self.fixed_norm:
