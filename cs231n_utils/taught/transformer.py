@@ -55,9 +55,8 @@ def parts_of_block(
 def transformer_block(
     width: int, heads: int, std: float, std_last: float, rng: np.random.Generator, dtype: Any
 ) -> list[Layer]:
-    """Attention, then a network at every place: each adds to the stream (N, T, width)."""
-    parts = parts_of_block(width, heads, std, std_last, rng, dtype)
-    norms, attend, widen, narrow = parts
+    """Attention, then the thinking layers: each adds to the stream (N, T, width)."""
+    norms, attend, widen, narrow = parts_of_block(width, heads, std, std_last, rng, dtype)
     talk = Residual([PerPosition([norms[0]]), attend])  # (24.1)
     inner = [norms[1], widen, GELU(), narrow]  # (24.2)
     think = Residual([PerPosition(inner)])
