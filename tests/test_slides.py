@@ -89,19 +89,28 @@ def test_what_a_reference_shows(material):
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
     bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
+    across = material.show("across", "first-digits", "0.3", "0.6")
+    width = int(re.search(r'<image [^>]*width="(\d+)"', across)[1])
+    bands = re.findall(r'<rect class="fragment fade-out" x="(\d+)" width="(\d+)"', across)
+    assert [round(int(x) / width, 1) for x, _ in bands] == [0.3, 0.6]
+    assert sum(int(w) for _, w in bands) == width - int(bands[0][0])
 
 
 @pytest.mark.parametrize("deck", sorted(slides.DECKS.glob("*.md")), ids=lambda path: path.stem)
 def test_a_cut_through_a_figure_meets_no_letter(deck):
-    """Each is in a row of paper alone, except in tables of cells that have a colour."""
+    """Each is in a row, or column, of paper alone, except in tables with coloured cells."""
     material = slides.Material(Notebook.read(slides.NOTEBOOKS / f"{deck.stem}.ipynb"))
     for kind, name, shares in re.findall(
-        r"\{\{ (figure|film) (\S+) (.+) \}\}", deck.read_text("utf-8")
+        r"\{\{ (figure|film|across) (\S+) (.+) \}\}", deck.read_text("utf-8")
     ):
         output = material.image(name)
         picture = imread(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        if kind == "across":
+            picture = picture.swapaxes(0, 1)
         for end in slides.clear(
-            output, [float(share) for share in shares.split()][kind == "figure" :]
+            output,
+            [float(share) for share in shares.split()][kind == "figure" :],
+            "columns" if kind == "across" else "rows",
         ):
             row = picture[min(round(end * len(picture)), len(picture) - 1), :, :3]
             assert row.min() > 0.97 or name in COLOURED, (name, end)

@@ -130,6 +130,7 @@ class Material:
             "code": self.code,
             "output": self.output,
             "figure": self.figure,
+            "across": self.across,
             "film": self.film,
             "live": self.live,
             "notebook": self.notebook,
@@ -193,6 +194,13 @@ class Material:
         upper 30 %, then 60 %, then all of it, a key press each.
         """
         return figure(self.image(cell_id), [float(share) for share in shares])
+
+    def across(self, cell_id: str, *ends: str) -> str:
+        """A cell's image with its alt text, from left to right.
+
+        With ends, for example 0.3 and 0.6, its left 30 % appear, then 60 %, then all of it.
+        """
+        return across(self.image(cell_id), [float(end) for end in ends])
 
     def film(self, cell_id: str, *ends: str) -> str:
         """A cell's image in strips, one below the other: the next one takes the place of the last.
@@ -272,6 +280,18 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
     return drawing(image, width, height, alt)
 
 
+def across(output: NotebookNode, ends: list[float]) -> str:
+    """An output's image with its alt text; more of it at each press, from left to right."""
+    width, height = size(output)
+    covers = "".join(
+        f'<rect class="fragment fade-out" x="{width * left:.0f}" '
+        f'width="{width * (right - left):.0f}" height="{height}" />'
+        for left, right in pairwise([*clear(output, ends, "columns"), 1.0])
+    )
+    image = f'<image href="{source(output)}" width="{width}" height="{height}" />{covers}'
+    return drawing(image, width, height, alt_text(output))
+
+
 def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     """Strips of an output's image, each of which appears in the place of the last."""
     width, height = size(output)
@@ -287,16 +307,19 @@ def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
 
 
-def clear(output: NotebookNode, ends: list[float]) -> list[float]:
-    """Ends of an image's parts, each moved to a row near by of paper alone: no letter is cut."""
+def clear(output: NotebookNode, ends: list[float], lines: str = "rows") -> list[float]:
+    """Ends of an image's parts, each moved to a row near by of paper alone: no letter is cut.
+
+    With columns for lines, from left to right, to a column.
+    """
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
-    blank = np.asarray(picture).min(axis=1) > PAPER
-    height = len(blank)
-    inside = [row for row in range(1, height - 1) if blank[row - 1 : row + 2].all()]
+    blank = np.asarray(picture).min(axis=1 if lines == "rows" else 0) > PAPER
+    length = len(blank)
+    inside = [line for line in range(1, length - 1) if blank[line - 1 : line + 2].all()]
 
     def moved(end: float) -> float:
-        row = min(inside, key=lambda row: abs(row - end * height), default=0)
-        return row / height if abs(row - end * height) <= NEAR * height else end
+        line = min(inside, key=lambda line: abs(line - end * length), default=0)
+        return line / length if abs(line - end * length) <= NEAR * length else end
 
     return [end if end == 1 else moved(end) for end in ends]
 
