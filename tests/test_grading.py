@@ -227,6 +227,33 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     assert "imag, numerical_gradient, which no answer" in looks(notebook)[0]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "g = (f(S + e) - f(S - e)) / 2e-5",
+        "high = f(S + e)\nlow = f(S)\ng = (high - low) / 1e-5",
+        "E = 1e-5 * np.eye(3)\ng = [f(S + e)[0] - f(S - e)[0] for e in E]",
+    ],
+)
+def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
+    last = line.splitlines()[-1]
+    own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y\n{line}")
+    told = [f"{last}  [a numerical difference]"]
+    assert looks(new_notebook(cells=[own])) == told
+    [notebook] = Notebook.series("03")  # asks for them
+    full = edition.solved(notebook)
+    own.source = own.source.replace("softmax_loss(S, y)", "forward_difference(f, S, y)")
+    seen = borrowed(new_notebook(cells=[own]), edition.unsolved(full).content, full.content)
+    assert not [each for _, each in seen if "numerical" in each]
+
+
+def test_a_function_of_a_check_in_an_answer_is_named():
+    checks = "\n".join(cell.source for cell in code(RELEASED) if is_grade(cell))
+    name = re.findall(r"^def (\w+)", checks, re.M)[0]
+    own = new_code_cell(f"def softmax_loss(S, y):\n    return {name}(S, y)")
+    assert looks(new_notebook(cells=[own])) == [f"{name}, which no answer here needs"]
+
+
 def test_a_finished_function_in_place_of_an_unwritten_one_is_named_also_without_ids():
     notebook, told = deepcopy(RELEASED), ", which no answer here needs"
     [cell] = [cell for cell in notebook.cells if "def repaired_loss" in cell.source]
@@ -639,6 +666,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), hands["untouched"])
     run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
     run(course, "03", "ann", "check-no_such", "+1", of="points", status=2)
+    run(course, "03", "ida", "check-gradient_by_loop", "99", "typo", of="points", status=2)
     run(course, "03", "ida", "check-gradient_by_loop", "0", of="points", status=2)  # no reason
     printed = run(course, again)
     assert re.search(

@@ -124,6 +124,52 @@ def unused(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[
             yield from ((name, each, ast.dump(function)) for each in left if each[0] != "_")
 
 
+def calls(source: str) -> list[ast.Call]:
+    """The calls in a cell of what has a name of its own."""
+    nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)]
+    return [node for node in nodes if isinstance(node.func, ast.Name)]
+
+
+def differences(source: str) -> list[str]:
+    """The lines of a cell that subtract two values of one function, as numerical gradients do.
+
+    They divide the difference, or name the small number by which they move.
+    """
+    nodes = list(ast.walk(parsed(source)))
+    numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    small = any(isinstance(each, float) and 0 < abs(each) < 0.01 for each in numbers)
+    factors = [node for node in nodes if isinstance(node, ast.BinOp)]
+    factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
+    scaled = [part for node in factors for part in (node.left, node.right)]
+    values = {  # names that stand for a function's value
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def called(node: ast.expr) -> str:
+        """Whose value this is."""
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        if isinstance(node, ast.Name):
+            node = values.get(node.id, node)
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        return root(node) if is_call and root(node) not in dir(builtins) else ""
+
+    found = {
+        node.lineno
+        for node in nodes
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
+        if called(node.left) and called(node.left) == called(node.right)
+        if small or node in scaled
+    }
+    return [source.splitlines()[number - 1].strip() for number in sorted(found)]
+
+
 def root(node: ast.expr) -> str:
     """The name at the left of attributes, subscripts and calls."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):

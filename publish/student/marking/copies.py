@@ -53,12 +53,12 @@ class Copies:
                 self.groups[name, says].append(student)
 
     def told(self) -> Iterator[tuple[list[str], str]]:
-        """Students who share answers, and which."""
+        """Students who share answers, and which; the smallest groups first."""
         shared = defaultdict[tuple[str, ...], list[str]](list)
         for (name, _), students in self.groups.items():
             if len(students) > 1:
                 shared[tuple(students)].append(name)
-        for group, names in shared.items():
+        for group, names in sorted(shared.items(), key=lambda each: len(each[0])):
             whole = [name for name in (WHOLE, RENAMED) if name in names]
             yield list(group), (whole or [", ".join(names)])[0]
 

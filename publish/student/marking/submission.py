@@ -16,7 +16,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
-from .bending import bent, bound, definitions, parsed, unused
+from .bending import bent, bound, calls, definitions, differences, parsed, root, unused
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -122,6 +122,9 @@ def borrowed(
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
+    checks = [cell.source for cell in code(released) if is_grade(cell)]
+    of_checks = {name for check in checks for name, _ in definitions(check)} - asked
+    expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     nothing = new_code_cell()
@@ -143,9 +146,15 @@ def borrowed(
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
-        used = (lent & words(cell)).difference(mine, *(full.get(name, set()) for name in mine))
+        helped = of_checks & set(map(root, calls(cell.source)))
+        used = (lent & words(cell) | helped).difference(
+            bound(cell.source), *(full.get(name, set()) for name in mine)
+        )
         if used and mine:
             seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
+        if not expected or (mine and not expected.intersection(mine)):
+            apart = [line for line in differences(cell.source) if line not in given]
+            seen += [(COPIES, place, f"{line}  [a numerical difference]") for line in apart]
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored and parameter not in left[name]:

@@ -55,6 +55,7 @@ def main() -> int:
         "--user", nargs="+", default=[], help="who run students' code, each for one at a time"
     )
     given, course = parser.parse_args(), Path.cwd()
+    sys.executable = os.path.abspath(sys.executable)  # other users cannot look for it from here
     for ending in {"SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
         signal.signal(signal.Signals[ending], signal.default_int_handler)  # like Ctrl-C
     warnings.filterwarnings("ignore", category=DuplicateCellId)  # of hand-ins with doubled cells
@@ -348,7 +349,11 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
         )
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
-        by_hand = sorted(grade.name for grade in notebook.grades if is_by_hand(grade))
+        by_hand = sorted(
+            f"{grade.name} {grade.score:g} of {grade.max_score:g}"
+            for grade in notebook.grades
+            if is_by_hand(grade)
+        )
         lines += [f"    by hand: {', '.join(by_hand)}"] * bool(by_hand)
         if lost:
             every = len(lost) == len(notebook.grades)
