@@ -43,18 +43,20 @@ def main() -> int:
                 f"there is no {given.check} of {given.student} in {name}. Its checks: {checks}. "
                 "Who has handed nothing in has none."
             )
-        before, most = grade.score, 2 * max(1.0, grade.max_score)
+        before, checked, most = grade.score, grade.auto_score or 0.0, 2 * max(1, grade.max_score)
+        added = given.points[0] in "+-"
+        score = checked if points is None else checked + points if added else points
+        if not 0 <= score <= most:
+            parser.error(
+                f"{given.check} counts {grade.max_score:g}, and would give {score:g}: "
+                f"at least 0 and at most {most:g}"
+            )
         grade.extra_credit = grade.manual_score = None
-        if given.points[0] in "+-":
+        if added:
             grade.extra_credit = points
         else:
             grade.manual_score = points
-        if not 0 <= grade.score <= most:
-            parser.error(
-                f"{given.check} counts {grade.max_score:g}, and would give {grade.score:g}: "
-                f"at least 0 and at most {most:g}"
-            )
-        print(f"{given.check}: {grade.score:g} of {grade.max_score:g}, before {before:g}")
+        print(f"{given.check}: {score:g} of {grade.max_score:g}, before {before:g}")
         answer = answers(course, name)[given.check]
         comment = book.find_comment(answer, name, name, given.student)
         comment.manual_comment = given.reason or None
