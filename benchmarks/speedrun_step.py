@@ -132,11 +132,10 @@ class Eager:
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Scores (N, classes) of images, a few hundred at a time."""
         self.net.eval()
-        with torch.no_grad():
-            chunks = np.array_split(X, 1 + len(X) // BATCH)
-            return np.concatenate(
-                [self.net(torch.tensor(np.ascontiguousarray(chunk))).numpy() for chunk in chunks]
-            )
+        chunks = np.array_split(X, 1 + len(X) // BATCH)
+        with torch.no_grad():  # PyTorch takes no mirrored views, so each is copied
+            scores = [self.net(torch.from_numpy(chunk.copy())).numpy() for chunk in chunks]
+        return np.concatenate(scores)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (N,) of images: the class with the largest score."""

@@ -141,7 +141,8 @@ def differences(source: str) -> list[str]:
     factors = [node for node in nodes if isinstance(node, ast.BinOp)]
     factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
     scaled = [part for node in factors for part in (node.left, node.right)]
-    values = {  # names that stand for a function's value
+    functions = calls(source)
+    values = {  # that names stand for
         target.id: node.value
         for node in nodes
         if isinstance(node, ast.Assign)
@@ -150,15 +151,11 @@ def differences(source: str) -> list[str]:
     }
 
     def called(node: ast.expr) -> str:
-        """Whose value this is."""
-        while isinstance(node, ast.Subscript):
-            node = node.value
+        """The function whose value, or part of a value, this is; "" if it is none."""
+        node = whole(node)
         if isinstance(node, ast.Name):
-            node = values.get(node.id, node)
-        while isinstance(node, ast.Subscript):
-            node = node.value
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        return root(node) if is_call and root(node) not in dir(builtins) else ""
+            node = whole(values.get(node.id, node))
+        return root(node) if node in functions and root(node) not in dir(builtins) else ""
 
     found = {
         node.lineno
@@ -168,6 +165,13 @@ def differences(source: str) -> list[str]:
         if small or node in scaled
     }
     return [source.splitlines()[number - 1].strip() for number in sorted(found)]
+
+
+def whole(node: ast.expr) -> ast.expr:
+    """What a subscript takes a part of."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node
 
 
 def root(node: ast.expr) -> str:

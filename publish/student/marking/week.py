@@ -266,9 +266,9 @@ def class_list(course: Path) -> list[dict[str, str]]:
     except UnicodeDecodeError:
         sys.exit("students.csv is not in UTF-8: in Excel save it as 'CSV UTF-8'")
     lines[:1] = [line.casefold() for line in lines[:1]]
-    read = csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ",")
+    reader = csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ",")
     rows = dict[str, dict[str, str]]()
-    for row in read:
+    for row in reader:
         student = row.get("id") or ""
         if student in rows:
             sys.exit(f"students.csv: the id {student} stands there twice")
@@ -276,7 +276,7 @@ def class_list(course: Path) -> list[dict[str, str]]:
             rows[student] = row
         elif any(row.values()):  # a spreadsheet's last lines may hold nothing
             sys.exit(
-                f"students.csv, line {read.line_num}: every student needs an id, below a first "
+                f"students.csv, line {reader.line_num}: every student needs an id, below a first "
                 "line that names the columns"
             )
     if not rows:
