@@ -78,15 +78,18 @@ def main() -> int:
     if new:
         grade(course, name, new, users, log)
     with gradebook(course) as book:
-        told, failed = summary(book, course, name)
+        told, points, failed = summary(book, course, name)
         export(book, grades, [row["id"] for row in class_list(course)])
     refused = list(unread.values())
     for reason in dict.fromkeys(unknown.values()):
         who = [student for student in unknown if unknown[student] == reason]
         refused.append(f"who is this? {', '.join(who)}: {reason}")
-    text = "\n".join([*told, *pack(course, name, came), *refused])
-    (grades / f"{name}.txt").write_text(f"{text}\n", encoding="utf-8")
+    text = "\n".join([told[0], *refused, *told[1:], *pack(course, name, came)])
+    each = "\n".join(["", "by student:", *points] if points else [])
+    (grades / f"{name}.txt").write_text(f"{text}{each}\n", encoding="utf-8")
     print(text)
+    if points:
+        print(f"each student's points, and who lost which check: grades/{name}.txt")
     return int(failed or bool(refused))
 
 
@@ -320,32 +323,31 @@ def read(path: Path) -> NotebookNode:
 # --- What the instructor sees -------------------------------------------------------------------
 
 
-def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
-    """The lines of the summary, and whether a notebook could not be graded."""
-    date, failed = due(course, name), False
-    lines = [f"{name}, {book.find_assignment(name).max_score:g} points"]
-    lines[0] += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
+def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], list[str], bool]:
+    """What is to be done, what each student reached, and whether a notebook was not graded."""
+    date = due(course, name)
+    head = f"{name}, {book.find_assignment(name).max_score:g} points"
+    head += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
     called = {student: f"{student} {each}".strip() for student, each in names_of(course).items()}
-    graded = [each for each in submitted(course, name) if each in called]
-    if not graded:
-        lines += ["nothing is handed in"]
-        lines[-1] += ": there is no folder handed_in/" * (not (course / "handed_in").exists())
-        return lines, False
+    handed_in = [each for each in submitted(course, name) if each in called]
+    if not handed_in:
+        nothing = "nothing is handed in"
+        nothing += ": there is no folder handed_in/" * (not (course / "handed_in").exists())
+        return [head, nothing], [], False
+    graded = [student for student in handed_in if is_graded(course, name, student)]
+    left = [f"{called[each]}: NOT GRADED, see grades/{name}.log"
+            for each in handed_in if each not in graded]  # fmt: skip
     released, solved = (
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
+    points = list[str]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
-        if not is_graded(course, name, student):
-            lines.append(f"{called[student]}: NOT GRADED, see grades/{name}.log")
-            failed = True
-            continue
         submission = book.find_submission(name, student)
-        points = f"{submission.score:g} point{'s' * (submission.score != 1)}"
-        lines.append(
-            f"{called[student]}: {points}, {percent(book, name, student)} of 100"
-            + delay(submission.total_seconds_late)
+        points.append(
+            f"  {called[student]}: {submission.score:g} point{'s' * (submission.score != 1)}, "
+            f"{percent(book, name, student)} of 100" + delay(submission.total_seconds_late)
         )
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
@@ -354,26 +356,28 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
             for grade in notebook.grades
             if is_by_hand(grade)
         )
-        lines += [f"    by hand: {', '.join(by_hand)}"] * bool(by_hand)
+        points += [f"    by hand: {', '.join(by_hand)}"] * bool(by_hand)
         if lost:
             every = len(lost) == len(notebook.grades)
-            lines.append(f"    lost: {'every check' if every else ', '.join(lost)}")
+            points.append(f"    lost: {'every check' if every else ', '.join(lost)}")
         try:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
             told = [*restore(handed, released), *stops(ran)]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
-            lines += [f"    {each}" for each in told if each not in grave]
+            points += [f"    {each}" for each in told if each not in grave]
             looks[student] += seen
             alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
             looks[student].append((REACHES, sentence))
-    missing, there = [each for each in called if each not in graded], others(course)
+    missing, there = [each for each in called if each not in handed_in], others(course)
+    lines = [head, *left]
     lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
     silent = [called[each] for each in missing if each not in there]
     lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
+    lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     weight = itemgetter(0)
     looked = sorted(filter(looks.get, looks), key=lambda each: min(map(weight, looks[each])))
     lines += ["to look at, the gravest first:"] * bool(looked)
@@ -381,8 +385,7 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], bool]:
         lines.append(f"  {called[student]}")
         lines += [f"    {sentence}" for _, sentence in sorted(looks[student], key=weight)]
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
-    return [*lines, *["answers that are the same:"] * bool(shared), *shared,
-            *difficulties(book, name, graded)], failed  # fmt: skip
+    return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
 
 
 def delay(seconds: float) -> str:
@@ -400,7 +403,7 @@ def difficulties(book: Gradebook, name: str, graded: list[str]) -> Iterator[str]
         grades = [grade for grade in cell.grades if grade.auto_score is not None]
         grades = [grade for grade in grades if grade.student.id in graded]
         passed = sum(grade.auto_score == cell.max_score for grade in grades)
-        yield f"  {cell.name}: {passed} of {len(grades)} passed"
+        yield f"  {cell.name}: {passed} of {len(grades)}"
 
 
 if __name__ == "__main__":
