@@ -51,14 +51,13 @@ def back_through_time(
     step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
     """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
-    dX = np.stack([np.zeros_like(x, dA.dtype) for x, _ in entered], axis=1)
-    sent_back = np.zeros_like(dA[:, 0])  # after the end: nothing
-    dW = dU = db = 0.0
+    dX = [np.zeros_like(x) for x, _ in entered]
+    dW = dU = db = sent_back = 0.0
     for t in reversed(range(len(entered))):
         dh = dA[:, t] + sent_back  # (22.4)
-        dX[:, t], sent_back, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
+        dX[t], sent_back, dW_t, dU_t, db_t = step_backward(dh, *entered[t])
         dW, dU, db = dW + dW_t, dU + dU_t, db + db_t  # (22.5)
-    return dX, dW, dU, db
+    return np.stack(dX, axis=1), dW, dU, db
 
 
 class Recurrent(Layer):
