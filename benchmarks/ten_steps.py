@@ -53,6 +53,8 @@ def rungs() -> dict[str, tuple[str, tuple[str, ...]]]:
     found |= {f"17's + {trick}": ("17", (trick,)) for trick in TRICKS}
     found["17's + both"] = ("17", two)
     found |= {f"17's + both + {trick}": ("17", (*two, trick)) for trick in TRICKS[2:]}
+    found["17's + short memory + Muon"] = ("17", two)  # 17's + both, above other bases
+    found["17's + Muon + short memory"] = ("17", two)
     found["17's + all seven"] = ("17", TRICKS)
     found["the new one"] = ("25", TRICKS)
     for trick in TRICKS:
@@ -60,6 +62,7 @@ def rungs() -> dict[str, tuple[str, tuple[str, ...]]]:
     found["the new one - both"] = ("25", TRICKS[2:])
     found["the new one, both alone"] = ("25", two)
     found["all seven out + five"] = ("25", TRICKS[2:])  # the new one - both, above another base
+    found["all seven out + both"] = ("25", two)
     found |= {f"the new one, {trick} alone": ("25", (trick,)) for trick in two}
     for part in PARTS:
         found[f"17's + {part}"] = ("17", (part,))
@@ -178,9 +181,10 @@ def base_of(name: str) -> str:
     """The rung that another one adds a trick to, or leaves one out of."""
     if name.startswith("17's + both + "):
         return "17's + both"
-    if name.startswith("17's + short memory + "):
-        return "17's + short memory"
-    if name == "all seven out + five":
+    for trick in TRICKS[:2]:
+        if name.startswith(f"17's + {trick} + "):
+            return f"17's + {trick}"
+    if name.startswith("all seven out + "):
         return "the new one - all seven"
     return "17's recipe" if name.startswith("17's") else "the new one"
 

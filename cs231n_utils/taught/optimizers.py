@@ -148,7 +148,7 @@ def orthogonalized(G: np.ndarray, steps: int = 3) -> np.ndarray:
     X = G / (np.linalg.norm(G) + 1e-7)  # no singular value above 1
     for _ in range(steps):
         A = X.T @ X
-        X = a * X + X @ (b * A + c * A @ A)  # (25.5)
+        X = a * X + X @ (b * A + c * A @ A)  # (25.4)
     return X
 
 
@@ -171,7 +171,7 @@ class Muon:
             direction = orthogonalized(ahead.reshape(-1, W.shape[-1])).reshape(W.shape)
             if self.fixed_norm:
                 W *= W.shape[-1] ** 0.5 / (np.linalg.norm(W) + 1e-7)  # zeros stay zeros
-            W -= self.learning_rate * direction  # (25.6)
+            W -= self.learning_rate * direction  # (25.5)
 
 
 class Together:
