@@ -34,7 +34,7 @@ from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
-from publish.student.marking.submission import CLAIMED, borrowed, code, restore, stops
+from publish.student.marking.submission import CLAIMED, STYLE, borrowed, code, restore, stops
 from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
@@ -233,6 +233,7 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = (f(S + e) - f(S - e)) / 2e-5",
         "high = f(S + e)\nlow = f(S)\ng = (high - low) / 1e-5",
         "E = 1e-5 * np.eye(3)\ng = [f(S + e)[0] - f(S - e)[0] for e in E]",
+        "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
@@ -247,11 +248,14 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     assert not [each for _, each in seen if "numerical" in each]
 
 
-def test_a_function_of_a_check_in_an_answer_is_named():
+def test_what_a_check_defines_is_named_in_an_answer():
     checks = "\n".join(cell.source for cell in code(RELEASED) if is_grade(cell))
-    name = re.findall(r"^def (\w+)", checks, re.M)[0]
-    own = new_code_cell(f"def softmax_loss(S, y):\n    return {name}(S, y)")
-    assert looks(new_notebook(cells=[own])) == [f"{name}, which no answer here needs"]
+    for pattern in (r"^def (\w+)", r"^(\w+_check) ="):
+        name = re.findall(pattern, checks, re.M)[0]
+        own = new_code_cell(f"def softmax_loss(S, y):\n    return {name}.fill(0), S, y")
+        assert looks(new_notebook(cells=[own])) == [f"{name}, which no answer here needs"]
+        own.source = own.source.replace("S, y):", f"S, y):\n    {name} = S")
+        assert looks(new_notebook(cells=[own])) == []
 
 
 def test_a_finished_function_in_place_of_an_unwritten_one_is_named_also_without_ids():
@@ -270,10 +274,13 @@ def test_a_finished_function_in_place_of_an_unwritten_one_is_named_also_without_
 def test_one_cheat_is_a_few_lines_and_stands_before_style():
     notebook = deepcopy(RELEASED)
     own = [f"    def __{name}__(self): {name[0]}" for name in ("a", "ab", "b", "c", "d")]
-    notebook.cells[5] = new_code_cell("\n".join(["X = 3", "class F:", *own]))
+    usual = ["%matplotlib inline", "import os"]
+    notebook.cells[5] = new_code_cell("\n".join([*usual[1:], "X = 3", "class F:", *own]))
     told = ["__a__(self): a (2 such lines)", "__b__(self): b", "__c__(self): c"]
-    told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3"]
+    told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3", "F: import os"]
     assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
+    notebook.cells[5] = new_code_cell("\n".join(usual))
+    assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {STYLE}
 
 
 def test_students_with_one_long_answer_are_named_and_no_others():
@@ -624,19 +631,21 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "ida/03_gradient_checking", hands["solved"])
     give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
+    (course / "handed_in" / "CS-Gradients-55.zip").write_bytes(b"PK")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     older = shutil.copytree(broken.parent, course / "handed_in" / "ann") / broken.name
     os.utime(older, (0, 0))  # she has sent a better one since
     printed = run(course, first, status=1)
     for told in [
-        "by 4 known, 1 unknown, 2 unreadable",
+        "by 4 known, 1 unknown, 3 unreadable",
+        r"handed_in/CS-Gradients-55.zip is an archive: unpack it",
         r"ann Ann Lee: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
         r"first:\n  ann Ann Lee\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
         r"ben Ben Okafor: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan Dan Weiss: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve Eve Rossi: nothing, but there is handed_in/eve/essay.pdf\n",
-        r"\nnothing from 2: zoe Zoë Müller, idb Ida Braun\n",
+        r"\nnothing from 1: idb Ida Braun\n",
         r"ida Ida Braun: 12 points, 100.0",
         r"who is this\? Ida Braun: several in students.csv have this name",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
@@ -648,6 +657,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert packed(course, "canvas") == ["weisdan_LATE_103_55_03 gradient_checking.html"]
     assert packed(course, "ids") == ["ben.html", "ida.html"]
     broken.unlink()
+    (course / "handed_in" / "CS-Gradients-55.zip").unlink()
     shutil.rmtree(course / "handed_in" / "Ida Braun_8_assignsubmission_file")
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
     text = page.read_text(encoding="utf-8")

@@ -27,13 +27,21 @@ MODULES = re.compile(
     r"(collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy|operator|random"
     r"|statistics|string|time|typing)(\.|$)"
 )
+# Lines that change nothing which a check needs; what an import brings is named where it is used.
+HARMLESS = re.compile(
+    r"import (os|pandas as pd|pathlib|platform|re|seaborn as sns|sys|timeit|tqdm|warnings)"
+    r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
+    r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pip|precision)', '[^']*'\)"
+    r"|get_ipython\(\)\.system\('pip [^']*'\)"
+)
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bool, str]]:
     """The telling lines of a student's cell, each with whether it is a matter of style.
 
-    That is a value for a name of the release, or of Python, in place of another one: `h = 5`.
+    That is a value for a name of the release, or of Python, in place of another one, `h = 5`, or
+    what is harmless, as `%matplotlib inline`.
 
     Parameters
     ----------
@@ -58,7 +66,9 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
         name = root(cast(ast.expr, node))
         slight = slight and name not in tools and not METHODS.fullmatch(name)
         style[node.lineno] = slight and style.get(node.lineno, True)
-    yield from ((style[number], lines[number - 1].strip()) for number in sorted(style))
+    for number in sorted(style):
+        line = lines[number - 1].strip()
+        yield style[number] or bool(HARMLESS.fullmatch(line)), line
 
 
 def telling(
@@ -130,10 +140,21 @@ def calls(source: str) -> list[ast.Call]:
     return [node for node in nodes if isinstance(node.func, ast.Name)]
 
 
+def free(source: str) -> set[str]:
+    """The names that the functions and classes of a cell take from outside."""
+    return {
+        each.id
+        for _, scope in definitions(source)
+        for each in ast.walk(scope)
+        if isinstance(each, ast.Name) and each.id not in local_names(scope)
+    }
+
+
 def differences(source: str) -> list[str]:
     """The lines of a cell that subtract two values of one function, as numerical gradients do.
 
-    They divide the difference, or name the small number by which they move.
+    They divide the difference, or name the small number by which they move. Two values are also
+    of one function if both names were given by the same code, between which something has moved.
     """
     nodes = list(ast.walk(parsed(source)))
     numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
@@ -157,14 +178,26 @@ def differences(source: str) -> list[str]:
             node = whole(values.get(node.id, node))
         return root(node) if node in functions and root(node) not in dir(builtins) else ""
 
+    def same_code(*pair: ast.expr) -> bool:
+        """Whether two names stand for what one call, written twice, has given."""
+        ends = [values.get(node.id) for node in pair if isinstance(node, ast.Name)]
+        codes = {ast.dump(end) for end in ends if end and any(map(is_call, ast.walk(end)))}
+        return len(ends) == 2 and None not in ends and len(codes) == 1
+
     found = {
         node.lineno
         for node in nodes
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
-        if called(node.left) and called(node.left) == called(node.right)
+        if (called(node.left) and called(node.left) == called(node.right))
+        or same_code(node.left, node.right)
         if small or node in scaled
     }
     return [source.splitlines()[number - 1].strip() for number in sorted(found)]
+
+
+def is_call(node: ast.AST) -> bool:
+    """Whether a node is a call."""
+    return isinstance(node, ast.Call)
 
 
 def whole(node: ast.expr) -> ast.expr:

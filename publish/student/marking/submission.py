@@ -16,7 +16,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
-from .bending import bent, bound, calls, definitions, differences, parsed, root, unused
+from .bending import bent, bound, definitions, differences, free, parsed, tools_of, unused
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -123,7 +123,9 @@ def borrowed(
     # What the package lends: what is still to write; and gradients without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
     checks = [cell.source for cell in code(released) if is_grade(cell)]
-    of_checks = {name for check in checks for name, _ in definitions(check)} - asked
+    of_checks = {name for check in checks for name in bound(check)} - asked
+    of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
+    of_checks = of_checks.difference(*(tools_of(cell.source) for cell in own_cells))
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
@@ -146,7 +148,7 @@ def borrowed(
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
-        helped = of_checks & set(map(root, calls(cell.source)))
+        helped = of_checks & free(cell.source)
         used = (lent & words(cell) | helped).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )

@@ -29,7 +29,7 @@ from unicodedata import normalize
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.warnings import DuplicateCellId
+from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
@@ -58,9 +58,11 @@ def main() -> int:
     sys.executable = os.path.abspath(sys.executable)  # other users cannot look for it from here
     for ending in {"SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
         signal.signal(signal.Signals[ending], signal.default_int_handler)  # like Ctrl-C
-    warnings.filterwarnings("ignore", category=DuplicateCellId)  # of hand-ins with doubled cells
+    for doubled_or_without in (DuplicateCellId, MissingIDFieldWarning):  # ids of cells
+        warnings.filterwarnings("ignore", category=doubled_or_without)
     name = named(parser, course, given.notebook)
     users = list(dict.fromkeys(given.user))
+    class_list(course)  # before anything takes its time
     if reasons := [reason for user in users if (reason := close(course, user))]:
         parser.error(reasons[0])
     for warning in filter(None, map(exposed, users)) if users else [UNSAFE]:
@@ -78,7 +80,7 @@ def main() -> int:
     if new:
         grade(course, name, new, users, log)
     with gradebook(course) as book:
-        told, points, failed = summary(book, course, name)
+        told, points, failed = summary(book, course, name, {*unread})
         export(book, grades, [row["id"] for row in class_list(course)])
     refused = list(unread.values())
     for reason in dict.fromkeys(unknown.values()):
@@ -165,15 +167,21 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
             told = f"handed_in/{relative.as_posix()} is {which}: ask again"
             unread[student] = f"{student}: {told}"
         elif belongs and student not in listed:
+            zeros = [each for each in listed if each.lstrip("0") == student.lstrip("0")]
             unknown[student] = (
                 "several in students.csv have this name: call the folder by the id"
                 if called[plain(student)] > 1
+                else f"students.csv has {zeros[0]}: a spreadsheet may have dropped a zero"
+                if zeros
                 else "not in students.csv: add the id, or call the folder by an id; if it is the "
                 "archive of a class, move what it holds one folder up"
             )
         elif belongs:
             newest[student] = relative
             unread.pop(student, None)
+    for archive in (course / "handed_in").glob("*.zip"):
+        if sender(Path(archive.name))[0] == archive.name:  # whose it is does not stand there
+            unread[archive.name] = f"handed_in/{archive.name} is an archive: unpack it"
     released = digest(course / "release" / name / f"{name}.ipynb")
     for student, relative in newest.items():
         path = course / "handed_in" / relative
@@ -279,8 +287,8 @@ def class_list(course: Path) -> list[dict[str, str]]:
             rows[student] = row
         elif any(row.values()):  # a spreadsheet's last lines may hold nothing
             sys.exit(
-                f"students.csv, line {reader.line_num}: every student needs an id, below a first "
-                "line that names the columns"
+                f"students.csv, line {reader.line_num}: every student needs an id, in a column "
+                "that the first line calls id"
             )
     if not rows:
         sys.exit("students.csv lists nobody: write your class into it, as weekly.md says")
@@ -323,7 +331,9 @@ def read(path: Path) -> NotebookNode:
 # --- What the instructor sees -------------------------------------------------------------------
 
 
-def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], list[str], bool]:
+def summary(
+    book: Gradebook, course: Path, name: str, unread: set[str]
+) -> tuple[list[str], list[str], bool]:
     """What is to be done, what each student reached, and whether a notebook was not graded."""
     date = due(course, name)
     head = f"{name}, {book.find_assignment(name).max_score:g} points"
@@ -375,7 +385,7 @@ def summary(book: Gradebook, course: Path, name: str) -> tuple[list[str], list[s
     missing, there = [each for each in called if each not in handed_in], others(course)
     lines = [head, *left]
     lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
-    silent = [called[each] for each in missing if each not in there]
+    silent = [called[each] for each in missing if each not in there and each not in unread]
     lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     weight = itemgetter(0)

@@ -4,6 +4,7 @@ import glob
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,9 +20,11 @@ from nbgrader.utils import rmtree
 from tqdm import tqdm
 from traitlets.config.loader import Config, PyFileConfigLoader
 
+from .forkserver import system
 from .isolation import FORKS
 
 LOCK = "gradebook.lock"  # in the course's folder, where nbgrader works
+ENDS_WITH_PARENT = 1  # a number of Linux's prctl
 DONE = "graded.txt"  # beside a graded notebook: nbgrader writes one before it has run, too
 
 
@@ -89,7 +92,9 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
 
 
 def begin(free: Any, course: Path, log: Path) -> None:
-    """Let this process grade for one of the users."""
+    """Let this process grade for one of the users, and end when the command is killed."""
+    if FORKS:
+        system("prctl", ENDS_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     os.chdir(course)
     warnings.simplefilter("ignore")
     form = "[%(process)d %(levelname)s] %(message)s"
