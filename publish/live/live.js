@@ -32,13 +32,16 @@
     }).observe(frame);
     const note = element("p", { className: "live-note" });
     const spoken = element("p", { className: "live-spoken", role: "status" });
+    const onSlide = () => figure.closest(".reveal");
     const lines = controls.map(({ label, values }, which) => {
       const slider = element("input", {
         type: "range", min: 0, max: values.length - 1, ariaLabel: label,
         oninput: () => move(which, Number(slider.value)),
+        // On a slide the next key turns slides, once the pointer has let go, and so do those that
+        // mean nothing to a slider: a presenter's remote sends them.
+        onpointerup: () => onSlide() && slider.blur(),
         onkeydown: (event) => {
-          // These turn slides, so a presenter's remote does, too.
-          if (!figure.closest(".reveal") || !event.key.startsWith("Page")) return;
+          if (!onSlide() || !["PageDown", "PageUp", " ", "n", "p"].includes(event.key)) return;
           event.preventDefault();
           slider.blur();
         },

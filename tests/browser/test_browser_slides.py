@@ -145,7 +145,7 @@ def test_decks_for_students_have_no_notes(page, tmp_path):
     assert page.problems == []
 
 
-def test_a_figure_moves_inside_a_slide_and_page_down_goes_on(page):
+def test_a_figure_moves_inside_a_slide_and_the_next_key_goes_on(page):
     open_deck(page, SERIES[1])
     index = page.evaluate(
         "[...document.querySelectorAll('.slides > section')]"
@@ -158,6 +158,12 @@ def test_a_figure_moves_inside_a_slide_and_page_down_goes_on(page):
     page.wait_for_timeout(500)
     assert page.locator(".present canvas").screenshot() != before
     assert page.evaluate("Reveal.getIndices().h") == index
-    temperature.press("PageDown")
+    for key in ("PageDown", " "):
+        page.evaluate(f"Reveal.slide({index})")
+        temperature.press(key)
+        assert page.evaluate("Reveal.getIndices().h") == index + 1
+    page.evaluate(f"Reveal.slide({index})")
+    temperature.click()
+    page.keyboard.press("ArrowRight")
     assert page.evaluate("Reveal.getIndices().h") == index + 1
     assert page.problems == []
