@@ -88,15 +88,18 @@ RELEASED = new_notebook(
 )
 
 
-def graded(answer, trick, folder, monkeypatch):
-    """The point that a hand-in gets."""
+def graded(answer, trick, folder, monkeypatch, *, place=2):
+    """The point that a hand-in gets, whose own cell stands at a place, or in the first cell."""
     monkeypatch.chdir(folder)
     path = folder / "release" / "small" / "small.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(RELEASED, path)
     notebook = deepcopy(RELEASED)
     notebook.cells[2].source = answer
-    notebook.cells.insert(2, new_code_cell(trick))
+    if place:
+        notebook.cells.insert(place, new_code_cell(trick))
+    else:
+        notebook.cells[0].source += f"\n{trick}"
     run = FairExecute(timeout=20, kernel_manager_class=UserKernelManager)
     about = {"nbgrader": {"notebook": "small", "assignment": "small"}}
     notebook, _ = run.preprocess(notebook, about)
@@ -117,6 +120,13 @@ OWN = (
 def test_a_trick_brings_no_points_and_is_told(trick, tmp_path, monkeypatch):
     assert told(TRICKS[trick])
     assert graded(WRONG, TRICKS[trick], tmp_path, monkeypatch) == 0
+
+
+@pytest.mark.parametrize("answer", [RIGHT, f"{RIGHT} if X.sum() != 6 else X"])
+def test_what_the_first_cell_imports_is_put_back(answer, tmp_path, monkeypatch):
+    """The second answer is wrong where check_gradient alone looks."""
+    points = graded(answer, TRICKS["names"], tmp_path, monkeypatch, place=0)
+    assert points == (answer == RIGHT)
 
 
 @pytest.mark.parametrize("answer", [RIGHT, OWN])

@@ -632,13 +632,20 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     (course / "handed_in" / "CS-Gradients-55.zip").write_bytes(b"PK")
+    latin = os.fsdecode("Jürgen A_9_assignsubmission_file".encode("latin-1"))
+    give(course, f"{latin}/03", hands["solved"])
+    deep = course / "handed_in" / "deep" / "03_gradient_checking.ipynb"
+    deep.parent.mkdir()
+    deep.write_text('{"cells": ' + 1500 * "[", encoding="utf-8")
     broken = course / "handed_in" / "eve" / "03_gradient_checking.ipynb"
     broken.write_text(broken.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     older = shutil.copytree(broken.parent, course / "handed_in" / "ann") / broken.name
     os.utime(older, (0, 0))  # she has sent a better one since
     printed = run(course, first, status=1)
     for told in [
-        "by 4 known, 1 unknown, 3 unreadable",
+        "by 4 known, 2 unknown, 4 unreadable",
+        r"who is this\? J\\udcfcrgen A: not in students.csv",
+        r"deep: handed_in/deep/03_gradient_checking.ipynb is no notebook",
         r"handed_in/CS-Gradients-55.zip is an archive: unpack it",
         r"ann Ann Lee: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
         r"first:\n  ann Ann Lee\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
@@ -658,6 +665,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert packed(course, "ids") == ["ben.html", "ida.html"]
     broken.unlink()
     (course / "handed_in" / "CS-Gradients-55.zip").unlink()
+    shutil.rmtree(deep.parent)
+    shutil.rmtree(next((course / "handed_in").glob("J*")))
     shutil.rmtree(course / "handed_in" / "Ida Braun_8_assignsubmission_file")
     page = course / "feedback" / "ann" / "03_gradient_checking" / "03_gradient_checking.html"
     text = page.read_text(encoding="utf-8")

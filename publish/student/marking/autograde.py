@@ -158,7 +158,8 @@ class FairExecute(Execute):
         )
         start = (
             f"def start(shell, names):\n    exec({GUARD!r}, names)\n    names['undrawn']()\n"
-            f"    guard = names['Guard'](shell, {imports!r}, {self.secret!r})\n"
+            f"    guard = names['Guard'](shell, {imports!r}, {self.secret!r}, "
+            f"{sorted(self.theirs)!r})\n"
             f"    setattr(shell.kernel, {'_' + self.place!r}, guard)\n"
             "start(get_ipython(), {'__name__': 'guard'})\ndel start"
         )

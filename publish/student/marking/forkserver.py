@@ -21,7 +21,8 @@ with suppress(ModuleNotFoundError):  # on Windows
 PRELOADED = ("ipykernel.kernelapp", "cs231n_utils.gradient_check", "cs231n_utils.plots")
 GIBIBYTE = 2**30
 # Numbers of Linux: of unshare, mount and prctl.
-NEW_NETWORK, NEW_MOUNTS, ALL_PRIVATE, BIND = 0x40000000, 0x20000, 0x44000, 0x1000
+NEW_NETWORK, NEW_MOUNTS, NEW_IPC = 0x40000000, 0x20000, 0x8000000
+ALL_PRIVATE, BIND = 0x44000, 0x1000
 NO_NEW_PRIVILEGES, DUMPABLE = 38, 4
 
 
@@ -78,8 +79,8 @@ def launch(arguments: list[str]) -> None:
 
 
 def confine(user: int, group: int) -> None:
-    """Be a user without network and new rights, with bounded memory, files and processes."""
-    system("unshare", NEW_NETWORK)
+    """Be a user without network, shared memory and new rights; memory and the like are bounded."""
+    system("unshare", NEW_NETWORK | NEW_IPC)
     open_python()
     for limit, value in {
         resource.RLIMIT_AS: 8 * GIBIBYTE,  # memory of a process

@@ -27,10 +27,13 @@ class Guard:
         Statements that load what the checks use.
     secret : str
         What `put_back` proves to have been given.
+    answers : list of str
+        Names that students are to write: what an import gives them is not kept.
     """
 
-    def __init__(self, shell: Any, imports: str, secret: str) -> None:
-        exec(imports, {})
+    def __init__(self, shell: Any, imports: str, secret: str, answers: list[str]) -> None:
+        imported: dict[str, Any] = {}
+        exec(imports, imported)
         shell.unobserve_all("exit_now")  # exit() and quit() end nothing
         self.shell, self.secret = shell, secret
         self.modules = {
@@ -52,6 +55,8 @@ class Guard:
         self.lists += [(shell.ast_transformers, []), (shell.input_transformers_post, [])]
         own = {"get_ipython", "open", "exit", "quit"} & shell.user_ns.keys()
         self.names = {name: shell.user_ns[name] for name in own}
+        kept = imported.keys() - {"__builtins__", *answers}
+        self.names |= {name: imported[name] for name in kept}
 
     def keep_functions(self, values: list[Any]) -> None:
         """Remember what is inside of functions."""

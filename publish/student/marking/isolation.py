@@ -31,7 +31,7 @@ from .kernel import PollingKernelManager
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA")  # of the environment
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
-OPEN = ("/tmp", "/var/tmp", "/dev/shm")  # folders in which every user may write
+OPEN = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # folders in which every user may write
 FORKS = sys.platform == "linux"  # macOS' own libraries do not bear it
 
 

@@ -72,6 +72,7 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
                 own.setdefault(last, []).append(cell)
             continue
         order.append(last := name)
+        cell.metadata.pop("nbgrader", None)  # what the release does not say of it
         if "nbgrader" in original.metadata:
             original.id = cell.id
             if not is_locked(original):

@@ -23,8 +23,10 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
+from typing import cast
 from unicodedata import normalize
 
 import nbformat
@@ -56,6 +58,8 @@ def main() -> int:
     )
     given, course = parser.parse_args(), Path.cwd()
     sys.executable = os.path.abspath(sys.executable)  # other users cannot look for it from here
+    for stream in (sys.stdout, sys.stderr):
+        cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
     for ending in {"SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
         signal.signal(signal.Signals[ending], signal.default_int_handler)  # like Ctrl-C
     for doubled_or_without in (DuplicateCellId, MissingIDFieldWarning):  # ids of cells
@@ -88,7 +92,8 @@ def main() -> int:
         refused.append(f"who is this? {', '.join(who)}: {reason}")
     text = "\n".join([told[0], *refused, *told[1:], *pack(course, name, came)])
     each = "\n".join(["", "by student:", *points] if points else [])
-    (grades / f"{name}.txt").write_text(f"{text}{each}\n", encoding="utf-8")
+    whole = f"{text}{each}\n".encode(errors="backslashreplace")  # a folder's name may be no UTF-8
+    (grades / f"{name}.txt").write_bytes(whole)
     print(text)
     if points:
         print(f"each student's points, and who lost which check: grades/{name}.txt")
@@ -206,7 +211,7 @@ def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
     for path in sorted((course / "handed_in").rglob(pattern), key=age):
         relative = path.relative_to(course / "handed_in")
         hidden = any(part.startswith((".", "__MACOSX")) for part in relative.parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not path.is_symlink() and not hidden:
             name, number = sender(relative)
             yield known.get(f"#{number}", known.get(plain(name), name)), relative
 
@@ -264,7 +269,8 @@ def is_of(path: Path, name: str, title: str) -> bool | None:
         if not (title in "\n".join(titles) if titles else plain(name) in plain(path.stem)):
             return False
         nbformat.validate(nbformat.read(path, as_version=4))
-    except (ValueError, LookupError, TypeError, nbformat.ValidationError):
+        "".join(sources).encode()  # half a character cannot be written
+    except Exception:  # whatever stands in it, it keeps nobody else waiting
         return None
     return True
 
