@@ -88,18 +88,18 @@ RELEASED = new_notebook(
 )
 
 
-def graded(answer, trick, folder, monkeypatch, *, place=2):
-    """The point that a hand-in gets, whose own cell stands at a place, or in the first cell."""
+def graded(answer, trick, folder, monkeypatch, *, in_first=False):
+    """The point that a hand-in gets, with a trick in a cell of its own, or in the first."""
     monkeypatch.chdir(folder)
     path = folder / "release" / "small" / "small.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(RELEASED, path)
     notebook = deepcopy(RELEASED)
     notebook.cells[2].source = answer
-    if place:
-        notebook.cells.insert(place, new_code_cell(trick))
-    else:
+    if in_first:
         notebook.cells[0].source += f"\n{trick}"
+    else:
+        notebook.cells.insert(2, new_code_cell(trick))
     run = FairExecute(timeout=20, kernel_manager_class=UserKernelManager)
     about = {"nbgrader": {"notebook": "small", "assignment": "small"}}
     notebook, _ = run.preprocess(notebook, about)
@@ -125,7 +125,7 @@ def test_a_trick_brings_no_points_and_is_told(trick, tmp_path, monkeypatch):
 @pytest.mark.parametrize("answer", [RIGHT, f"{RIGHT} if X.sum() != 6 else X"])
 def test_what_the_first_cell_imports_is_put_back(answer, tmp_path, monkeypatch):
     """The second answer is wrong where check_gradient alone looks."""
-    points = graded(answer, TRICKS["names"], tmp_path, monkeypatch, place=0)
+    points = graded(answer, TRICKS["names"], tmp_path, monkeypatch, in_first=True)
     assert points == (answer == RIGHT)
 
 

@@ -134,20 +134,13 @@ def unused(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[
             yield from ((name, each, ast.dump(function)) for each in left if each[0] != "_")
 
 
-def calls(source: str) -> list[ast.Call]:
-    """The calls in a cell of what has a name of its own."""
-    nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)]
-    return [node for node in nodes if isinstance(node.func, ast.Name)]
-
-
 def free(source: str) -> set[str]:
     """The names that the functions and classes of a cell take from outside."""
-    return {
-        each.id
-        for _, scope in definitions(source)
-        for each in ast.walk(scope)
-        if isinstance(each, ast.Name) and each.id not in local_names(scope)
-    }
+    found = set[str]()
+    for _, scope in definitions(source):
+        names = {each.id for each in ast.walk(scope) if isinstance(each, ast.Name)}
+        found |= names - local_names(scope)
+    return found
 
 
 def differences(source: str) -> list[str]:
@@ -162,7 +155,8 @@ def differences(source: str) -> list[str]:
     factors = [node for node in nodes if isinstance(node, ast.BinOp)]
     factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
     scaled = [part for node in factors for part in (node.left, node.right)]
-    functions = calls(source)
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    functions = [node for node in calls if isinstance(node.func, ast.Name)]
     values = {  # that names stand for
         target.id: node.value
         for node in nodes
@@ -181,7 +175,7 @@ def differences(source: str) -> list[str]:
     def same_code(*pair: ast.expr) -> bool:
         """Whether two names stand for what one call, written twice, has given."""
         ends = [values.get(node.id) for node in pair if isinstance(node, ast.Name)]
-        codes = {ast.dump(end) for end in ends if end and any(map(is_call, ast.walk(end)))}
+        codes = {ast.dump(end) for end in ends if end and set(calls) & {*ast.walk(end)}}
         return len(ends) == 2 and None not in ends and len(codes) == 1
 
     found = {
@@ -193,11 +187,6 @@ def differences(source: str) -> list[str]:
         if small or node in scaled
     }
     return [source.splitlines()[number - 1].strip() for number in sorted(found)]
-
-
-def is_call(node: ast.AST) -> bool:
-    """Whether a node is a call."""
-    return isinstance(node, ast.Call)
 
 
 def whole(node: ast.expr) -> ast.expr:

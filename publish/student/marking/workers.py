@@ -20,11 +20,10 @@ from nbgrader.utils import rmtree
 from tqdm import tqdm
 from traitlets.config.loader import Config, PyFileConfigLoader
 
-from .forkserver import system
+from .forkserver import ENDS_WITH_PARENT, system
 from .isolation import FORKS
 
 LOCK = "gradebook.lock"  # in the course's folder, where nbgrader works
-ENDS_WITH_PARENT = 1  # a number of Linux's prctl
 DONE = "graded.txt"  # beside a graded notebook: nbgrader writes one before it has run, too
 
 
