@@ -1,12 +1,10 @@
 """What a notebook of the series says and holds: the one place that reads its marks."""
 
 import ast
-import base64
 import importlib.util
 import math
 import pickle
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -112,9 +110,9 @@ def alt_text(output: NotebookNode) -> str:
 
 
 def size(output: NotebookNode) -> tuple[int, int]:
-    """The width and height of an output's image in pixels: a PNG names both in its first bytes."""
-    width, height = struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
-    return width, height
+    """The width and height at which a page shows an output's image, which has twice the pixels."""
+    shown = output.metadata["image/png"]
+    return shown["width"], shown["height"]
 
 
 def missing_package(sources: Iterable[str]) -> str:

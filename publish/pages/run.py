@@ -9,12 +9,15 @@ are not here is left as it is, and its line says so. The pages are those of the 
 """
 
 import argparse
+import base64
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import nbformat
 from nbclient.exceptions import CellExecutionError
+from PIL import Image, ImageChops
 from tqdm import tqdm
 
 from publish.execute import execute
@@ -22,6 +25,7 @@ from publish.notebook import ROOT, WIDGET, Notebook, tags
 from publish.site.build import build
 
 BUILD = ROOT / "build" / "pages"
+LEVELS = 10  # of 256 by which a colour may be off
 
 
 def main() -> int:
@@ -77,8 +81,21 @@ def write_normalised(notebook: Notebook) -> None:
             if "photographs" in tags(cell):
                 output.data.pop("image/png", None)
                 output.metadata.pop("image/png", None)
+            if png := output.get("data", {}).get("image/png"):
+                output.data["image/png"] = compact(png)
     nbformat.write(notebook.content, notebook.path)
     noise = "metadata.language_info metadata.widgets cell.metadata.execution"
     keep = ["--keep-output", "--keep-count", "--keep-id", "--extra-keys", noise]
     command = [sys.executable, "-m", "nbstripout", *keep, str(notebook.path)]
     subprocess.run(command, check=True, cwd=ROOT)
+
+
+def compact(png: str) -> str:
+    """A PNG in base64 with a palette of 256 colours, half as large, where nobody sees it."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    paletted = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    off = ImageChops.difference(picture, paletted.convert("RGB")).getextrema()
+    smaller = io.BytesIO()
+    fits = max(most for _, most in off) <= LEVELS
+    (paletted if fits else picture).save(smaller, format="PNG", optimize=True)
+    return base64.b64encode(smaller.getvalue()).decode("ascii")
