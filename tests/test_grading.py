@@ -683,7 +683,10 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
+    marked = course / "handed_in" / "dan" / "03 gradient_checking(2).ipynb"
+    marked.write_text(marked.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as on Windows
     give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), hands["untouched"])
+    shutil.copytree(course / "submitted" / "ann", course / "submitted" / "before")  # an older id
     run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
     run(course, "03", "ann", "check-no_such", "+1", of="points", status=2)
     run(course, "03", "ida", "check-gradient_by_loop", "99", "typo", of="points", status=2)
@@ -697,6 +700,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "<strong>11</strong> of 12" in renewed
     assert "<strong>0 of 1</strong>, given by hand: The loop is not hers.</li>" in renewed
     assert page.stat().st_mtime == 0, "only what is new is graded"
+    assert not (course / "autograded" / "before").exists(), "and only for those of the class"
     (course / "autograded" / "ida" / notebook.name / DONE).unlink()  # as a run that is cut off
     assert "page to be written anew: 1\n" in run(course, again)
     with (course / "grades" / "moodle.csv").open(encoding="utf-8") as file:

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -198,7 +197,7 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
                 if (old := course / folder / student / name).exists():
                     rmtree(str(old))  # on Windows, too, where nbgrader's files are read-only
             target.mkdir(parents=True)
-            shutil.copyfile(path, file)
+            file.write_text(path.read_text(encoding="utf-8-sig"), encoding="utf-8")
             when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
             (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
             seen.write_text(digests, encoding="utf-8")
@@ -231,8 +230,10 @@ def digest(path: Path) -> str:
 
 
 def submitted(course: Path, name: str) -> list[str]:
-    """Who has handed a notebook in."""
-    return sorted(path.parent.name for path in (course / "submitted").glob(f"*/{name}"))
+    """Who of the class has handed a notebook in."""
+    folder = course / "submitted"
+    listed = [row["id"] for row in class_list(course)]
+    return sorted(student for student in listed if (folder / student / name).exists())
 
 
 def is_graded(course: Path, name: str, student: str) -> bool:
@@ -263,12 +264,12 @@ def is_of(path: Path, name: str, title: str) -> bool | None:
     Its title says so, whatever the file is called; without the title, the file's name.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in cells]
-        titles = [text for text in sources if re.match(r"# \d\d ", text)]
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark before it
+        sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+        titles = [each for each in sources if re.match(r"# \d\d ", each)]
         if not (title in "\n".join(titles) if titles else plain(name) in plain(path.stem)):
             return False
-        nbformat.validate(nbformat.read(path, as_version=4))
+        nbformat.validate(nbformat.reads(text, as_version=4))
         "".join(sources).encode()  # half a character cannot be written
     except Exception:  # whatever stands in it, it keeps nobody else waiting
         return None
@@ -345,7 +346,7 @@ def summary(
     head = f"{name}, {book.find_assignment(name).max_score:g} points"
     head += f", due {date:%Y-%m-%d %H:%M} UTC" if date else ""
     called = {student: f"{student} {each}".strip() for student, each in names_of(course).items()}
-    handed_in = [each for each in submitted(course, name) if each in called]
+    handed_in = submitted(course, name)
     if not handed_in:
         nothing = "nothing is handed in"
         nothing += ": there is no folder handed_in/" * (not (course / "handed_in").exists())

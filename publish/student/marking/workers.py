@@ -85,7 +85,11 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
                 if len(waiting) < len(users):
                     bar.set_postfix_str(", ".join(waiting.values()))
         except KeyboardInterrupt:
-            print("stopping, as soon as the hand-ins that run now are graded", file=sys.stderr)
+            print(
+                "stopping, as soon as the hand-ins that run now are graded; Ctrl-C again: at once",
+                file=sys.stderr,
+            )
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends the workers, too
             pool.shutdown(cancel_futures=True)  # those that run now are finished
             raise
 
