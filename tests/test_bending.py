@@ -35,6 +35,7 @@ TRICKS = {  # a cell of a student's, run between the helper and a wrong answer
     "another np": "class np:\n    array_equal = allclose = lambda *a: True\n    ones = abs\n",
     "helper": "def same(A, B):\n    return True",
     "code": "check_gradient.__code__ = (lambda *a, **k: None).__code__",
+    "default": "check_gradient.__kwdefaults__['tolerance'] = 1e9",
     "helper's code": "same.__code__ = (lambda A, B: True).__code__",
     "builtins": "import builtins\nbuiltins.sum = lambda X: 6",
     "shadow": "len = lambda X: 2\nsum = lambda X: 6",
@@ -122,10 +123,11 @@ def test_a_trick_brings_no_points_and_is_told(trick, tmp_path, monkeypatch):
     assert graded(WRONG, TRICKS[trick], tmp_path, monkeypatch) == 0
 
 
+@pytest.mark.parametrize("trick", ["names", "default"])
 @pytest.mark.parametrize("answer", [RIGHT, f"{RIGHT} if X.sum() != 6 else X"])
-def test_what_the_first_cell_imports_is_put_back(answer, tmp_path, monkeypatch):
+def test_what_the_first_cell_imports_is_put_back(answer, trick, tmp_path, monkeypatch):
     """The second answer is wrong where check_gradient alone looks."""
-    points = graded(answer, TRICKS["names"], tmp_path, monkeypatch, in_first=True)
+    points = graded(answer, TRICKS[trick], tmp_path, monkeypatch, in_first=True)
     assert points == (answer == RIGHT)
 
 

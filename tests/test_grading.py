@@ -32,6 +32,7 @@ from publish.student.marking import isolation, week
 from publish.student.marking.autograde import CutOutputs, FairExecute
 from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
+from publish.student.marking.guard import SHOWN
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
 from publish.student.marking.submission import CLAIMED, STYLE, borrowed, code, restore, stops
@@ -305,6 +306,22 @@ def test_students_with_one_long_answer_are_named_and_no_others():
     assert (["v", "w"], "every answer to the letter") in alike.told()
 
 
+def test_who_shares_most_answers_or_the_published_one_is_named():
+    alike = Copies(RELEASED, FULL.content)
+    names = sorted(alike.asked)
+    for student, count in zip("pqr", (4, 4, 3), strict=True):
+        same = [f"def {name}(S):\n    S **= 2\n    return S" for name in names[:count]]
+        other = [f"def {name}(S):\n    return {student}" for name in names[count:]]
+        alike.add(student, new_notebook(cells=[new_code_cell("\n".join([*same, *other]))]))
+    assert [*alike.told()] == [(["p", "q"], f"4 answers to the letter: {', '.join(names[:4])}")]
+    [published] = [c.source for c in FULL.cells if "def hinge_loss" in c.source]
+    alike.add("c", new_notebook(cells=[new_code_cell(published)]))  # told elsewhere
+    alike.add("d", new_notebook(cells=[new_code_cell(published.replace("margins", "room"))]))
+    told = (["d"], "hinge_loss, as published, names and comments apart")
+    assert told in alike.told()
+    assert not [group for group, _ in alike.told() if "c" in group]
+
+
 def right_answers(number):
     """The code of answers that checks must accept."""
     for node in ast.parse(path_of(number).read_text(encoding="utf-8")).body:
@@ -478,6 +495,16 @@ def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
     assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
 
 
+def test_a_notebook_prints_no_more_than_the_grader_has_room_for():
+    run = FairExecute(timeout=20, kernel_manager_class=isolation.UserKernelManager)
+    notebook = small_notebook("return 1")
+    notebook.cells[2] = new_code_cell("for _ in range(30): print('x' * 10**6, flush=True)")
+    run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    said = [output.get("text", "") for each in code(notebook) for output in each.outputs]
+    assert 0 < sum(map(len, said)) <= SHOWN
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
+
+
 def test_a_notebook_that_takes_too_long_is_left_there():
     run = FairExecute(total=0, kernel_manager_class=isolation.UserKernelManager)
     notebook, _ = run.preprocess(small_notebook("return 1"), {"nbgrader": {"notebook": "small"}})
@@ -648,7 +675,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"deep: handed_in/deep/03_gradient_checking.ipynb is no notebook",
         r"handed_in/CS-Gradients-55.zip is an archive: unpack it",
         r"ann Ann Lee: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
-        r"first:\n  ann Ann Lee\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
+        r"ann Ann Lee, 12 points\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
         r"ben Ben Okafor: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan Dan Weiss: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve Eve Rossi: nothing, but there is handed_in/eve/essay.pdf\n",
@@ -692,7 +719,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     run(course, "03", "ida", "check-gradient_by_loop", "99", "typo", of="points", status=2)
     run(course, "03", "ida", "check-gradient_by_loop", "0", of="points", status=2)  # no reason
     printed = run(course, again)
-    assert re.search(r"\n  dan Dan Weiss\n    .*: word for word", printed)
+    assert re.search(r"\n  dan Dan Weiss, 12 points\n    .*: word for word", printed)
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed
     assert "ida Ida Braun: 11 points" in printed

@@ -157,7 +157,8 @@ class FairExecute(Execute):
             if isinstance(line, ast.Import | ast.ImportFrom)
         )
         start = (
-            f"def start(shell, names):\n    exec({GUARD!r}, names)\n    names['undrawn']()\n"
+            f"def start(shell, names):\n    exec({GUARD!r}, names)\n"
+            "    names['undrawn'](), names['bounded'](shell.kernel.session)\n"
             f"    guard = names['Guard'](shell, {imports!r}, {self.secret!r}, "
             f"{sorted(self.theirs)!r})\n"
             f"    setattr(shell.kernel, {'_' + self.place!r}, guard)\n"

@@ -29,9 +29,10 @@ MODULES = re.compile(
 )
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 HARMLESS = re.compile(
-    r"import (os|pandas as pd|pathlib|platform|re|seaborn as sns|sys|timeit|tqdm|warnings)"
+    r"import (os|pandas|pathlib|platform|re|seaborn|sys|timeit|tqdm|warnings)( as (pd|sns))?"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
-    r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pip|precision)', '[^']*'\)"
+    r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pdb|pip|precision)', '[^']*'\)"
+    r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
     r"|get_ipython\(\)\.system\('pip [^']*'\)"
 )
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -53,6 +54,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     """
     kept = {name for cell in given for name in bound(cell)} | set(dir(builtins))
     kept -= {name for cell in answers for name in bound(cell)}
+    written = source.splitlines()
     if not parsed(source).body:  # magics and shell commands become calls of get_ipython()
         source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
     imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
@@ -68,7 +70,8 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
         style[node.lineno] = slight and style.get(node.lineno, True)
     for number in sorted(style):
         line = lines[number - 1].strip()
-        yield style[number] or bool(HARMLESS.fullmatch(line)), line
+        told = written[number - 1].strip() if len(written) == len(lines) else line
+        yield style[number] or bool(HARMLESS.fullmatch(line)), told
 
 
 def telling(

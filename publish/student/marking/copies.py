@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 
 from nbformat import NotebookNode
 from nbgrader.utils import is_solution
@@ -13,7 +14,12 @@ from .submission import code
 LONG = 5  # lines of a student's own, from which on two equal answers tell something
 WHOLE = "every answer to the letter"
 RENAMED = "every answer, names and comments apart"
-WHOLE_LINES, WHOLE_ANSWERS = 6, 4  # from which on whole hand-ins do, to the letter
+MOST = "{} answers to the letter: {}"
+PUBLISHED = ", as published, names and comments apart"
+LINES, ANSWERS = 6, 4  # from which on several short answers do, to the letter
+FEW = 5  # students, or a tenth of them: an answer that more have tells nothing of two
+
+Answers = tuple[tuple[str, str, int], ...]  # each a name, its text, its own lines
 
 
 class Copies:
@@ -31,21 +37,32 @@ class Copies:
         answers = [cell.source for cell in code(released) if is_solution(cell)]
         self.asked = {name for answer in answers for name in bound(answer)}
         self.known = {normal(node) for cell in cells for _, node in definitions(cell)}
+        self.published = {letters(cell.source, node) for cell in code(solved)
+                          for _, node in definitions(cell.source)}  # fmt: skip
         self.given = {line for cell in code(released) for line in spoken(parsed(cell.source))}
         self.groups = defaultdict[tuple[str, str], list[str]](list)
+        self.short = defaultdict[tuple[str, str, int], list[str]](list)  # to the letter
+        self.count = 0
 
     def add(self, student: str, notebook: NotebookNode) -> None:
         """Note what a student answers."""
         found = dict[str, tuple[str, str, int]]()  # what it says, its letters, its own lines
         for cell in code(notebook):
             for name, node in definitions(cell.source):
-                if name in self.asked and (says := normal(node)) not in self.known:
+                if name in self.asked:
                     own = sum(line not in self.given for line in spoken(node)[1:])
-                    found[name] = says, ast.get_source_segment(cell.source, node) or "", own
-        letters = "\n".join(text for _, text, _ in found.values())
+                    found[name] = normal(node), letters(cell.source, node), own
+        for name, (says, text, own) in [*found.items()]:
+            if says in self.known:
+                del found[name]
+                if own >= LONG and text not in self.published:
+                    self.groups[name + PUBLISHED, says].append(student)
+        self.count += 1
+        for name, (_, text, own) in found.items():
+            self.short[name, text, own].append(student)
         total = sum(own for *_, own in found.values())
-        if total >= 2 * LONG or (total >= WHOLE_LINES and len(found) >= WHOLE_ANSWERS):
-            self.groups[WHOLE, letters].append(student)
+        if total >= 2 * LONG or (total >= LINES and len(found) >= ANSWERS):
+            self.groups[WHOLE, "\n".join(text for _, text, _ in found.values())].append(student)
         if total >= 2 * LONG:
             self.groups[RENAMED, "\n".join(says for says, *_ in found.values())].append(student)
         for name, (says, _, own) in found.items():
@@ -56,11 +73,33 @@ class Copies:
         """Students who share answers, and which; the smallest groups first."""
         shared = defaultdict[tuple[str, ...], list[str]](list)
         for (name, _), students in self.groups.items():
-            if len(students) > 1:
+            if len(students) > 1 or name.endswith(PUBLISHED):
                 shared[tuple(students)].append(name)
+        for those, answers in self.several().items():
+            if not any(those <= {*group} for group in shared):
+                names = sorted(name for name, *_ in answers)
+                shared[tuple(sorted(those))] = [MOST.format(len(names), ", ".join(names))]
         for group, names in sorted(shared.items(), key=lambda each: len(each[0])):
             whole = [name for name in (WHOLE, RENAMED) if name in names]
             yield list(group), (whole or [", ".join(names)])[0]
+
+    def several(self) -> dict[frozenset[str], Answers]:
+        """Students who share several short answers that few others have, and these answers."""
+        pairs = defaultdict[tuple[str, str], list[tuple[str, str, int]]](list)
+        for answer, students in self.short.items():
+            if len(students) <= max(FEW, self.count // 10):
+                for pair in combinations(students, 2):
+                    pairs[pair].append(answer)
+        groups = defaultdict[Answers, set[str]](set)
+        for pair, answers in pairs.items():
+            if len(answers) >= ANSWERS and sum(own for *_, own in answers) >= LINES:
+                groups[tuple(answers)] |= {*pair}
+        return {frozenset(students): answers for answers, students in groups.items()}
+
+
+def letters(source: str, node: ast.AST) -> str:
+    """The text of a function in a cell."""
+    return ast.get_source_segment(source, node) or ""
 
 
 def plain(node: ast.AST) -> ast.Module:

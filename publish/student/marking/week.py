@@ -119,7 +119,7 @@ def gradebook(course: Path) -> Gradebook:
 
 def release(course: Path, name: str, log: Path) -> None:
     """Make a notebook an assignment with its date, once, and read the list of the class."""
-    with log.open("w", encoding="utf-8") as file:
+    with log.open("a", encoding="utf-8") as file:  # one run after another
         if not (course / "release" / name).exists():
             programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
             command = [sys.executable, "-m", "nbgrader", "generate_assignment", name]
@@ -141,7 +141,7 @@ def due(course: Path, name: str) -> datetime | None:
     try:
         dates = tomllib.loads((course / "course.toml").read_text(encoding="utf-8")).get("due", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        sys.exit(f"course.toml: {error}")
+        sys.exit(f"course.toml: {error}. A date is written like 2026-11-30T23:59:00+01:00")
     date = dates.get(name[:2])
     return date.astimezone(UTC).replace(tzinfo=None) if date else None
 
@@ -358,13 +358,14 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points = list[str]()
+    points, reached = list[str](), dict[str, str]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
         submission = book.find_submission(name, student)
+        reached[student] = f"{submission.score:g} point{'s' * (submission.score != 1)}"
         points.append(
-            f"  {called[student]}: {submission.score:g} point{'s' * (submission.score != 1)}, "
-            f"{percent(book, name, student)} of 100" + delay(submission.total_seconds_late)
+            f"  {called[student]}: {reached[student]}, {percent(book, name, student)} of 100"
+            + delay(submission.total_seconds_late)
         )
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
@@ -399,7 +400,7 @@ def summary(
     looked = sorted(filter(looks.get, looks), key=lambda each: min(map(weight, looks[each])))
     lines += ["to look at, the gravest first:"] * bool(looked)
     for student in looked:
-        lines.append(f"  {called[student]}")
+        lines.append(f"  {called[student]}, {reached[student]}")
         lines += [f"    {sentence}" for _, sentence in sorted(looks[student], key=weight)]
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
