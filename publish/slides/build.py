@@ -270,11 +270,11 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
         style = f'style="--width: {width}; --height: {height}"'
         return f'<figure {style}><img src="{data}" alt="{html.escape(alt)}"></figure>'
     left, *ends = *shares, 1.0
-    ends = clear(output, ends)
+    rows = [round(height * end) for end in clear(output, ends)]
     covers = "".join(
-        f'<rect class="fragment fade-out" y="{height * top:.0f}" width="{width * left:.0f}" '
-        f'height="{height * (bottom - top):.0f}" />'
-        for top, bottom in pairwise(ends)
+        f'<rect class="fragment fade-out" y="{top}" width="{width * left:.0f}" '
+        f'height="{bottom - top}" />'
+        for top, bottom in pairwise(rows)
     )
     image = f'<image href="{data}" width="{width}" height="{height}" />{covers}'
     return drawing(image, width, height, alt)
@@ -283,10 +283,10 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
 def across(output: NotebookNode, ends: list[float]) -> str:
     """An output's image with its alt text; more of it at each press, from left to right."""
     width, height = size(output)
+    columns = [round(width * end) for end in [*clear(output, ends, "columns"), 1.0]]
     covers = "".join(
-        f'<rect class="fragment fade-out" x="{width * left:.0f}" '
-        f'width="{width * (right - left):.0f}" height="{height}" />'
-        for left, right in pairwise([*clear(output, ends, "columns"), 1.0])
+        f'<rect class="fragment fade-out" x="{left}" width="{right - left}" height="{height}" />'
+        for left, right in pairwise(columns)
     )
     image = f'<image href="{source(output)}" width="{width}" height="{height}" />{covers}'
     return drawing(image, width, height, alt_text(output))
