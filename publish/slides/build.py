@@ -208,7 +208,8 @@ class Material:
         With ends, for example 0.4 and 1, a strip reaches down to 40 % of the height, and the next
         one, after a key press, from there to the bottom.
         """
-        return film(self.image(cell_id), cell_id, [float(end) for end in ends])
+        name = f"{cell_id}-{len(ends)}"  # a first slide shows one strip, a later one both
+        return film(self.image(cell_id), name, [float(end) for end in ends])
 
     def image(self, cell_id: str) -> NotebookNode:
         """The output of a cell that holds its image."""
