@@ -26,7 +26,7 @@ from publish.notebook import ROOT, WIDGET, Notebook, tags
 from publish.site.build import build
 
 BUILD = ROOT / "build" / "pages"
-LEVELS = 6  # of 256 by which a colour may be off: shades of a map would look striped
+LEVELS, SHARE = 4, 0.05  # of 256 by which a colour may be off, and in how many pixels more
 
 
 def main() -> int:
@@ -95,7 +95,7 @@ def compact(png: str) -> str:
     """A PNG in base64 with a palette of 256 colours, half as large, where nobody sees it."""
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     paletted = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    off = np.asarray(ImageChops.difference(picture, paletted.convert("RGB")))
-    smaller = io.BytesIO()
-    (paletted if off.max() <= LEVELS else picture).save(smaller, format="PNG", optimize=True)
+    off = np.asarray(ImageChops.difference(picture, paletted.convert("RGB"))).max(axis=2)
+    chosen, smaller = paletted if np.mean(off > LEVELS) <= SHARE else picture, io.BytesIO()
+    chosen.save(smaller, format="PNG", optimize=True)
     return base64.b64encode(smaller.getvalue()).decode("ascii")
