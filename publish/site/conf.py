@@ -116,6 +116,7 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
                 look = dark.look(notebook, cell, alt, drawing)
                 width = f"{SCALE * size(output)[0]:.0f}px"
                 myst["image"] = {"alt": alt, "width": width, "classes": look}
+                output["metadata"].pop("image/png")  # it would say another width
             if WIDGET in output.get("data", {}):
                 moving = live.figure(notebook.name, cell.id, "../_static/live")
                 look = dark.look(notebook, cell, moving, drawing)  # it holds every alternative
