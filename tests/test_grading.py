@@ -487,6 +487,17 @@ def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
     assert stops(notebook) == ["check-g-1 ended the kernel: it was left out"]
 
 
+def test_a_kernel_that_gives_no_reply_is_ended_and_costs_its_cell():
+    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
+    notebook = small_notebook("return 1")
+    mute = "session = get_ipython().kernel.session\nsend = session.send\n"
+    mute += "session.send = lambda to, message, *a, **k: (\n"
+    mute += "    None if message == 'execute_reply' else send(to, message, *a, **k))"
+    notebook.cells[2] = new_code_cell(mute)
+    run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
+
+
 def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
     run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
@@ -716,6 +727,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     shutil.copytree(course / "submitted" / "ann", course / "submitted" / "before")  # an older id
     run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
     run(course, "03", "ann", "check-no_such", "+1", of="points", status=2)
+    run(course, "03", "ben", "every", "0", "Not his own.", of="points")
     run(course, "03", "ida", "check-gradient_by_loop", "99", "typo", of="points", status=2)
     run(course, "03", "ida", "check-gradient_by_loop", "0", of="points", status=2)  # no reason
     printed = run(course, again)
@@ -723,6 +735,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed
     assert "ida Ida Braun: 11 points" in printed
+    assert re.search(r"ben Ben Okafor: 0 points.*\n    by hand: ", printed)
+    assert re.search(r"\nlate: ann Ann Lee, ", printed)
     renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
     assert "<strong>11</strong> of 12" in renewed
     assert "<strong>0 of 1</strong>, given by hand: The loop is not hers.</li>" in renewed

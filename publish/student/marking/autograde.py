@@ -116,9 +116,12 @@ class FairExecute(Execute):
             return cell, resources
         if self.guarded is not self.kc:
             self.guard()
+        last, culprit = self.before
         self.before = index, cell
         given = cell.source.strip() in self.given or is_grade(cell)
         if given and not self.put_back(needed(cell.source, self.sources)):
+            if not self.replied:  # a kernel that takes requests, and does nothing
+                self.leave_out(last, culprit, ended(culprit))
             cell.outputs = [error("Bent", "what this check needs could not be put back")]
             return cell, resources
         shown = cell.source
@@ -176,7 +179,9 @@ class FairExecute(Execute):
         """What a call of the guard returns, as text; "" if it does not."""
         place = f"__import__('IPython').get_ipython().kernel._{self.place}"
         request = self.kc.execute("", silent=True, user_expressions={"said": f"{place}.{call}"})
-        said = run_sync(self.reply)(request).get("user_expressions", {}).get("said", {})
+        reply = run_sync(self.reply)(request, seconds=3 * self.timeout)
+        self.replied = bool(reply)
+        said = reply.get("user_expressions", {}).get("said", {})
         return str(said.get("data", {}).get("text/plain", ""))
 
     def limit(self, cell: NotebookNode) -> int:
@@ -207,10 +212,10 @@ class FairExecute(Execute):
                 self.kc.execute(code, silent=True)
 
     def answers(self) -> bool:
-        """Whether the kernel takes a request within five seconds."""
-        return bool(run_sync(self.reply)(self.kc.kernel_info(), seconds=5))
+        """Whether the kernel runs nothing, and says so, within five seconds."""
+        return bool(run_sync(self.reply)(self.kc.execute("", silent=True), seconds=5))
 
-    async def reply(self, request: str, seconds: float = 60) -> dict[str, Any]:
+    async def reply(self, request: str, seconds: float) -> dict[str, Any]:
         """The reply to a request; {} if none comes in time, or from a kernel that has ended."""
         try:
             async with asyncio.timeout(seconds):

@@ -3,7 +3,8 @@
     sudo "$(which python)" -m marking.points 05 ann check-softmax +1 "explained it at the board"
 
 +1 and -1 are added to what the check gave, also above 100; 0 or 2 stands in its place; none undoes
-either. The reason is needed, and stands on the student's page, beside the points.
+either. `every 0` in place of a check and its points: nothing of the hand-in counts. The reason is
+needed, and stands on the student's page, beside the points.
 """
 
 import argparse
@@ -15,13 +16,15 @@ from nbgrader.utils import is_solution
 
 from .week import gradebook, named, names_of, read
 
+EVERY = "every"  # in place of a check's name
+
 
 def main() -> int:
     """Write the points, and the reason if there is one, into the gradebook."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("notebook", help="for example 05_gradient_descent, or 05")
     parser.add_argument("student", help="the id in students.csv")
-    parser.add_argument("check", help="as the summary calls it")
+    parser.add_argument("check", help="as the summary calls it, or every")
     parser.add_argument("points", help="+1 or -1 more, 2 in place of what the check gave, or none")
     parser.add_argument("reason", nargs="?", default="", help="for the student's page")
     given, course = parser.parse_args(), Path.cwd()
@@ -34,32 +37,33 @@ def main() -> int:
         parser.error("say why, for the student's page: add a reason in quotation marks")
     if given.student not in names_of(course):
         parser.error(f"there is no {given.student} in students.csv")
+    checks = answers(course, name)
     with gradebook(course) as book:
-        try:
-            grade = book.find_grade(given.check, name, name, given.student)
-        except MissingEntry:
-            checks = ", ".join(answers(course, name))
-            parser.error(
-                f"there is no {given.check} of {given.student} in {name}. Its checks: {checks}. "
-                "Who has handed nothing in has none."
+        for check in checks if given.check == EVERY else [given.check]:
+            try:
+                grade = book.find_grade(check, name, name, given.student)
+            except MissingEntry:
+                parser.error(
+                    f"there is no {check} of {given.student} in {name}. "
+                    f"Its checks: {', '.join(checks)}. Who has handed nothing in has none."
+                )
+            before, checked, most = (
+                grade.score,
+                grade.auto_score or 0.0,
+                2 * max(1, grade.max_score),
             )
-        before, checked, most = grade.score, grade.auto_score or 0.0, 2 * max(1, grade.max_score)
-        added = given.points[0] in "+-"
-        score = checked if points is None else checked + points if added else points
-        if not 0 <= score <= most:
-            parser.error(
-                f"{given.check} counts {grade.max_score:g}, and would give {score:g}: "
-                f"at least 0 and at most {most:g}"
-            )
-        grade.extra_credit = grade.manual_score = None
-        if added:
-            grade.extra_credit = points
-        else:
-            grade.manual_score = points
-        print(f"{given.check}: {score:g} of {grade.max_score:g}, before {before:g}")
-        answer = answers(course, name)[given.check]
-        comment = book.find_comment(answer, name, name, given.student)
-        comment.manual_comment = given.reason or None
+            added = given.points[0] in "+-"
+            score = checked if points is None else checked + points if added else points
+            if not 0 <= score <= most:
+                parser.error(
+                    f"{check} counts {grade.max_score:g}, and would give {score:g}: "
+                    f"at least 0 and at most {most:g}"
+                )
+            grade.extra_credit = points if added else None
+            grade.manual_score = None if added else points
+            print(f"{check}: {score:g} of {grade.max_score:g}, before {before:g}")
+            comment = book.find_comment(checks[check], name, name, given.student)
+            comment.manual_comment = given.reason or None
         book.db.commit()
     print(f"Now give the command of {name}'s week again.")
     return 0

@@ -83,7 +83,9 @@ def main() -> int:
     if new:
         grade(course, name, new, users, log)
     with gradebook(course) as book:
-        told, points, failed = summary(book, course, name, {*unread})
+        asked = {*map(plain, unknown)}
+        sent = {student for student, each in names_of(course).items() if plain(each) in asked}
+        told, points, failed = summary(book, course, name, sent | {*unread})
         export(book, grades, [row["id"] for row in class_list(course)])
     refused = list(unread.values())
     for reason in dict.fromkeys(unknown.values()):
@@ -358,15 +360,16 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points, reached = list[str](), dict[str, str]()
+    points, late = list[str](), list[str]()
+    scores = dict[str, float]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
         submission = book.find_submission(name, student)
-        reached[student] = f"{submission.score:g} point{'s' * (submission.score != 1)}"
-        points.append(
-            f"  {called[student]}: {reached[student]}, {percent(book, name, student)} of 100"
-            + delay(submission.total_seconds_late)
-        )
+        scores[student] = submission.score
+        reached = f"{counted(submission.score)}, {percent(book, name, student)} of 100"
+        reached += delay(submission.total_seconds_late)
+        points.append(f"  {called[student]}: {reached}")
+        late += [called[student]] * (submission.total_seconds_late > 0)
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
         by_hand = sorted(
@@ -395,23 +398,33 @@ def summary(
     lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
     silent = [called[each] for each in missing if each not in there and each not in unread]
     lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
+    lines += [f"late: {', '.join(late)}"] * bool(late)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     weight = itemgetter(0)
-    looked = sorted(filter(looks.get, looks), key=lambda each: min(map(weight, looks[each])))
+    looked = sorted(  # who gained most stands before others as grave
+        filter(looks.get, looks), key=lambda each: (min(map(weight, looks[each])), -scores[each])
+    )
     lines += ["to look at, the gravest first:"] * bool(looked)
     for student in looked:
-        lines.append(f"  {called[student]}, {reached[student]}")
+        lines.append(f"  {called[student]}, {counted(scores[student])}")
         lines += [f"    {sentence}" for _, sentence in sorted(looks[student], key=weight)]
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
+
+
+def counted(score: float) -> str:
+    """A number of points, in words."""
+    return f"{score:g} point{'s' * (score != 1)}"
 
 
 def delay(seconds: float) -> str:
     """How late a hand-in came, to be read behind its points."""
     if seconds <= 0:
         return ""
-    hours = seconds / 3600
-    return f", {hours:.0f} h late" if hours < 48 else f", {hours / 24:.0f} days late"
+    for size, unit in ((24 * 3600, "days"), (3600, "h")):
+        if seconds >= 2 * size:
+            return f", {seconds / size:.0f} {unit} late"
+    return f", {seconds / 60:.0f} min late"
 
 
 def difficulties(book: Gradebook, name: str, graded: list[str]) -> Iterator[str]:
