@@ -69,6 +69,7 @@ SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # 
 ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
 PAPER, NEAR = 250, 0.02  # lighter is blank; how far a cut may move, in heights of its image
+FORMULA = re.compile(r"(?<!\$)\$[^$\n]+\$[,.;:?!)]+")  # with the signs behind it
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
 
@@ -455,7 +456,7 @@ def read_step(text: str, material: Material) -> Step:
         elif "{{" in piece:
             raise ValueError(f"a reference stands alone on its line, not in {piece.strip()!r}")
         elif piece.strip():
-            parts.append(markdown2html(piece))
+            parts.append(FORMULA.sub(r'<span class="whole">\g<0></span>', markdown2html(piece)))
     return Step("\n".join(parts), markdown2html(note.strip()) if note.strip() else "")
 
 
