@@ -71,6 +71,11 @@ def test_a_reference_that_leads_nowhere_is_named(material, text, complaint):
         slides.read_slide(f"## A title\n{text}", material, "##")
 
 
+def test_a_formula_keeps_the_signs_behind_it(material):
+    shown = slides.read_step("With $c$, and $x$ too: $$y$$.", material)
+    assert re.findall(r'<span class="whole">(.*?)</span>', shown.body) == ["$c$,"]
+
+
 def test_what_a_reference_shows(material):
     assert re.search(r"b_i\s+\\tag\{1\.1\}", material.show("equation", "1.1")), "no full stop"
     whole, one = (plain(material.show("code", "foot", *name)) for name in ([], ["foot_point"]))

@@ -26,7 +26,7 @@ from publish.notebook import ROOT, WIDGET, Notebook, tags
 from publish.site.build import build
 
 BUILD = ROOT / "build" / "pages"
-LEVELS, SHARE = 4, 0.05  # of 256 by which a colour may be off, and in how many pixels more
+LEVELS, SHARE = 4, 0.05  # of 256 by which colours may be off; of the pixels that may be off by more
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ class Copies:
     ----------
     released, solved : NotebookNode
         What students got, and its source with the solutions: who answers as published, or with
-        lines of the release, copies from nobody.
+        lines of the release, copies from no student.
     """
 
     def __init__(self, released: NotebookNode, solved: NotebookNode) -> None:
@@ -37,8 +37,11 @@ class Copies:
         answers = [cell.source for cell in code(released) if is_solution(cell)]
         self.asked = {name for answer in answers for name in bound(answer)}
         self.known = {normal(node) for cell in cells for _, node in definitions(cell)}
-        self.published = {letters(cell.source, node) for cell in code(solved)
-                          for _, node in definitions(cell.source)}  # fmt: skip
+        self.published = {
+            letters(cell.source, node)
+            for cell in code(solved)
+            for _, node in definitions(cell.source)
+        }
         self.given = {line for cell in code(released) for line in spoken(parsed(cell.source))}
         self.groups = defaultdict[tuple[str, str], list[str]](list)
         self.short = defaultdict[tuple[str, str, int], list[str]](list)  # to the letter

@@ -47,11 +47,8 @@ def main() -> int:
                     f"there is no {check} of {given.student} in {name}. "
                     f"Its checks: {', '.join(checks)}. Who has handed nothing in has none."
                 )
-            before, checked, most = (
-                grade.score,
-                grade.auto_score or 0.0,
-                2 * max(1, grade.max_score),
-            )
+            before, checked = grade.score, grade.auto_score or 0.0
+            most = 2 * max(1, grade.max_score)
             added = given.points[0] in "+-"
             score = checked if points is None else checked + points if added else points
             if not 0 <= score <= most:
