@@ -234,11 +234,14 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = (f(S + e) - f(S - e)) / 2e-5",
         "high = f(S + e)\nlow = f(S)\ng = (high - low) / 1e-5",
         "E = 1e-5 * np.eye(3)\ng = [f(S + e)[0] - f(S - e)[0] for e in E]",
+        "ends = np.array([f(S + e), f(S - e)])\ng = (ends[0] - ends[1]) / 2e-5",
+        "ends = [f(T) for T in (S + e, S - e)]\ng = (ends[0] - ends[1]) / 2e-5",
+        "def mine(x):\n    return np.polyfit(x, losses, deg=1)[0]",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
-    last = line.splitlines()[-1]
+    last = line.splitlines()[-1].strip()
     own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y\n{line}")
     told = [f"{last}  [a numerical difference]"]
     assert looks(new_notebook(cells=[own])) == told

@@ -35,6 +35,8 @@ HARMLESS = re.compile(
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
     r"|get_ipython\(\)\.system\('pip [^']*'\)"
 )
+# Functions that give the slope of values.
+SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|polyfit")
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -151,6 +153,7 @@ def differences(source: str) -> list[str]:
 
     They divide the difference, or name the small number by which they move. Two values are also
     of one function if both names were given by the same code, between which something has moved.
+    And the lines of functions that leave it to one of SLOPES.
     """
     nodes = list(ast.walk(parsed(source)))
     numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
@@ -173,6 +176,12 @@ def differences(source: str) -> list[str]:
         node = whole(node)
         if isinstance(node, ast.Name):
             node = whole(values.get(node.id, node))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            node = node.args[0]  # np.array([f(x + h), f(x - h)])
+        if isinstance(node, ast.List | ast.Tuple) and node.elts:
+            node = node.elts[0]
+        if isinstance(node, ast.ListComp):
+            node = node.elt
         return root(node) if node in functions and root(node) not in dir(builtins) else ""
 
     def same_code(*pair: ast.expr) -> bool:
@@ -188,6 +197,13 @@ def differences(source: str) -> list[str]:
         if (called(node.left) and called(node.left) == called(node.right))
         or same_code(node.left, node.right)
         if small or node in scaled
+    }
+    found |= {
+        node.lineno
+        for function in nodes
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and SLOPES.fullmatch(node.attr)
     }
     return [source.splitlines()[number - 1].strip() for number in sorted(found)]
 

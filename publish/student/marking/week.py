@@ -74,6 +74,7 @@ def main() -> int:
     grades.mkdir(exist_ok=True)
     log = grades / f"{name}.log"
     release(course, name, log)
+    print(f"{name}: reading handed_in/", flush=True)
     came, unknown, unread = take_in(course, name)
     with gradebook(course) as book:
         drop_stale_pages(book, course, name)
@@ -123,6 +124,7 @@ def release(course: Path, name: str, log: Path) -> None:
     """Make a notebook an assignment with its date, once, and read the list of the class."""
     with log.open("a", encoding="utf-8") as file:  # one run after another
         if not (course / "release" / name).exists():
+            print(f"{name}: making what students got, once", flush=True)
             programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
             command = [sys.executable, "-m", "nbgrader", "generate_assignment", name]
             env = os.environ | {"PATH": programs}  # nbgrader looks for alembic there
