@@ -99,6 +99,16 @@ def test_what_a_reference_shows(material):
     bands = re.findall(r'<rect class="fragment fade-out" x="(\d+)" width="(\d+)"', across)
     assert [round(int(x) / width, 1) for x, _ in bands] == [0.3, 0.6]
     assert sum(int(w) for _, w in bands) == width - int(bands[0][0])
+    axes = material.show("axes", "guesses-figure")
+    [cover] = re.findall(r'<g class="fragment fade-out"><rect (.*?)/></g>', axes)
+    left, top, wide, high = map(float, re.findall(r'"([\d.]+)"', cover))
+    picture = imread(
+        io.BytesIO(base64.b64decode(material.image("guesses-figure").data["image/png"]))
+    )
+    frame = picture[round(2 * top) - 6 : round(2 * (top + high)) + 6, round(2 * (left + wide / 2))]
+    assert frame[:6, 0].min() < 0.3 > frame[-6:, 0].min(), "black above and below it"
+    with pytest.raises(ValueError, match="no axes with a frame"):
+        material.show("axes", "reshape")
 
 
 @pytest.mark.parametrize("deck", sorted(slides.DECKS.glob("*.md")), ids=lambda path: path.stem)

@@ -23,7 +23,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ COLUMNS = 76  # letters in a line of code of the usual size
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
+BLACK, LINE = 70, 0.08  # darker is black; the shortest line of a frame, as a share of its image
 PAPER, NEAR = 250, 0.02  # lighter is blank; how far a cut may move, in heights of its image
 FORMULA = re.compile(r"(?<!\$)\$[^$\n]+\$[,.;:?!)]+")  # with the signs behind it
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
@@ -132,6 +133,7 @@ class Material:
             "output": self.output,
             "figure": self.figure,
             "across": self.across,
+            "axes": self.axes,
             "film": self.film,
             "live": self.live,
             "notebook": self.notebook,
@@ -211,6 +213,10 @@ class Material:
         """
         name = f"{cell_id}-{len(ends)}"  # a first slide shows one strip, a later one both
         return film(self.image(cell_id), name, [float(end) for end in ends])
+
+    def axes(self, cell_id: str) -> str:
+        """A cell's image with its alt text: first its axes, and at a key press what they hold."""
+        return axes(self.image(cell_id))
 
     def image(self, cell_id: str) -> NotebookNode:
         """The output of a cell that holds its image."""
@@ -292,6 +298,51 @@ def across(output: NotebookNode, ends: list[float]) -> str:
     )
     image = f'<image href="{source(output)}" width="{width}" height="{height}" />{covers}'
     return drawing(image, width, height, alt_text(output))
+
+
+def axes(output: NotebookNode) -> str:
+    """An output's image with its alt text; at a key press what stands inside its axes."""
+    width, height = size(output)
+    if not (insides := frames(output)):
+        raise ValueError("this image draws no axes with a frame")
+    covers = "".join(
+        f'<rect x="{left * width:.1f}" y="{top * height:.1f}" '
+        f'width="{(right - left) * width:.1f}" height="{(bottom - top) * height:.1f}" />'
+        for left, top, right, bottom in insides
+    )
+    image = f'<image href="{source(output)}" width="{width}" height="{height}" />'
+    covered = f'{image}<g class="fragment fade-out">{covers}</g>'
+    return drawing(covered, width, height, alt_text(output))
+
+
+def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
+    """What lies inside the frames of an image: left, top, right and bottom, as shares of it.
+
+    A frame is two black lines of one length, one above the other, and black lines at their ends.
+    """
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
+    black = np.asarray(picture) < BLACK
+    rows, columns = black.shape
+    shortest, width, tick = LINE * columns, 3, 15  # pixels: of a line, and of a mark beside it
+    lines = list[tuple[int, int, int]]()  # row, first and last column
+    for row, ink in enumerate(black):
+        ends = np.flatnonzero(np.diff(ink, prepend=False, append=False)).tolist()
+        pairs = zip(ends[::2], ends[1::2], strict=True)
+        lines += [(row, first, last) for first, last in pairs if last - first > shortest]
+
+    def is_side(column: int, top: int, bottom: int) -> bool:
+        return bool(black[top:bottom, column - width : column + width].any(axis=1).all())
+
+    found = list[tuple[int, int, int, int]]()
+    for (top, *upper), (bottom, *lower) in product(lines, reversed(lines)):
+        left, right = max(upper[0], lower[0]), min(upper[1], lower[1])
+        inside = any(a <= left and right <= c and b <= top <= d for a, b, c, d in found)
+        alike = all(abs(one - other) < tick for one, other in zip(upper, lower, strict=True))
+        is_frame = alike and not inside and bottom - top > shortest / 4
+        if is_frame and all(is_side(column, top, bottom) for column in (left, right)):
+            found.append((left, top, right, bottom))
+    inner, whole = np.array([width, width, -width, -width]), np.array([columns, rows] * 2)
+    return [tuple((np.array(each) + inner) / whole) for each in found]
 
 
 def film(output: NotebookNode, name: str, ends: list[float]) -> str:
