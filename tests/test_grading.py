@@ -35,7 +35,16 @@ from publish.student.marking.export import sender
 from publish.student.marking.guard import SHOWN
 from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
-from publish.student.marking.submission import CLAIMED, STYLE, borrowed, code, restore, stops
+from publish.student.marking.submission import (
+    CLAIMED,
+    REACHES,
+    STYLE,
+    borrowed,
+    code,
+    restore,
+    stops,
+)
+from publish.student.marking.week import gravest_first
 from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
@@ -285,6 +294,24 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
     assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
     notebook.cells[5] = new_code_cell("\n".join(usual))
     assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {STYLE}
+
+
+def test_what_many_have_is_told_once_and_after_the_rest():
+    called, line = {student: student.upper() for student in "abcdefg"}, (STYLE, "A: import os")
+    looks = {student: [line] for student in "abcdef"} | {"g": []}
+    looks["b"] = [line, (REACHES, "A: patch()")]
+    told = ["  B, 1 point", "    A: patch()", "  6 have A: import os: a, b, c, d, e, f"]
+    assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))] == told
+    del looks["f"]
+    assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))][-1] == "    A: import os"
+
+
+def test_a_numerical_gradient_behind_a_helper_or_another_name_is_named():
+    answer = new_code_cell("def softmax_loss(S, y):\n    return slant(S), S, y")
+    for own in ("def slant(S):\n    return numerical_gradient(f, S)", "slant = numerical_gradient"):
+        notebook = new_notebook(cells=[new_code_cell(f"import math\n{own}"), answer])
+        assert "numerical_gradient, which no answer here needs" in looks(notebook)
+        assert not [each for each in looks(new_notebook(cells=notebook.cells[:1])) if "num" in each]
 
 
 def test_students_with_one_long_answer_are_named_and_no_others():
@@ -671,6 +698,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "eve/03_gradient_checking", hands["solved"])
     give(course, "ida/03_gradient_checking", hands["solved"])
     give(course, "Ida Braun_8_assignsubmission_file/03_gradient_checking", hands["untouched"])
+    (course / "handed_in" / "eve" / "03_gradient_checking.zip").write_bytes(b"PK")
     (course / "handed_in" / "eve" / "essay.pdf").write_bytes(b"%PDF")
     (course / "handed_in" / "CS-Gradients-55.zip").write_bytes(b"PK")
     latin = os.fsdecode("Jürgen A_9_assignsubmission_file".encode("latin-1"))
@@ -692,7 +720,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"ann Ann Lee, 12 points\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
         r"ben Ben Okafor: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan Dan Weiss: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
-        r"eve Eve Rossi: nothing, but there is handed_in/eve/essay.pdf\n",
+        r"eve Eve Rossi: nothing, but there is handed_in/eve/03_gradient_checking.zip "
+        r"handed_in/eve/essay.pdf\n",
         r"ida Ida Braun: 12 points, 100.0",
         r"who is this\? Ida Braun: several in students.csv have this name",
         r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",

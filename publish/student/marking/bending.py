@@ -33,7 +33,10 @@ HARMLESS = re.compile(
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pdb|pip|precision)', '[^']*'\)"
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
-    r"|get_ipython\(\)\.system\('pip [^']*'\)"
+    r"|get_ipython\(\)\.system\('(git|pip) [^']*'\)"
+    r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|load_ext)', '[^']*'\)"
+    r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd|listdir)\([^()]*\)\)?"
+    r"|sys\.path\.(append|insert)\([^()]*\)"
 )
 # Functions that give the slope of values.
 SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|polyfit")
@@ -43,8 +46,8 @@ SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorE
 def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bool, str]]:
     """The telling lines of a student's cell, each with whether it is a matter of style.
 
-    That is a value for a name of the release, or of Python, in place of another one, `h = 5`, or
-    what is harmless, as `%matplotlib inline`.
+    That is a value for a name of the release, or of Python, in place of another one, `h = 5`, also
+    a function, or what is harmless, as `%matplotlib inline`.
 
     Parameters
     ----------
@@ -66,8 +69,12 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     tools = modules.union(*map(tools_of, given))
     style = dict[int, bool]()  # by the number of the line
     for node in telling(parsed(source), kept, set(), False):
-        slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
-        name = root(cast(ast.expr, node))
+        if isinstance(node, ast.FunctionDef):
+            slight, name = True, node.name
+        else:
+            slight = isinstance(getattr(node, "ctx", None), ast.Store)
+            slight = slight and isinstance(node, ast.Name | ast.Subscript)
+            name = root(cast(ast.expr, node))
         slight = slight and name not in tools and not METHODS.fullmatch(name)
         style[node.lineno] = slight and style.get(node.lineno, True)
     for number in sorted(style):
@@ -235,13 +242,13 @@ def local_names(scope: ast.AST) -> set[str]:
 
 
 def needed(source: str, given: list[str]) -> set[str]:
-    """The names in a cell, and in the functions and classes of given cells that it needs."""
-    inside = {
-        node.name: node
-        for cell in given
-        for node in parsed(cell).body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-    }
+    """The names in a cell, and in the functions, classes and values of cells that it needs."""
+    inside = dict[str, ast.AST]()
+    for node in (node for cell in given for node in parsed(cell).body):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            inside[node.name] = node
+        elif isinstance(node, ast.Assign):
+            inside |= {each.id: node for each in node.targets if isinstance(each, ast.Name)}
     names, nodes = set[str](), list[ast.AST]([parsed(source)])
     while nodes:
         found = {node.id for node in ast.walk(nodes.pop()) if isinstance(node, ast.Name)}

@@ -16,7 +16,17 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
-from .bending import bent, bound, definitions, differences, free, parsed, tools_of, unused
+from .bending import (
+    bent,
+    bound,
+    definitions,
+    differences,
+    free,
+    needed,
+    parsed,
+    tools_of,
+    unused,
+)
 
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
@@ -150,7 +160,8 @@ def borrowed(
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
         helped = of_checks & free(cell.source)
-        used = (lent & words(cell) | helped).difference(
+        behind = needed(cell.source, [each.source for each in own_cells]) & {"numerical_gradient"}
+        used = (lent & words(cell) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )
         if used and mine:

@@ -34,7 +34,7 @@ from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
-from .copies import Copies
+from .copies import FEW, Copies
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
@@ -219,11 +219,15 @@ def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
             yield known.get(f"#{number}", known.get(plain(name), name)), relative
 
 
-def others(course: Path) -> dict[str, str]:
-    """By student what was handed in that is called like no notebook of the series."""
+def others(course: Path, name: str) -> dict[str, str]:
+    """By student what was handed in that may be this notebook, and is not.
+
+    It is called like no notebook of the series, or like this one and is another kind of file.
+    """
     names, told = [plain(path.name) for path in (course / "source").glob("*/")], dict[str, str]()
     for student, path in files(course, "*"):
-        if not any(name in plain(path.stem) for name in names):
+        alike = [each for each in names if each in plain(path.stem)]
+        if not alike or (plain(name) in alike and path.suffix != ".ipynb"):
             told[student] = f"{told.get(student, ', but there is')} handed_in/{path.as_posix()}"
     return told
 
@@ -395,23 +399,38 @@ def summary(
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
             looks[student].append((REACHES, sentence))
-    missing, there = [each for each in called if each not in handed_in], others(course)
+    missing, there = [each for each in called if each not in handed_in], others(course, name)
     lines = [head, *left]
     lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
     silent = [called[each] for each in missing if each not in there and each not in unread]
     lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
-    weight = itemgetter(0)
-    looked = sorted(  # who gained most stands before others as grave
-        filter(looks.get, looks), key=lambda each: (min(map(weight, looks[each])), -scores[each])
-    )
-    lines += ["to look at, the gravest first:"] * bool(looked)
-    for student in looked:
-        lines.append(f"  {called[student]}, {counted(scores[student])}")
-        lines += [f"    {sentence}" for _, sentence in sorted(looks[student], key=weight)]
+    looked = [*gravest_first(looks, called, scores)]
+    lines += ["to look at, the gravest first:", *looked] * bool(looked)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
+
+
+def gravest_first(
+    looks: dict[str, list[tuple[int, str]]], called: dict[str, str], scores: dict[str, float]
+) -> Iterator[str]:
+    """What to look at by student, who gained most before others as grave; then what many share."""
+    whose = defaultdict[tuple[int, str], list[str]](list)
+    for student, told in looks.items():
+        for each in dict.fromkeys(told):
+            whose[each].append(student)
+    many = max(FEW, len(looks) // 10)
+    shared = {each: students for each, students in whose.items() if len(students) > many}
+    own = {
+        student: sorted((each for each in told if each not in shared), key=itemgetter(0))
+        for student, told in looks.items()
+    }
+    for student in sorted(filter(own.get, own), key=lambda each: (own[each][0][0], -scores[each])):
+        yield f"  {called[student]}, {counted(scores[student])}"
+        yield from (f"    {sentence}" for _, sentence in own[student])
+    for (_, sentence), students in sorted(shared.items()):
+        yield f"  {len(students)} have {sentence}: {', '.join(students)}"
 
 
 def counted(score: float) -> str:
