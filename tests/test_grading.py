@@ -292,8 +292,11 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
     told = ["__a__(self): a (2 such lines)", "__b__(self): b", "__c__(self): c"]
     told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3", "F: import os"]
     assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
+    usual += ["!git clone x", "%cd x", "import sys", "sys.path.append('x')", "def X(): pass"]
     notebook.cells[5] = new_code_cell("\n".join(usual))
     assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {STYLE}
+    notebook.cells[5] = new_code_cell("!git clone x; sh y")
+    assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {REACHES}
 
 
 def test_what_many_have_is_told_once_and_after_the_rest():

@@ -33,9 +33,9 @@ HARMLESS = re.compile(
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pdb|pip|precision)', '[^']*'\)"
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
-    r"|get_ipython\(\)\.system\('(git|pip) [^']*'\)"
+    r"|get_ipython\(\)\.system\('(git|pip) [^';&|`$]*'\)"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|load_ext)', '[^']*'\)"
-    r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd|listdir)\([^()]*\)\)?"
+    r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
     r"|sys\.path\.(append|insert)\([^()]*\)"
 )
 # Functions that give the slope of values.
@@ -69,12 +69,9 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     tools = modules.union(*map(tools_of, given))
     style = dict[int, bool]()  # by the number of the line
     for node in telling(parsed(source), kept, set(), False):
-        if isinstance(node, ast.FunctionDef):
-            slight, name = True, node.name
-        else:
-            slight = isinstance(getattr(node, "ctx", None), ast.Store)
-            slight = slight and isinstance(node, ast.Name | ast.Subscript)
-            name = root(cast(ast.expr, node))
+        slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
+        slight |= isinstance(node, ast.FunctionDef)
+        name = getattr(node, "name", "") or root(cast(ast.expr, node))
         slight = slight and name not in tools and not METHODS.fullmatch(name)
         style[node.lineno] = slight and style.get(node.lineno, True)
     for number in sorted(style):
