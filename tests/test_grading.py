@@ -150,6 +150,18 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
     CheckCellMetadata().preprocess(notebook, {})
 
 
+def test_a_function_that_an_answers_cell_gave_is_put_back():
+    [notebook] = Notebook.series("06")
+    full = edition.solved(notebook)
+    handed = deepcopy(full.content)
+    [answer] = [cell for cell in handed.cells if "def suspect_backward" in cell.source]
+    own = answer.source = answer.source[answer.source.index("def block_backward") :]
+    told = restore(handed, edition.unsolved(full).content)
+    assert told == ["suspect_backward was deleted: it was put back"]
+    [answer] = [cell for cell in handed.cells if "def suspect_backward" in cell.source]
+    assert answer.source.endswith(f"\n\n\n{own}")
+
+
 def move_checks_to_the_end(cells):
     cells.sort(key=is_grade)
 
@@ -233,8 +245,12 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
     assert "softmax_loss" not in borrowed(notebook, RELEASED, FULL.content)[0][1]
     answer.source += "\nnumerical_gradient(f, x)"
     assert "numerical_gradient, which no answer" in looks(notebook)[0]
-    answer.source += "\nf(x + 1e-30j).imag"
+    answer.source += "\nf(x).imag"
     assert "imag, numerical_gradient, which no answer" in looks(notebook)[0]
+    answer.source = "def softmax_loss(S, y):\n    return check_gradient(S, y).first"
+    assert "check_gradient, which no answer" in looks(notebook)[0]
+    answer.source = "def softmax_loss(S, y):\n    return S, y\ncheck_gradient(softmax_loss)"
+    assert "check_gradient" not in str(looks(notebook))  # tried, beside the answer
 
 
 @pytest.mark.parametrize(
@@ -246,6 +262,10 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "ends = np.array([f(S + e), f(S - e)])\ng = (ends[0] - ends[1]) / 2e-5",
         "ends = [f(T) for T in (S + e, S - e)]\ng = (ends[0] - ends[1]) / 2e-5",
         "def mine(x):\n    return np.polyfit(x, losses, deg=1)[0]",
+        "g = np.subtract(f(S + e), f(S - e)) / 2e-5",
+        "g = sum(sign * f(S + sign * e) for sign in (1, -1)) / 2e-5",
+        "for sign in (e, -e):\n    g += sign * f(S + sign)",
+        "g = np.abs(f(S + 1e-30j)) / 1e-30",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
     ],
 )
@@ -503,6 +523,16 @@ def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     assert stops(notebook)[0] == told
 
 
+@pytest.mark.parametrize("end", ["while True: f()", "f()\nos._exit(1)"], ids=["loops", "kills"])
+def test_an_own_cell_that_does_not_end_costs_no_answer(end):
+    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
+    notebook = small_notebook("return sum(range(10**6))")
+    notebook.cells[2:5] = [new_code_cell(end)]
+    notebook, _ = run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
+    assert len(stops(notebook)) == 1
+
+
 def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
     """And what it defined before is there for the next one."""
     notebook = small_notebook("return 1")
@@ -727,7 +757,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"handed_in/eve/essay.pdf\n",
         r"ida Ida Braun: 12 points, 100.0",
         r"who is this\? Ida Braun: several in students.csv have this name",
-        r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook: ask again",
+        r"eve: handed_in/eve/03_gradient_checking.ipynb is no notebook \(.+\): ask again",
         r"zoe: handed_in/zoe/03_gradient_checking.ipynb is another notebook, by its title",
     ]:
         assert re.search(told, printed), told

@@ -59,8 +59,10 @@ class FairExecute(Execute):
     A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
     out, and the cells above it run once more. What the student has written for it, the last above
     it that it names, is not called again, so that other answers keep their points; a check that
-    killed the kernel runs without it, because others may need what it defines. After the third such
-    cell the rest is not run, and neither is what is left of a notebook when its time is over.
+    killed the kernel runs without it, because others may need what it defines. A cell of the
+    student's own may hang by itself, so it costs no answer, and only the second one with the same
+    function does. After the third such cell the rest is not run, and neither is what is left of a
+    notebook when its time is over.
 
     Before each cell that the student only got, what the student's own cells may have bent is put
     back: see guard.py. Checks that draw their numbers draw others than those that students see.
@@ -85,6 +87,7 @@ class FairExecute(Execute):
         self.before = 0, nb.cells[0]  # the cell that ran last
         self.guarded: Any = None  # the kernel that remembers what checks need
         self.spared = set[int]()  # checks that killed the kernel, and may run once more
+        self.suspected = set[str]()  # functions in an own cell that did not end
         self.banned: dict[str, str] = {}  # what calls of a function say from now on
         self.original = released(resources)
         answers = [cell for cell in code(self.original) if is_solution(cell)]
@@ -118,7 +121,7 @@ class FairExecute(Execute):
             self.guard()
         last, culprit = self.before
         self.before = index, cell
-        given = cell.source.strip() in self.given or is_grade(cell)
+        given = not (is_solution(cell) or self.is_own(cell))
         if given and not self.put_back(needed(cell.source, self.sources)):
             if not self.replied:  # a kernel that takes requests, and does nothing
                 self.leave_out(last, culprit, ended(culprit))
@@ -184,6 +187,18 @@ class FairExecute(Execute):
         said = reply.get("user_expressions", {}).get("said", {})
         return str(said.get("data", {}).get("text/plain", ""))
 
+    def is_own(self, cell: NotebookNode) -> bool:
+        """Whether a cell is the student's own, beside those of the release."""
+        return not (is_grade(cell) or is_solution(cell) or cell.source.strip() in self.given)
+
+    def blamed(self, cell: NotebookNode, names: set[str]) -> set[str]:
+        """Which of the functions in a cell that did not end are not called again."""
+        if not self.is_own(cell):
+            return names
+        again = names & self.suspected
+        self.suspected |= names
+        return again
+
     def limit(self, cell: NotebookNode) -> int:
         """How many seconds a cell may run."""
         return int(self.timeout) if is_grade(cell) else self.longest
@@ -196,8 +211,7 @@ class FairExecute(Execute):
         self.stopped[index] = error("CellTimeoutError", sentence)
         shown = [output for output in cell.outputs if output.output_type != "error"]
         cell.outputs = [*shown, self.stopped[index]]
-        if culprit:
-            self.banned[culprit] = sentence
+        self.banned |= dict.fromkeys(self.blamed(cell, {culprit} if culprit else set()), sentence)
         if self.answers():
             self.ban(defined(self.nb))
         else:
@@ -239,7 +253,7 @@ class FairExecute(Execute):
         cell.outputs = [stopped]
         above = [each for each in self.nb.cells[: index + 1] if is_solution(each)]
         names = [defined(self.nb, each) & set(re.findall(r"\w+", cell.source)) for each in above]
-        culprits = next(filter(None, reversed(names)), set())
+        culprits = self.blamed(cell, next(filter(None, reversed(names)), set()))
         if is_grade(cell) and culprits - self.banned.keys() and index not in self.spared:
             self.spared.add(index)
         else:

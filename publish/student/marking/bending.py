@@ -143,10 +143,10 @@ def unused(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[
             yield from ((name, each, ast.dump(function)) for each in left if each[0] != "_")
 
 
-def free(source: str) -> set[str]:
-    """The names that the functions and classes of a cell take from outside."""
+def free(source: str, *only: str) -> set[str]:
+    """The names that the functions and classes of a cell, or only some, take from outside."""
     found = set[str]()
-    for _, scope in definitions(source):
+    for scope in (scope for name, scope in definitions(source) if name in only or not only):
         names = {each.id for each in ast.walk(scope) if isinstance(each, ast.Name)}
         found |= names - local_names(scope)
     return found
@@ -157,10 +157,12 @@ def differences(source: str) -> list[str]:
 
     They divide the difference, or name the small number by which they move. Two values are also
     of one function if both names were given by the same code, between which something has moved.
-    And the lines of functions that leave it to one of SLOPES.
+    And the lines of functions that leave it to one of SLOPES, that call a function for both signs
+    of a number, or that move by an imaginary one.
     """
     nodes = list(ast.walk(parsed(source)))
-    numbers = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    constants = [node for node in nodes if isinstance(node, ast.Constant)]
+    numbers = [node.value for node in constants]
     small = any(isinstance(each, float) and 0 < abs(each) < 0.01 for each in numbers)
     factors = [node for node in nodes if isinstance(node, ast.BinOp)]
     factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
@@ -194,13 +196,36 @@ def differences(source: str) -> list[str]:
         codes = {ast.dump(end) for end in ends if end and set(calls) & {*ast.walk(end)}}
         return len(ends) == 2 and None not in ends and len(codes) == 1
 
-    found = {
-        node.lineno
+    def both_signs(node: ast.expr) -> bool:
+        """Whether this is a pair like (1, -1)."""
+        ends = [ast.unparse(end) for end in getattr(node, "elts", [])]
+        return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
+
+    less: list[tuple[ast.expr, ast.expr, ast.expr]] = [
+        (node, node.left, node.right)
         for node in nodes
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
-        if (called(node.left) and called(node.left) == called(node.right))
-        or same_code(node.left, node.right)
+    ]
+    less += [
+        (node, node.args[0], node.args[1])
+        for node in calls
+        if ast.unparse(node.func).endswith("subtract") and len(node.args) > 1
+    ]
+    found = {
+        node.lineno
+        for node, left, right in less
+        if (called(left) and called(left) == called(right)) or same_code(left, right)
         if small or node in scaled
+    }
+    found |= {node.lineno for node in constants if isinstance(node.value, complex)}
+    found |= {
+        call.lineno
+        for node in nodes
+        if isinstance(node, ast.For | ast.GeneratorExp | ast.ListComp)
+        for each in getattr(node, "generators", [node])
+        if both_signs(each.iter)
+        for call in functions
+        if call in ast.walk(node) and called(call)
     }
     found |= {
         node.lineno

@@ -44,6 +44,7 @@ OLDER = ", in a cell that says it is of an older release"
 REACHES, COPIES, STYLE = range(3)
 RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
+CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
 SHOWN = 3  # lines of one cell
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
@@ -61,8 +62,8 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each check that was not there, or not as it was released, and one for cells
-        that had been moved.
+        A sentence for each check that was not there, or not as it was released, for each function
+        that an answer's cell gave and has no more, and one for cells that had been moved.
     """
     told, order, last, changed = list[str](), list[str](), "", list[str]()
     originals = {cell.id: cell for cell in released.cells}
@@ -86,7 +87,9 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
         if "nbgrader" in original.metadata:
             original.id = cell.id
             if not is_locked(original):
-                original.source = cell.source
+                lost = given_and_lost(cell, original)
+                told += [f"{name} was deleted: it was put back" for name in lost]
+                original.source = "\n\n\n".join([*lost.values(), cell.source])
             elif is_grade(original) and is_changed(cell, original):
                 changed.append(check_name(original))
             here[name] = original
@@ -160,6 +163,8 @@ def borrowed(
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
         helped = of_checks & free(cell.source)
+        if mine and not expected:
+            helped |= CHECKERS & free(cell.source, *mine)
         behind = needed(cell.source, [each.source for each in own_cells]) & {"numerical_gradient"}
         used = (lent & words(cell) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
@@ -277,6 +282,12 @@ def written(cell: NotebookNode) -> set[str]:
     return bound(cell.source) - {
         name for name, node in defined if "NotImplementedError" in ast.unparse(node)
     }
+
+
+def given_and_lost(answer: NotebookNode, original: NotebookNode) -> dict[str, str]:
+    """The functions that an answer's cell gave, as its check may need them, and has no more."""
+    lost = written(original) - bound(answer.source)
+    return {name: ast.unparse(node) for name, node in definitions(original.source) if name in lost}
 
 
 def lines(source: str) -> list[str]:

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
+from textwrap import shorten
 from typing import cast
 from unicodedata import normalize
 
@@ -169,9 +170,12 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
     listed = [row["id"] for row in class_list(course)]
     called = Counter(map(plain, names_of(course).values()))
     for student, relative in files(course, "*.ipynb"):
-        belongs = is_of(course / "handed_in" / relative, name, title)
+        belongs, which = False, "another notebook, by its title"
+        try:
+            belongs = is_of(course / "handed_in" / relative, name, title)
+        except Exception as error:  # whatever stands in it, it keeps nobody else waiting
+            which = f"no notebook ({shorten(str(error), 80)})"
         if not belongs and plain(name) in plain(relative.stem):
-            which = "no notebook" if belongs is None else "another notebook, by its title"
             told = f"handed_in/{relative.as_posix()} is {which}: ask again"
             unread[student] = f"{student}: {told}"
         elif belongs and student not in listed:
@@ -266,21 +270,18 @@ def age(path: Path) -> tuple[float, str]:
     return path.stat().st_mtime, path.name
 
 
-def is_of(path: Path, name: str, title: str) -> bool | None:
-    """Whether a file is a student's copy of a notebook; None if it is no notebook at all.
+def is_of(path: Path, name: str, title: str) -> bool:
+    """Whether a file is a student's copy of a notebook; an error if it is no notebook at all.
 
     Its title says so, whatever the file is called; without the title, the file's name.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark before it
-        sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
-        titles = [each for each in sources if re.match(r"# \d\d ", each)]
-        if not (title in "\n".join(titles) if titles else plain(name) in plain(path.stem)):
-            return False
-        nbformat.validate(nbformat.reads(text, as_version=4))
-        "".join(sources).encode()  # half a character cannot be written
-    except Exception:  # whatever stands in it, it keeps nobody else waiting
-        return None
+    text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark before it
+    sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+    titles = [each for each in sources if re.match(r"# \d\d ", each)]
+    if not (title in "\n".join(titles) if titles else plain(name) in plain(path.stem)):
+        return False
+    nbformat.validate(nbformat.reads(text, as_version=4))
+    "".join(sources).encode()  # half a character cannot be written
     return True
 
 
