@@ -323,24 +323,28 @@ def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
     black = np.asarray(picture) < BLACK
     rows, columns = black.shape
-    shortest, width, tick = LINE * columns, 3, 15  # pixels: of a line, and of a mark beside it
+    shortest, width, tick = LINE * columns, 3, 20  # pixels: of a line, and of a mark beside it
     lines = list[tuple[int, int, int]]()  # row, first and last column
     for row, ink in enumerate(black):
         ends = np.flatnonzero(np.diff(ink, prepend=False, append=False)).tolist()
         pairs = zip(ends[::2], ends[1::2], strict=True)
         lines += [(row, first, last) for first, last in pairs if last - first > shortest]
 
-    def is_side(column: int, top: int, bottom: int) -> bool:
-        return bool(black[top:bottom, column - width : column + width].any(axis=1).all())
+    def sides(left: int, right: int, top: int, bottom: int) -> list[int]:  # marks may stick out
+        full = left + np.flatnonzero(black[top:bottom, left:right].all(axis=0))
+        return [x for x in full.tolist() if x < left + tick or x > right - tick]
 
     found = list[tuple[int, int, int, int]]()
     for (top, *upper), (bottom, *lower) in product(lines, reversed(lines)):
         left, right = max(upper[0], lower[0]), min(upper[1], lower[1])
-        inside = any(a <= left and right <= c and b <= top <= d for a, b, c, d in found)
+        inside = any(
+            a <= left + tick and right - tick <= c and b <= top <= d for a, b, c, d in found
+        )
         alike = all(abs(one - other) < tick for one, other in zip(upper, lower, strict=True))
-        is_frame = alike and not inside and bottom - top > shortest / 4
-        if is_frame and all(is_side(column, top, bottom) for column in (left, right)):
-            found.append((left, top, right, bottom))
+        if alike and not inside and bottom - top > shortest / 4:
+            edges = sides(left, right, top, bottom)
+            if edges and edges[-1] - edges[0] > shortest / 2:
+                found.append((edges[0], top, edges[-1], bottom))
     inner, whole = np.array([width, width, -width, -width]), np.array([columns, rows] * 2)
     return [tuple((np.array(each) + inner) / whole) for each in found]
 

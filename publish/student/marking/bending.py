@@ -152,6 +152,7 @@ def free(source: str, *only: str) -> set[str]:
     return found
 
 
+@cache
 def differences(source: str) -> list[str]:
     """The lines of a cell that subtract two values of one function, as numerical gradients do.
 

@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter, defaultdict
 from copy import deepcopy
+from functools import cache
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -132,7 +133,7 @@ def borrowed(
     asked = {name for answer in answers for name in bound(answer)}
     ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
-    full = {name: words(cell) for cell in code(solved) for name in bound(cell.source)}
+    full = {name: words(cell.source) for cell in code(solved) for name in bound(cell.source)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
@@ -166,7 +167,7 @@ def borrowed(
         if mine and not expected:
             helped |= CHECKERS & free(cell.source, *mine)
         behind = needed(cell.source, [each.source for each in own_cells]) & {"numerical_gradient"}
-        used = (lent & words(cell) | helped | behind).difference(
+        used = (lent & words(cell.source) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )
         if used and mine:
@@ -271,9 +272,10 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def words(cell: NotebookNode) -> set[str]:
+@cache
+def words(source: str) -> set[str]:
     """The words of a cell, less those of comments."""
-    return set(re.findall(r"\w+", re.sub(r"#.*", "", cell.source)))
+    return set(re.findall(r"\w+", re.sub(r"#.*", "", source)))
 
 
 def written(cell: NotebookNode) -> set[str]:
