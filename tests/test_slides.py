@@ -13,6 +13,9 @@ from publish.slides import build as slides
 
 SERIES = Notebook.series()
 COLOURED = {"table-figure"}  # tables without a white row
+NUMBER = re.compile(r"(?<![\w.\\])(?<!{-)\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+# Numbers on slides that are worked out there, or come from another notebook.
+WORKED_OUT = {709.8, 308_320, 308_310, 2560, 800, 4000, 524_288, 49_000, 1.5, 1.21, 0.3527}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,29 @@ def test_a_notebook_has_its_talk(notebook):
     notes = " ".join(step.note for slide in deck.slides for c in slide.columns for step in c)
     spoken = len(plain(notes).split()) / 110  # words a minute
     assert spoken + notes.count("Ask") < deck.minutes, "too much to say, with a minute a question"
+
+
+@pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.name)
+def test_numbers_on_slides_stand_in_their_notebook(notebook):
+    """Those with a decimal, or three digits; in more digits, perhaps."""
+    told = [(output.get("text"), output.get("data", {}).get("text/plain"), output.get("metadata"))
+            for cell in notebook.code for output in cell.outputs]  # fmt: skip
+    there = {*numbers(f"{[cell.source for cell in notebook.cells]} {told}").values()}
+    rounded = [{round(each, digits) for each in there} for digits in range(13)]
+    text = (slides.DECKS / f"{notebook.name}.md").read_text(encoding="utf-8")
+    for slide in slides.split(text, "---"):
+        typed = numbers(re.sub(r"{{.*?}}", "", slide.partition("\nNote:")[0]))
+        for number, value in typed.items():
+            digits = len(number.partition(".")[2])
+            if digits or len(number) > 2:
+                known = value in WORKED_OUT | there or value in rounded[digits]
+                assert known, f"{number} in {slide.strip()[:40]}"
+
+
+def numbers(text):
+    """The numbers in a text, as they stand there and as values."""
+    found = [number.replace(",", "") for number in NUMBER.findall(text.replace("{,}", ""))]
+    return {number: float(number) for number in found if len(number) < 20}
 
 
 @pytest.mark.parametrize(
