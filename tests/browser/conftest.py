@@ -128,7 +128,7 @@ def lab(tmp_path_factory):
     given = {"JUPYTER_CONFIG_DIR": f"{folder}/config", "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=os.environ | given) as server:
         try:
-            retries = Retry(9, backoff_factor=0.1)  # about a minute, until it listens
+            retries = Retry(11, backoff_factor=0.1)  # some minutes, until it listens
             urllib3.PoolManager().request("GET", f"http://127.0.0.1:{port}", retries=retries)
             place = "lab/tree/notebooks/{}.ipynb?reset&token=browser-tests"
             yield f"http://127.0.0.1:{port}/{place}"
