@@ -43,6 +43,7 @@ from publish.student.marking.submission import (
     code,
     restore,
     stops,
+    unseen,
 )
 from publish.student.marking.week import gravest_first
 from publish.student.marking.workers import DONE
@@ -266,6 +267,7 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = sum(sign * f(S + sign * e) for sign in (1, -1)) / 2e-5",
         "for sign in (e, -e):\n    g += sign * f(S + sign)",
         "g = np.abs(f(S + 1e-30j)) / 1e-30",
+        "g = (np.sum(np.maximum(P, 0)) - np.sum(np.maximum(Q, 0))) / 2e-5",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
     ],
 )
@@ -279,6 +281,33 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     own.source = own.source.replace("softmax_loss(S, y)", "forward_difference(f, S, y)")
     seen = borrowed(new_notebook(cells=[own]), edition.unsolved(full).content, full.content)
     assert not [each for _, each in seen if "numerical" in each]
+
+
+def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_it_tests_one():
+    """Also where the notebook itself shows how differences are taken."""
+    [notebook] = Notebook.series("06")
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+    own = new_code_cell(
+        "def steepness(f, x):\n    h = 1e-5\n    return (f(x + h) - f(x - h)) / (2 * h)"
+    )
+    answer = new_code_cell("def block_backward(dV, X):\n    return dV + dV * (X > 0)")
+    trial = new_code_cell("steepness(relu, 3.0), block_backward(1.0, 3.0)")
+    seen = borrowed(new_notebook(cells=[own, answer, trial]), released, full.content)
+    assert "numerical" not in str(seen)
+    answer.source = "def block_backward(dV, X):\n    return dV + dV * steepness(relu, X)"
+    told = "block_backward: return (f(x + h) - f(x - h)) / (2 * h)  [a numerical difference]"
+    seen = borrowed(new_notebook(cells=[own, answer]), released, full.content)
+    assert told in [sentence for _, sentence in seen]
+
+
+def test_an_answer_behind_its_check_is_told():
+    notebook = deepcopy(RELEASED)
+    assert unseen(notebook, RELEASED) == []
+    notebook.cells += [new_code_cell("def softmax_loss(S, y):\n    return S, y")]
+    told = ["softmax_loss: answered behind the check, which does not see it"]
+    assert unseen(notebook, RELEASED) == told
+    assert unseen(FULL.content, RELEASED) == []
 
 
 def test_what_a_check_defines_is_named_in_an_answer():
@@ -312,9 +341,14 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
     told = ["__a__(self): a (2 such lines)", "__b__(self): b", "__c__(self): c"]
     told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3", "F: import os"]
     assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
-    usual += ["!git clone x", "%cd x", "import sys", "sys.path.append('x')", "def X(): pass"]
-    notebook.cells[5] = new_code_cell("\n".join(usual))
+    usual += ["!git clone x", "%cd x", "import sys", "sys.path.append('x')", "def X(): pass", "!ls"]
+    usual += ["np.sum?", "%whos", "from tqdm.auto import tqdm", "import numpy as np", "exit()"]
+    notebook.cells[5] = new_code_cell("\n".join([*usual, "print(np.__version__, __name__)"]))
     assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {STYLE}
+    notebook.cells[5] = new_code_cell("%%time\nprint(3)")
+    assert looks(notebook) == []
+    notebook.cells[5].source += "\ngc.collect()"
+    assert looks(notebook) == ["gc.collect()"]
     notebook.cells[5] = new_code_cell("!git clone x; sh y")
     assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {REACHES}
 

@@ -14,13 +14,13 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 # What an answer has no use for: names, attributes, methods other than these, modules besides these.
 NAMES = re.compile(
-    r"BaseException|KeyboardInterrupt|SystemExit|__\w+__|attrgetter|builtins|compile|ctypes|delattr"
+    r"BaseException|KeyboardInterrupt|SystemExit|__(?!name__)\w+__|attrgetter|builtins|compile|ctypes|delattr"
     r"|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|open|os|quit|setattr|signal"
     r"|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
     r"ast_transformers|attrgetter|f_\w+|fromfile|genfromtxt|input_transform\w+|loadtxt|memmap"
-    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!init__|name__)\w+__"
+    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!init__|name__|version__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 MODULES = re.compile(
@@ -29,15 +29,18 @@ MODULES = re.compile(
 )
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 HARMLESS = re.compile(
-    r"import (os|pandas|pathlib|platform|re|seaborn|sys|timeit|tqdm|warnings)( as (pd|sns))?"
+    r"import (json|os|pandas|pathlib|platform|pprint|re|seaborn|scipy[\w.]*|sympy|sys|timeit|tqdm"
+    r"|warnings)( as \w+)?|from (__future__|pathlib|pprint|tqdm[\w.]*) import \w+"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
-    r"|get_ipython\(\)\.run_line_magic\('(config|matplotlib|pdb|pip|precision)', '[^']*'\)"
+    r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
+    r"|pinfo2?|precision|pwd|whos?)', '[^']*'\)"
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
-    r"|get_ipython\(\)\.system\('(git|pip) [^';&|`$]*'\)"
-    r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|load_ext)', '[^']*'\)"
+    r"|get_ipython\(\)\.system\('(git|ls|nvidia-smi|pip|pwd)( [^';&|`$]*)?'\)|(exit|quit)\(\)"
     r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
     r"|sys\.path\.(append|insert)\([^()]*\)"
 )
+# What may stand above a cell: it runs as without it.
+TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
 SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|polyfit")
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -59,16 +62,21 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     """
     kept = {name for cell in given for name in bound(cell)} | set(dir(builtins))
     kept -= {name for cell in answers for name in bound(cell)}
+    if timed := TIMED.match(source):  # above the cell's own code
+        source = "\n" + source[timed.end() :]
     written = source.splitlines()
     if not parsed(source).body:  # magics and shell commands become calls of get_ipython()
         source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
     imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
     modules = {each.asname or each.name for node in imports for each in node.names}
     kept |= modules
+    usual = {each for cell in given for each in imported(parsed(cell))}
     lines = source.splitlines()
     tools = modules.union(*map(tools_of, given))
     style = dict[int, bool]()  # by the number of the line
     for node in telling(parsed(source), kept, set(), False):
+        if imported(node) and imported(node) <= usual:  # what the release itself imports
+            continue
         slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
         slight |= isinstance(node, ast.FunctionDef)
         name = getattr(node, "name", "") or root(cast(ast.expr, node))
@@ -126,6 +134,16 @@ def telling(
                 if root(node) in kept - own:
                     yield node
         yield from telling(node, kept, inside, isinstance(node, ast.ClassDef))
+
+
+def imported(tree: ast.AST) -> set[tuple[str, str, str]]:
+    """What imports bring: module, name and what it is called."""
+    return {
+        (getattr(node, "module", None) or "", each.name, each.asname or "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for each in node.names
+    }
 
 
 def unused(tree: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple[str, str, str]]:
@@ -197,6 +215,11 @@ def differences(source: str) -> list[str]:
         codes = {ast.dump(end) for end in ends if end and set(calls) & {*ast.walk(end)}}
         return len(ends) == 2 and None not in ends and len(codes) == 1
 
+    def same_form(*pair: ast.expr) -> bool:
+        """Whether two calls, of methods too, differ in nothing but names."""
+        forms = {re.sub(r"id='\w+'", "", ast.dump(node)) for node in pair}
+        return len(forms) == 1 and all(isinstance(node, ast.Call) for node in pair)
+
     def both_signs(node: ast.expr) -> bool:
         """Whether this is a pair like (1, -1)."""
         ends = [ast.unparse(end) for end in getattr(node, "elts", [])]
@@ -215,7 +238,9 @@ def differences(source: str) -> list[str]:
     found = {
         node.lineno
         for node, left, right in less
-        if (called(left) and called(left) == called(right)) or same_code(left, right)
+        if (called(left) and called(left) == called(right))
+        or same_code(left, right)
+        or (small and node in scaled and same_form(left, right))
         if small or node in scaled
     }
     found |= {node.lineno for node in constants if isinstance(node.value, complex)}
@@ -295,6 +320,16 @@ def bound(source: str) -> set[str]:
                 names.add(node.id)
             nodes += ast.iter_child_nodes(node)
     return names
+
+
+def functions(source: str) -> Iterator[tuple[str, str]]:
+    """The functions of a cell, also those without a `def`, each with its text."""
+    for node in parsed(source).body:
+        text = ast.get_source_segment(source, node) or ""
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, text
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            yield from ((each.id, text) for each in node.targets if isinstance(each, ast.Name))
 
 
 def definitions(source: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from copy import deepcopy
 from functools import cache
+from textwrap import shorten
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -23,6 +24,7 @@ from .bending import (
     definitions,
     differences,
     free,
+    functions,
     needed,
     parsed,
     tools_of,
@@ -142,6 +144,8 @@ def borrowed(
     of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
     of_checks = of_checks.difference(*(tools_of(cell.source) for cell in own_cells))
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
+    texts = {name: text for cell in own_cells for name, text in functions(cell.source)}
+    helpers = {name: text for name, text in texts.items() if name not in expected}
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     nothing = new_code_cell()
@@ -172,9 +176,15 @@ def borrowed(
         )
         if used and mine:
             seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
-        if not expected or (mine and not expected.intersection(mine)):
-            apart = [line for line in differences(cell.source) if line not in given]
-            seen += [(COPIES, place, f"{line}  [a numerical difference]") for line in apart]
+        if mine and not expected.intersection(mine):
+            reached = needed(cell.source, [each.source for each in own_cells]) - bound(cell.source)
+            parts = [cell.source, *(helpers[name] for name in sorted(reached & helpers.keys()))]
+            apart = dict.fromkeys(line for part in parts for line in differences(part))
+            seen += [
+                (COPIES, place, f"{line}  [a numerical difference]")
+                for line in apart
+                if line not in given
+            ]
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored and parameter not in left[name]:
@@ -191,6 +201,27 @@ def borrowed(
     told = gathered(seen)
     if never := "; ".join(f"{name} {', '.join(left[name])}" for name in left if left[name]):
         told.append((STYLE, f"never uses what it is given: {never}"))
+    return told
+
+
+def unseen(notebook: NotebookNode, released: NotebookNode) -> list[str]:
+    """Sentences for answers that stand where their check does not see them.
+
+    The stub is as it was, and the answer stands below the check, or in the check's cell.
+    """
+    originals, told = {cell.id: cell for cell in released.cells}, list[str]()
+    given = {cell.source for cell in code(released)}
+    cells = code(notebook)
+    known = [originals.get(known_as(cell, originals)) for cell in cells]
+    checks = [place for place, each in enumerate(known) if each is not None and is_grade(each)]
+    for place, original in enumerate(known):
+        if original is None or not is_solution(original):
+            continue
+        check = next((each for each in checks if each > place), len(cells))
+        below = [written(cell) for cell in cells[check:] if cell.source not in given]
+        names = bound(original.source) - written(cells[place])
+        if late := sorted(names & set[str]().union(*below)):
+            told.append(f"{', '.join(late)}: answered behind the check, which does not see it")
     return told
 
 
@@ -216,13 +247,20 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
 
 
 def stops(graded: NotebookNode) -> list[str]:
-    """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run."""
-    errors = [
-        output.evalue
-        for cell in code(graded)
-        for output in cell.outputs
-        if output.output_type == "error" and output.ename in STOPPED
-    ]
+    """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run.
+
+    And the errors of the answers' own cells.
+    """
+    errors = list[str]()
+    for cell in code(graded):
+        place = ", ".join(sorted(bound(cell.source))) if is_solution(cell) else ""
+        for output in cell.outputs:
+            if output.output_type != "error" or output.ename == "NotImplementedError":
+                continue
+            if output.ename in STOPPED:
+                errors.append(output.evalue)
+            elif place:
+                errors.append(shorten(f"{place}: {output.ename}: {output.evalue}", 200))
     return list(dict.fromkeys(errors))
 
 

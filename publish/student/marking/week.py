@@ -39,13 +39,14 @@ from .copies import FEW, Copies
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
-from .submission import CLAIMED, REACHES, RESTORED, borrowed, restore, stops
+from .submission import CLAIMED, REACHES, RESTORED, borrowed, restore, stops, unseen
 from .workers import DONE, grade
 
 UNSAFE = (
     "Students' code runs as you, and can read the solutions and change the gradebook: "
     "--user runs it as somebody else, as weekly.md says."
 )
+SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
 
 
@@ -95,6 +96,7 @@ def main() -> int:
         refused.append(f"who is this? {', '.join(who)}: {reason}")
     text = "\n".join([told[0], *refused, *told[1:], *pack(course, name, came)])
     each = "\n".join(["", "by student:", *points] if points else [])
+    text, each = (SIGNS.sub("?", part) for part in (text, each))
     whole = f"{text}{each}\n".encode(errors="backslashreplace")  # a folder's name may be no UTF-8
     (grades / f"{name}.txt").write_bytes(whole)
     print(text)
@@ -230,10 +232,17 @@ def others(course: Path, name: str) -> dict[str, str]:
     """
     names, told = [plain(path.name) for path in (course / "source").glob("*/")], dict[str, str]()
     for student, path in files(course, "*"):
-        alike = [each for each in names if each in plain(path.stem)]
+        number = numbered(course / "handed_in" / path) or "-"
+        alike = [each for each in names if each in plain(path.stem) or each.startswith(number)]
         if not alike or (plain(name) in alike and path.suffix != ".ipynb"):
             told[student] = f"{told.get(student, ', but there is')} handed_in/{path.as_posix()}"
     return told
+
+
+def numbered(path: Path) -> str:
+    """The number in the title of a notebook; "" if it has none, or is no notebook."""
+    text = path.read_bytes().decode(errors="replace") if path.suffix == ".ipynb" else ""
+    return "".join(re.findall(r'"# (\d\d) ', text)[:1])
 
 
 def digest(path: Path) -> str:
@@ -295,8 +304,9 @@ def class_list(course: Path) -> list[dict[str, str]]:
     lines[:1] = [line.casefold() for line in lines[:1]]
     reader = csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ",")
     rows = dict[str, dict[str, str]]()
-    for row in reader:
-        student = row.get("id") or ""
+    for fields in reader:
+        row = {key.strip(): (fields[key] or "").strip() for key in fields if isinstance(key, str)}
+        student = row.get("id", "")
         if student in rows:
             sys.exit(f"students.csv: the id {student} stands there twice")
         if student:
@@ -391,7 +401,7 @@ def summary(
         try:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
-            told = [*restore(handed, released), *stops(ran)]
+            told = [*unseen(handed, released), *restore(handed, released), *stops(ran)]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
