@@ -29,7 +29,7 @@ from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
-from publish.student.marking.autograde import CutOutputs, FairExecute
+from publish.student.marking.autograde import CutOutputs, FairExecute, Restore
 from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.guard import SHOWN
@@ -301,12 +301,18 @@ def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_
     assert told in [sentence for _, sentence in seen]
 
 
-def test_an_answer_behind_its_check_is_told():
+def test_an_answer_behind_its_check_is_told(tmp_path, monkeypatch):
     notebook = deepcopy(RELEASED)
     assert unseen(notebook, RELEASED) == []
     notebook.cells += [new_code_cell("def softmax_loss(S, y):\n    return S, y")]
     told = ["softmax_loss: answered behind the check, which does not see it"]
     assert unseen(notebook, RELEASED) == told
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "release" / "02").mkdir(parents=True)
+    nbformat.write(RELEASED, tmp_path / "release" / "02" / "02.ipynb")
+    about = {"notebook": "02", "assignment": "02", "student": "ann"}
+    notebook, _ = Restore().preprocess(notebook, {"nbgrader": about})
+    assert f"<li>{told[0]}: move it above</li>" in page_of(notebook)
     assert unseen(FULL.content, RELEASED) == []
 
 

@@ -23,7 +23,7 @@ from traitlets import Bool, Dict, Integer, Unicode
 
 from .bending import bound, needed, parsed
 from .stubs import MOVED, with_seeds_moved
-from .submission import code, restore
+from .submission import code, restore, unseen
 
 GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
 ROOM = 400_000  # characters of all outputs of a page
@@ -40,8 +40,9 @@ class Restore(NbGraderPreprocessor):
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Restore the notebook."""
-        name = resources["nbgrader"]["notebook"]
-        for sentence in restore(nb, released(resources)):
+        name, original = resources["nbgrader"]["notebook"], released(resources)
+        nb.metadata["unseen"] = unseen(nb, original)  # for the student's page
+        for sentence in restore(nb, original):
             self.log.warning("%s, %s: %s", resources["nbgrader"]["student"], name, sentence)
         return nb, resources
 

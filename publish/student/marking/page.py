@@ -102,8 +102,9 @@ class Page(Exporter):
             for name in ("light", "dark")
         }
         about = resources["nbgrader"]
+        unseen = nb.metadata.get("unseen", [])
         return template().render(
-            about=about, title=title, cells=cells, checks=checks, styles=styles
+            about=about, title=title, cells=cells, checks=checks, styles=styles, unseen=unseen
         ), resources
 
 
