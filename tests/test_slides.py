@@ -88,6 +88,7 @@ def numbers(text):
         ("{{ code class-means nothing }}", "defines no nothing"),
         ("{{ picture class-means }}", "no kind 'picture'"),
         ("See {{ equation 1.8 }}.", "alone on its line"),
+        ("Text\n\nNote: See\n\n{{ equation 1.1 }}", "stands above"),
         ("{{ output bias-column 9 99 }}", r"lines 1 to 11, not \[9, 99\]"),
     ],
 )

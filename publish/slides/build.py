@@ -497,6 +497,8 @@ def read_slide(text: str, material: Material, mark: str) -> Slide:
 def read_step(text: str, material: Material) -> Step:
     """Read the text of one step, and the note that ends it."""
     body, _, note = text.partition("\nNote:")
+    if found := re.search(r"{{.*?}}", note):
+        raise ValueError(f"{found[0]}: a note shows nothing, a reference stands above it")
 
     def shown(match: re.Match[str]) -> str:
         try:
