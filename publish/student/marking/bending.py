@@ -20,7 +20,7 @@ NAMES = re.compile(
 )
 ATTRIBUTES = re.compile(
     r"ast_transformers|attrgetter|f_\w+|fromfile|genfromtxt|input_transform\w+|loadtxt|memmap"
-    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!init__|name__|version__)\w+__"
+    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!doc__|init__|name__|version__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 MODULES = re.compile(
@@ -29,11 +29,13 @@ MODULES = re.compile(
 )
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 HARMLESS = re.compile(
-    r"import (json|os|pandas|pathlib|platform|pprint|re|seaborn|scipy[\w.]*|sympy|sys|timeit|tqdm"
-    r"|warnings)( as \w+)?|from (__future__|pathlib|pprint|tqdm[\w.]*) import \w+"
+    r"import (json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy[\w.]*|sklearn[\w.]*"
+    r"|sympy|sys|timeit|tqdm|warnings)( as \w+)?"
+    r"|from (__future__|pathlib|pprint|sklearn[\w.]*|tqdm[\w.]*) import \w+"
+    r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\(\d+\)"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
-    r"|pinfo2?|precision|pwd|whos?)', '[^']*'\)"
+    r"|pinfo2?|precision|pwd|reset|whos?)', '[^']*'\)"
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
     r"|get_ipython\(\)\.system\('(git|ls|nvidia-smi|pip|pwd)( [^';&|`$]*)?'\)|(exit|quit)\(\)"
     r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
@@ -61,7 +63,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
         bind are what checks need, and so are Python's own.
     """
     kept = {name for cell in given for name in bound(cell)} | set(dir(builtins))
-    kept -= {name for cell in answers for name in bound(cell)}
+    kept -= {name for cell in answers for name in bound(cell)} | {"_"}
     if timed := TIMED.match(source):  # above the cell's own code
         source = "\n" + source[timed.end() :]
     written = source.splitlines()
@@ -111,7 +113,7 @@ def telling(
                 inside = own | local_names(node)
             case ast.Lambda():
                 inside = own | local_names(node)
-            case ast.Global():
+            case ast.Global(names=names) if kept & {*names}:
                 yield node
             case ast.Import(names=names):
                 if not all(MODULES.match(each.name) for each in names):
@@ -188,13 +190,12 @@ def differences(source: str) -> list[str]:
     scaled = [part for node in factors for part in (node.left, node.right)]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     functions = [node for node in calls if isinstance(node.func, ast.Name)]
-    values = {  # that names stand for
-        target.id: node.value
-        for node in nodes
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    values = dict[str, ast.expr]()  # that names stand for
+    for assign in (node for node in nodes if isinstance(node, ast.Assign)):
+        right = getattr(assign.value, "elts", [assign.value])
+        for left in (getattr(each, "elts", [each]) for each in assign.targets):
+            pairs = zip(left, right, strict=False)  # of up, _ = f(x + h) the first
+            values |= {name.id: value for name, value in pairs if isinstance(name, ast.Name)}
 
     def called(node: ast.expr) -> str:
         """The function whose value, or part of a value, this is; "" if it is none."""
@@ -290,7 +291,10 @@ def local_names(scope: ast.AST) -> set[str]:
 
 
 def needed(source: str, given: list[str]) -> set[str]:
-    """The names in a cell, and in the functions, classes and values of cells that it needs."""
+    """The names in a cell, and in the functions, classes and values of cells that it needs.
+
+    And the attributes of names, `module.name`.
+    """
     inside = dict[str, ast.AST]()
     for node in (node for cell in given for node in parsed(cell).body):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -299,7 +303,12 @@ def needed(source: str, given: list[str]) -> set[str]:
             inside |= {each.id: node for each in node.targets if isinstance(each, ast.Name)}
     names, nodes = set[str](), list[ast.AST]([parsed(source)])
     while nodes:
-        found = {node.id for node in ast.walk(nodes.pop()) if isinstance(node, ast.Name)}
+        found = set[str]()
+        for each in ast.walk(nodes.pop()):
+            if isinstance(each, ast.Name):
+                found.add(each.id)
+            elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+                found.add(f"{each.value.id}.{each.attr}")
         nodes += [inside[name] for name in found - names if name in inside]
         names |= found
     return names

@@ -93,7 +93,7 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
                 lost = given_and_lost(cell, original)
                 told += [f"{name} was deleted: it was put back" for name in lost]
                 original.source = "\n\n\n".join([*lost.values(), cell.source])
-            elif is_grade(original) and is_changed(cell, original):
+            elif is_grade(original) and is_changed(cell, original) and differs(cell, original):
                 changed.append(check_name(original))
             here[name] = original
     if changed:
@@ -135,7 +135,11 @@ def borrowed(
     asked = {name for answer in answers for name in bound(answer)}
     ignored = {each[:2] for cell in code(solved) for each in unused(parsed(cell.source))}
     stubs = {each[2] for answer in answers for each in unused(parsed(answer))}
-    full = {name: words(cell.source) for cell in code(solved) for name in bound(cell.source)}
+    published = [cell.source for cell in code(solved) if is_solution(cell)]
+    full = {name: words(cell) for cell in published for name in bound(cell)}
+    modules = {name for cell in others for name in modules_of(cell)}
+    finished = {f"{module}.{name}" for module in modules for name in asked}
+    finished -= {each for each in finished if any(each in cell for cell in published)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
     lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
@@ -151,8 +155,7 @@ def borrowed(
     nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
-        new = [line for line in lines(cell.source) if line not in given]
-        own += new * (not older)
+        own += lines(cell.source) * (not older and cell.source not in [*answers, *others])
         original = originals.get(known_as(cell, originals), nothing)
         answer = YOURS.match(original.source)
         mine = [name for name in bound(cell.source) if name in asked]
@@ -168,9 +171,10 @@ def borrowed(
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
         helped = of_checks & free(cell.source)
-        if mine and not expected:
+        if mine and not expected & asked:
             helped |= CHECKERS & free(cell.source, *mine)
-        behind = needed(cell.source, [each.source for each in own_cells]) & {"numerical_gradient"}
+        behind = needed(cell.source, [each.source for each in own_cells])
+        behind &= {"numerical_gradient"} | finished
         used = (lent & words(cell.source) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )
@@ -189,7 +193,7 @@ def borrowed(
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored and parameter not in left[name]:
                 left[name].append(parameter)
-    text, copied = "\n".join(own), []
+    text, copied = "\n".join(own), list[str]()
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
             said = lines(solution)
@@ -312,8 +316,11 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
 
 @cache
 def words(source: str) -> set[str]:
-    """The words of a cell, less those of comments."""
-    return set(re.findall(r"\w+", re.sub(r"#.*", "", source)))
+    """The names and attributes of a cell; its words, less those of comments, if it is no Python."""
+    nodes = [*ast.walk(parsed(source))]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return names or set(re.findall(r"\w+", re.sub(r"#.*", "", source)))
 
 
 def written(cell: NotebookNode) -> set[str]:
@@ -328,6 +335,25 @@ def given_and_lost(answer: NotebookNode, original: NotebookNode) -> dict[str, st
     """The functions that an answer's cell gave, as its check may need them, and has no more."""
     lost = written(original) - bound(answer.source)
     return {name: ast.unparse(node) for name, node in definitions(original.source) if name in lost}
+
+
+def differs(check: NotebookNode, original: NotebookNode) -> bool:
+    """Whether a check differs in more than lines that print."""
+    here, there = (
+        [line for line in lines(each.source) if not line.startswith("print(")]
+        for each in (check, original)
+    )
+    return here != there or check.cell_type != original.cell_type
+
+
+def modules_of(source: str) -> set[str]:
+    """What a cell calls the modules of finished functions."""
+    return {
+        each.asname or each.name
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.ImportFrom) and node.module == "cs231n_utils.taught"
+        for each in node.names
+    }
 
 
 def lines(source: str) -> list[str]:
