@@ -300,6 +300,9 @@ def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_
     told = "block_backward: return (f(x + h) - f(x - h)) / (2 * h)  [a numerical difference]"
     seen = borrowed(new_notebook(cells=[own, answer]), released, full.content)
     assert told in [sentence for _, sentence in seen]
+    own.source = f"%%time\n{own.source}\n!ls"  # is no way past
+    seen = borrowed(new_notebook(cells=[own, answer]), released, full.content)
+    assert told in [sentence for _, sentence in seen]
 
 
 def test_a_finished_function_of_a_module_that_the_notebook_imports_is_named():

@@ -122,7 +122,7 @@ class FairExecute(Execute):
             self.guard()
         last, culprit = self.before
         self.before = index, cell
-        given = not (is_solution(cell) or self.is_own(cell))
+        given = cell.source.strip() in self.given or is_grade(cell)
         if given and not self.put_back(needed(cell.source, self.sources)):
             if not self.replied:  # a kernel that takes requests, and does nothing
                 self.leave_out(last, culprit, ended(culprit))

@@ -64,11 +64,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     """
     kept = {name for cell in given for name in bound(cell)} | set(dir(builtins))
     kept -= {name for cell in answers for name in bound(cell)} | {"_"}
-    if timed := TIMED.match(source):  # above the cell's own code
-        source = "\n" + source[timed.end() :]
-    written = source.splitlines()
-    if not parsed(source).body:  # magics and shell commands become calls of get_ipython()
-        source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    written, source = source.splitlines(), as_python(source)
     imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
     modules = {each.asname or each.name for node in imports for each in node.names}
     kept |= modules
@@ -261,7 +257,7 @@ def differences(source: str) -> list[str]:
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and SLOPES.fullmatch(node.attr)
     }
-    return [source.splitlines()[number - 1].strip() for number in sorted(found)]
+    return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
 
 
 def whole(node: ast.expr) -> ast.expr:
@@ -334,7 +330,7 @@ def bound(source: str) -> set[str]:
 def functions(source: str) -> Iterator[tuple[str, str]]:
     """The functions of a cell, also those without a `def`, each with its text."""
     for node in parsed(source).body:
-        text = ast.get_source_segment(source, node) or ""
+        text = ast.get_source_segment(as_python(source), node) or ""
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, text
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
@@ -357,9 +353,21 @@ def tools_of(source: str) -> set[str]:
 
 
 @cache
+def as_python(source: str) -> str:
+    """A cell's code: magics and shell commands become calls of get_ipython(), on their lines."""
+    if timed := TIMED.match(source):  # above the cell's own code
+        source = "\n" * timed[0].count("\n") + source[timed.end() :]
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    return source
+
+
+@cache
 def parsed(source: str) -> ast.Module:
     """A cell's syntax tree; an empty one where it is no Python."""
     try:
-        return ast.parse(source)
+        return ast.parse(as_python(source))
     except SyntaxError:
         return ast.Module([], [])
