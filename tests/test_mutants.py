@@ -11,7 +11,7 @@ from tools.operators import faults
 SERIES = Notebook.series()
 NUMBERS = [each.number for each in SERIES]
 HERE = [each.number for each in SERIES if not each.missing_package]
-SLOW = {"11", "15", "17"}  # a run of these takes longest
+SLOW = {"11", "13", "15", "17", "22", "24"}  # a run of these takes longest
 
 
 @cache

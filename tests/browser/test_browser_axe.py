@@ -9,7 +9,7 @@ KINDS = {
     "instructors": ["index", "monday", "ask", "instructors", "grading", "marking", "CONTRIBUTING"],
     "students": ["index", "series", "start", "quiz", "docs/notation", "search"],
 }
-KINDS["instructors"] += ["notebooks/10_debugging", "reference/gradient_check"]
+KINDS["instructors"] += ["reference/gradient_check"]
 KINDS["students"] += ["notebooks/06_backpropagation", "reference/taught/layers"]
 
 
