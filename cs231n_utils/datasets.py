@@ -1,4 +1,4 @@
-"""Digits, spirals, plays, and CIFAR-10, which `python -m cs231n_utils.datasets` downloads."""
+"""Digits, spirals, plays, a cat, and CIFAR-10, downloaded by `python -m cs231n_utils.datasets`."""
 
 import bz2
 import hashlib
@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 PACKAGE = Path(__file__).resolve().parent
 DIGITS_SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
 PLAYS_SHA256 = "37cc922ff14f00f5c765407c882ed9bafe6d14d36d41f1df730c22248c2c9242"
+CAT_SHA256 = "98d4b45ccea86c98508f971e7936bda4215e09a752971d45c516c904f14f6902"
 CIFAR10_NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
 CIFAR10_CLASSES = tuple(CIFAR10_NAMES.split())
 CIFAR10_URLS = (
@@ -150,6 +151,11 @@ def load_plays(path: str | Path = PACKAGE / "plays.txt.bz2") -> Plays:
     plays = {title: number[[*text.encode("ascii")]] for title, _, text in texts}
     splits = [dict(list(plays.items())[part]) for part in (slice(7), slice(7, 8), slice(8, 9))]
     return Plays(alphabet, *splits)
+
+
+def load_cat() -> npt.NDArray[np.float64]:
+    """Load a photograph of a cat, of the size of CIFAR-10's: (3072,) from 0 to 1, as in a row."""
+    return np.frombuffer(_bundled(PACKAGE / "cat.rgb", CAT_SHA256), np.uint8) / 255
 
 
 def make_spirals(

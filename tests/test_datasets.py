@@ -29,6 +29,7 @@ from cs231n_utils import datasets
 from cs231n_utils.datasets import (
     BATCHES,
     download_cifar10,
+    load_cat,
     load_cifar10,
     load_digits,
     load_plays,
@@ -85,6 +86,17 @@ def test_plays_are_texts_of_one_alphabet_each_in_one_split():
         pytest.raises(ValueError, match=r"damaged: its SHA-256 .* Reinstall the package"),
     ):
         load_plays()
+
+
+def test_the_cat_looks_at_us_upright_and_in_her_colours():
+    """Colours of a pixel side by side, rows from above: the reddest is her nose, below a pupil."""
+    cat = load_cat()
+    assert cat.shape == (3072,)
+    assert 0 < cat.min() < cat.max() < 1
+    cat = cat.reshape(32, 32, 3)
+    pupil = np.unravel_index(cat.sum(axis=2).argmin(), (32, 32))
+    nose = np.unravel_index((cat[..., 0] - cat[..., 2]).argmax(), (32, 32))
+    assert (pupil, nose) == ((12, 7), (21, 16))
 
 
 @for_all(
