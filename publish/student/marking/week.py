@@ -48,6 +48,13 @@ UNSAFE = (
 )
 SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
+MOODLE = {  # what it calls them in its list of participants
+    "id number": "id",
+    "first name": "first_name",
+    "last name": "last_name",
+    "surname": "last_name",
+    "email address": "email",
+}
 
 
 def main() -> int:
@@ -301,11 +308,12 @@ def class_list(course: Path) -> list[dict[str, str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
     except UnicodeDecodeError:
         sys.exit("students.csv is not in UTF-8: in Excel save it as 'CSV UTF-8'")
-    lines[:1] = [line.casefold() for line in lines[:1]]
-    reader = csv.DictReader(lines, delimiter=";" if ";" in "".join(lines[:1]) else ",")
+    reader = csv.DictReader(lines, delimiter=max(",;\t", key="".join(lines[:1]).count))
+    columns = [column.strip().casefold() for column in reader.fieldnames or []]
+    reader.fieldnames = [MOODLE.get(column, column) for column in columns]
     rows = dict[str, dict[str, str]]()
     for fields in reader:
-        row = {key.strip(): (fields[key] or "").strip() for key in fields if isinstance(key, str)}
+        row = {key: (fields[key] or "").strip() for key in fields if isinstance(key, str)}
         student = row.get("id", "")
         if student in rows:
             sys.exit(f"students.csv: the id {student} stands there twice")
