@@ -12,7 +12,7 @@ from publish.notebook import Notebook
 from publish.slides import build as slides
 
 SERIES = Notebook.series()
-COLOURED = {"table-figure"}  # tables without a white row
+COLOURED = {"prices-figure", "table-figure"}  # tables without a white row
 NUMBER = re.compile(r"(?<![\w.\\])(?<!{-)\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 # Numbers on slides that are worked out there, or come from another notebook.
 WORKED_OUT = {709.8, 308_320, 308_310, 2560, 800, 4000, 524_288, 49_000, 1.5, 1.21, 0.3527}

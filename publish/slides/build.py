@@ -63,7 +63,7 @@ REVEAL = "reveal.js@4.6.1"
 REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
-MINUTES_A_SLIDE, MINUTES_A_STEP = 1.5, 0.5  # of a talk
+MINUTES_A_SLIDE, MINUTES_A_STEP, MINUTES_A_QUESTION = 1.5, 0.5, 1  # of a talk
 COLUMNS = 76  # letters in a line of code of the usual size
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
@@ -105,10 +105,16 @@ class Deck:
 
     @property
     def minutes(self) -> int:
-        """How long the talk takes, up to the next five minutes: slides and key presses count."""
-        presses = sum(len(column) - 1 for slide in self.slides for column in slide.columns)
-        minutes = MINUTES_A_SLIDE * len(self.slides) + MINUTES_A_STEP * presses
-        return 5 * math.ceil(minutes / 5)
+        """How long the talk takes without Further, up to the next five minutes.
+
+        Slides count, key presses, and questions that the class is asked.
+        """
+        slides = [slide for slide in self.slides if not slide.title.startswith("Further")]
+        columns = [column for slide in slides for column in slide.columns]
+        presses = sum(len(column) - 1 for column in columns)
+        asked = sum(step.body.count("?</strong>") for column in columns for step in column)
+        minutes = MINUTES_A_SLIDE * len(slides) + MINUTES_A_STEP * presses
+        return 5 * math.ceil((minutes + MINUTES_A_QUESTION * asked) / 5)
 
 
 class Material:
