@@ -127,7 +127,7 @@ def test_what_a_reference_shows(material):
     assert [round(int(x) / width, 1) for x, _ in bands] == [0.3, 0.6]
     assert sum(int(w) for _, w in bands) == width - int(bands[0][0])
     axes = material.show("axes", "guesses-figure")
-    [cover] = re.findall(r'<g class="fragment fade-out"><rect (.*?)/></g>', axes)
+    [cover] = re.findall(r'<g class="fragment fade-out"><rect (.*?) stroke="black".*?/></g>', axes)
     left, top, wide, high = map(float, re.findall(r'"([\d.]+)"', cover))
     picture = imread(
         io.BytesIO(base64.b64decode(material.image("guesses-figure").data["image/png"]))

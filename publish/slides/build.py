@@ -313,7 +313,8 @@ def axes(output: NotebookNode) -> str:
         raise ValueError("this image draws no axes with a frame")
     covers = "".join(
         f'<rect x="{left * width:.1f}" y="{top * height:.1f}" '
-        f'width="{(right - left) * width:.1f}" height="{(bottom - top) * height:.1f}" />'
+        f'width="{(right - left) * width:.1f}" height="{(bottom - top) * height:.1f}" '
+        'stroke="black" stroke-width="2" />'  # a frame of its own: of curves along it nothing shows
         for left, top, right, bottom in insides
     )
     image = f'<image href="{source(output)}" width="{width}" height="{height}" />'
@@ -329,7 +330,7 @@ def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
     black = np.asarray(picture) < BLACK
     rows, columns = black.shape
-    shortest, width, tick = LINE * columns, 3, 20  # pixels: of a line, and of a mark beside it
+    shortest, width, tick = LINE * columns, 1, 20  # pixels: of a line, and of a mark beside it
     lines = list[tuple[int, int, int]]()  # row, first and last column
     for row, ink in enumerate(black):
         ends = np.flatnonzero(np.diff(ink, prepend=False, append=False)).tolist()
