@@ -661,9 +661,10 @@ def test_a_notebook_that_takes_too_long_is_left_there():
         (b"name\nAnn\n", "students.csv, line 2: every student needs an id"),
         (b"ID;Name\nann;Ann\n;\n;\n", "ann"),
         (b"first name\tID Number\nAnn\tann\n", "ann"),
+        (b"id,ID number\nann,4711\n", "ann"),
         (b"id,first_name\n", "students.csv lists nobody"),
     ],
-    ids=["semicolons", "encoding", "twice", "no ids", "empty lines", "Moodle's", "nobody"],
+    ids=["semicolons", "encoding", "twice", "no ids", "empty lines", "Moodle's", "both", "nobody"],
 )
 def test_a_class_as_spreadsheets_write_it_is_read_or_answered_in_words(tmp_path, listed, told):
     (tmp_path / "students.csv").write_bytes(listed)

@@ -330,7 +330,7 @@ def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
     black = np.asarray(picture) < BLACK
     rows, columns = black.shape
-    shortest, width, tick = LINE * columns, 1, 20  # pixels: of a line, and of a mark beside it
+    shortest, half, tick = LINE * columns, 1, 20  # pixels: half a line's, and a mark's beside it
     lines = list[tuple[int, int, int]]()  # row, first and last column
     for row, ink in enumerate(black):
         ends = np.flatnonzero(np.diff(ink, prepend=False, append=False)).tolist()
@@ -352,7 +352,7 @@ def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
             edges = sides(left, right, top, bottom)
             if edges and edges[-1] - edges[0] > shortest / 2:
                 found.append((edges[0], top, edges[-1], bottom))
-    inner, whole = np.array([width, width, -width, -width]), np.array([columns, rows] * 2)
+    inner, whole = np.array([half, half, -half, -half]), np.array([columns, rows] * 2)
     return [tuple((np.array(each) + inner) / whole) for each in found]
 
 

@@ -310,7 +310,9 @@ def class_list(course: Path) -> list[dict[str, str]]:
         sys.exit("students.csv is not in UTF-8: in Excel save it as 'CSV UTF-8'")
     reader = csv.DictReader(lines, delimiter=max(",;\t", key="".join(lines[:1]).count))
     columns = [column.strip().casefold() for column in reader.fieldnames or []]
-    reader.fieldnames = [MOODLE.get(column, column) for column in columns]
+    names = [MOODLE.get(column, column) for column in columns]
+    pairs = zip(columns, names, strict=True)  # a list that has an id of its own keeps it
+    reader.fieldnames = [column if name in columns else name for column, name in pairs]
     rows = dict[str, dict[str, str]]()
     for fields in reader:
         row = {key: (fields[key] or "").strip() for key in fields if isinstance(key, str)}
