@@ -53,6 +53,12 @@ def test_a_notebook_has_its_talk(notebook):
     shown = plain("".join(bodies))
     assert "noqa" not in shown
     assert not re.search(r"^ *def .*(->|\w: \w)", shown, re.M), "a type hint"
+    road = [not slide.title.startswith("Further") for slide in deck.slides]
+    asked = sum(body.count('class="asked"') for body, on in zip(bodies, road, strict=True) if on)
+    assert 3 <= asked <= 8, f"the class is asked {asked} questions"
+    apart = r'(?s)<p class="asked">.*?</p>|<div class="(?:code|output|equation).*?</div>'
+    loose = [plain(re.sub(apart, "", body)) for body in bodies[1:-1]]
+    assert not [text.strip()[:60] for text in loose if "?" in text], "asked of nobody"
     notes = " ".join(step.note for slide in deck.slides for c in slide.columns for step in c)
     spoken = len(plain(notes).split()) / 110  # words a minute
     assert spoken + notes.count("Ask") < deck.minutes, "too much to say, with a minute a question"

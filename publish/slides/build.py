@@ -63,13 +63,14 @@ REVEAL = "reveal.js@4.6.1"
 REVEAL_PARTS = ["dist", "plugin/notes"]
 MATHJAX_PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
-MINUTES_A_SLIDE, MINUTES_A_STEP, MINUTES_A_QUESTION = 1.5, 0.5, 1  # of a talk
+MINUTES_A_SLIDE, MINUTES_A_STEP, MINUTES_A_QUESTION = 1.5, 0.5, 2  # of a talk
 COLUMNS = 76  # letters in a line of code of the usual size
 SIGNATURE = re.compile(r"^( *def \w+\()\n *([^()\n]{1,50}?),?\n *\):", re.M)  # fits in a line
 ALIGNED = re.compile(r"^( *def \w+\([^()\n]{1,50},)\n +([^()\n]{1,20}\):)$", re.M)  # so does this
 REMARK = re.compile(r"( *)(?=\S)(.+?)  # (\(\d+\.\d+\))?[,:]? ?(.*)")  # behind code
 BLACK, LINE = 70, 0.08  # darker is black; the shortest line of a frame, as a share of its image
 PAPER, NEAR = 250, 0.02  # lighter is blank; how far a cut may move, in heights of its image
+ASKED = re.compile(r"<p>(Vote|Pencil|Neighbour): ")  # a question, and how the class answers it
 FORMULA = re.compile(r"(?<!\$)\$[^$\n]+\$[,.;:?!)]+")  # with the signs behind it
 STUB = re.compile(r'raise NotImplementedError\("(.*)"\)')
 
@@ -112,7 +113,7 @@ class Deck:
         slides = [slide for slide in self.slides if not slide.title.startswith("Further")]
         columns = [column for slide in slides for column in slide.columns]
         presses = sum(len(column) - 1 for column in columns)
-        asked = sum(step.body.count("?</strong>") for column in columns for step in column)
+        asked = sum(step.body.count('class="asked"') for column in columns for step in column)
         minutes = MINUTES_A_SLIDE * len(slides) + MINUTES_A_STEP * presses
         return 5 * math.ceil((minutes + MINUTES_A_QUESTION * asked) / 5)
 
@@ -520,7 +521,9 @@ def read_step(text: str, material: Material) -> Step:
         elif "{{" in piece:
             raise ValueError(f"a reference stands alone on its line, not in {piece.strip()!r}")
         elif piece.strip():
-            parts.append(FORMULA.sub(r'<span class="whole">\g<0></span>', markdown2html(piece)))
+            written = ASKED.sub(r'<p class="asked"><b>\1</b> ', markdown2html(piece))
+            written = re.sub(r"(?<=\d) %", "\u00a0%", written)  # a line ends behind it
+            parts.append(FORMULA.sub(r'<span class="whole">\g<0></span>', written))
     return Step("\n".join(parts), markdown2html(note.strip()) if note.strip() else "")
 
 
