@@ -269,6 +269,10 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = np.abs(f(S + 1e-30j)) / 1e-30",
         "up, _ = f(S + e)\nto, _ = f(S - e)\ng = (up - to) / 2e-5",
         "g = (np.sum(np.maximum(P, 0)) - np.sum(np.maximum(Q, 0))) / 2e-5",
+        "g = np.dot([f(S + e), f(S - e)], [1, -1]) / 2e-5",
+        "g = np.array([1, -1]) @ np.array([f(S + e), f(S - e)]) / 2e-5",
+        "g = ((X + E) @ W - X @ W) / 1e-5",
+        "def mine(E):\n    return np.linalg.lstsq(E, losses)[0]",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
     ],
 )
@@ -372,6 +376,7 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
     told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3", "F: import os"]
     assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
     usual += ["!git clone x", "%cd x", "import sys", "sys.path.append('x')", "def X(): pass", "!ls"]
+    usual += ["vars(net)", "print(vars(net).keys())", 'f = open("notes.txt", "w")']
     usual += ["np.sum?", "%whos", "from tqdm.auto import tqdm", "import numpy as np", "exit()"]
     notebook.cells[5] = new_code_cell("\n".join([*usual, "print(np.__version__, __name__)"]))
     assert {grave for grave, _ in borrowed(notebook, RELEASED, FULL.content)} == {STYLE}

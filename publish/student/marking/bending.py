@@ -39,12 +39,13 @@ HARMLESS = re.compile(
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
     r"|get_ipython\(\)\.system\('(git|ls|nvidia-smi|pip|pwd)( [^';&|`$]*)?'\)|(exit|quit)\(\)"
     r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
-    r"|sys\.path\.(append|insert)\([^()]*\)"
+    r"|sys\.path\.(append|insert)\([^()]*\)|(print\()?vars\(\w+\)(\.keys\(\))?\)?"
+    r"|(\w+ = |with )?open\(['\"][\w-]+\.(csv|json|log|md|txt)['\"], ['\"][aw]['\"]\)( as \w+:)?"
 )
 # What may stand above a cell: it runs as without it.
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
-SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|polyfit")
+SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|lstsq|polyfit")
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -174,8 +175,9 @@ def differences(source: str) -> list[str]:
 
     They divide the difference, or name the small number by which they move. Two values are also
     of one function if both names were given by the same code, between which something has moved.
-    And the lines of functions that leave it to one of SLOPES, that call a function for both signs
-    of a number, or that move by an imaginary one.
+    Or they are of one matrix product, of which a factor has moved. And the lines of functions that
+    leave it to one of SLOPES, that call a function for both signs of a number, or weigh its values
+    by them, or that move by an imaginary one.
     """
     nodes = list(ast.walk(parsed(source)))
     constants = [node for node in nodes if isinstance(node, ast.Constant)]
@@ -217,8 +219,25 @@ def differences(source: str) -> list[str]:
         forms = {re.sub(r"id='\w+'", "", ast.dump(node)) for node in pair}
         return len(forms) == 1 and all(isinstance(node, ast.Call) for node in pair)
 
+    def same(one: ast.expr, other: ast.expr) -> bool:
+        """Whether two pieces of code are the same."""
+        return ast.unparse(one) == ast.unparse(other)
+
+    def same_product(one: ast.expr, other: ast.expr) -> bool:
+        """Whether these are like (X + E) @ W and X @ W."""
+        match one, other:
+            case ast.BinOp(a, ast.MatMult(), b), ast.BinOp(c, ast.MatMult(), d):
+                pairs = [(a, c)] * same(b, d) + [(b, d)] * same(a, c)
+                return any(
+                    isinstance(moved, ast.BinOp) and same(moved.left, getattr(at, "left", at))
+                    for moved, at in pairs
+                )
+        return False
+
     def both_signs(node: ast.expr) -> bool:
-        """Whether this is a pair like (1, -1)."""
+        """Whether this is a pair like (1, -1), also as an array."""
+        if isinstance(node, ast.Call) and node.args:
+            node = node.args[0]
         ends = [ast.unparse(end) for end in getattr(node, "elts", [])]
         return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
 
@@ -237,8 +256,15 @@ def differences(source: str) -> list[str]:
         for node, left, right in less
         if (called(left) and called(left) == called(right))
         or same_code(left, right)
+        or same_product(left, right)
         or (small and node in scaled and same_form(left, right))
         if small or node in scaled
+    }
+    products = [(node, [node.left, node.right]) for node in nodes if isinstance(node, ast.BinOp)]
+    found |= {
+        node.lineno
+        for node, parts in [*products, *((node, node.args) for node in calls)]
+        if (small or node in scaled) and any(map(both_signs, parts)) and any(map(called, parts))
     }
     found |= {node.lineno for node in constants if isinstance(node.value, complex)}
     found |= {
