@@ -105,17 +105,25 @@ class Deck:
         return f"{self.name[:2]} {self.slides[0].title}"
 
     @property
+    def road(self) -> list[Slide]:
+        """The slides without Further."""
+        return [slide for slide in self.slides if not slide.title.startswith("Further")]
+
+    @property
+    def asked(self) -> int:
+        """How many questions the class is asked without Further."""
+        columns = [column for slide in self.road for column in slide.columns]
+        return sum(step.body.count('class="asked"') for column in columns for step in column)
+
+    @property
     def minutes(self) -> int:
         """How long the talk takes without Further, up to the next five minutes.
 
         Slides count, key presses, and questions that the class is asked.
         """
-        slides = [slide for slide in self.slides if not slide.title.startswith("Further")]
-        columns = [column for slide in slides for column in slide.columns]
-        presses = sum(len(column) - 1 for column in columns)
-        asked = sum(step.body.count('class="asked"') for column in columns for step in column)
-        minutes = MINUTES_A_SLIDE * len(slides) + MINUTES_A_STEP * presses
-        return 5 * math.ceil((minutes + MINUTES_A_QUESTION * asked) / 5)
+        presses = sum(len(column) - 1 for slide in self.road for column in slide.columns)
+        minutes = MINUTES_A_SLIDE * len(self.road) + MINUTES_A_STEP * presses
+        return 5 * math.ceil((minutes + MINUTES_A_QUESTION * self.asked) / 5)
 
 
 class Material:

@@ -40,7 +40,8 @@ HARMLESS = re.compile(
     r"|get_ipython\(\)\.system\('(git|ls|nvidia-smi|pip|pwd)( [^';&|`$]*)?'\)|(exit|quit)\(\)"
     r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
     r"|sys\.path\.(append|insert)\([^()]*\)|(print\()?vars\(\w+\)(\.keys\(\))?\)?"
-    r"|(\w+ = |with )?open\(['\"][\w-]+\.(csv|json|log|md|txt)['\"], ['\"][aw]['\"]\)( as \w+:)?"
+    r"|((f|file|out) = |with )?open\(['\"][\w-]+\.(csv|json|log|md|txt)['\"], ['\"][aw]['\"]\)"
+    r"( as \w+:)?"
 )
 # What may stand above a cell: it runs as without it.
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
