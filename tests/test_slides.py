@@ -12,7 +12,11 @@ from publish.notebook import Notebook
 from publish.slides import build as slides
 
 SERIES = Notebook.series()
-COLOURED = {"prices-figure", "table-figure"}  # tables without a white row
+COLOURED = {
+    "prices-figure",
+    "table-figure",
+    "layer-figure",
+}  # tables without a white row, and arrows
 NUMBER = re.compile(r"(?<![\w.\\])(?<!{-)\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 # Numbers on slides that are worked out there, or come from another notebook.
 WORKED_OUT = {709.8, 308_320, 308_310, 2560, 800, 4000, 524_288, 49_000, 1.5, 1.21, 0.3527}
@@ -130,6 +134,12 @@ def test_what_a_reference_shows(material):
     bands = re.findall(r'<rect class="fragment fade-out" x="(\d+)" width="(\d+)"', across)
     assert [round(int(x) / width, 1) for x, _ in bands] == [0.3, 0.6]
     assert sum(int(w) for _, w in bands) == width - int(bands[0][0])
+    panel = material.show("panel", "first-digits", "0", "0.5", "0.5", "1")
+    x, y, wide, high = map(
+        int, re.search(r'<svg viewBox="(\d+) (\d+) (\d+) (\d+)"><im', panel).groups()
+    )
+    assert (x, round((x + wide) / width, 1)) == (0, 0.5)
+    assert (round(y / height, 1), y + high) == (0.5, height)
     axes = material.show("axes", "guesses-figure")
     [cover] = re.findall(r'<g class="fragment fade-out"><rect (.*?) stroke="black".*?/></g>', axes)
     left, top, wide, high = map(float, re.findall(r'"([\d.]+)"', cover))
@@ -144,22 +154,25 @@ def test_what_a_reference_shows(material):
 
 @pytest.mark.parametrize("deck", sorted(slides.DECKS.glob("*.md")), ids=lambda path: path.stem)
 def test_a_cut_through_a_figure_meets_no_letter(deck):
-    """Each is in a row, or column, of paper alone, except in tables with coloured cells."""
+    """Each is in a row, or column, of paper alone, except in tables and across arrows."""
     material = slides.Material(Notebook.read(slides.NOTEBOOKS / f"{deck.stem}.ipynb"))
-    for kind, name, shares in re.findall(
-        r"\{\{ (figure|film|across) (\S+) (.+) \}\}", deck.read_text("utf-8")
+    for kind, name, numbers in re.findall(
+        r"\{\{ (figure|film|across|panel) (\S+) (.+) \}\}", deck.read_text("utf-8")
     ):
         output = material.image(name)
-        picture = imread(io.BytesIO(base64.b64decode(output.data["image/png"])))
-        if kind == "across":
-            picture = picture.swapaxes(0, 1)
-        for end in slides.clear(
-            output,
-            [float(share) for share in shares.split()][kind == "figure" :],
-            "columns" if kind == "across" else "rows",
-        ):
-            row = picture[min(round(end * len(picture)), len(picture) - 1), :, :3]
-            assert row.min() > 0.97 or name in COLOURED, (name, end)
+        picture = imread(io.BytesIO(base64.b64decode(output.data["image/png"])))[..., :3]
+        shares = [float(number) for number in numbers.split()]
+        left = shares.pop(0) if kind == "figure" else 1.0
+        columns = shares[: {"across": None, "panel": 2}.get(kind, 0)]
+        upright = picture.swapaxes(0, 1)  # its columns are rows
+        covered = picture[:, : round(left * len(upright))]
+        for ends, lines, paper in [
+            (columns, "columns", upright),
+            (shares[len(columns) :], "rows", covered),
+        ]:
+            for end in slides.clear(output, ends, lines):
+                line = paper[min(round(end * len(paper)), len(paper) - 1)]
+                assert line.min() > 0.97 or name in COLOURED, (name, end)
 
 
 def test_a_long_remark_stands_above_its_line_which_is_never_broken():

@@ -150,6 +150,7 @@ class Material:
             "across": self.across,
             "axes": self.axes,
             "film": self.film,
+            "panel": self.panel,
             "live": self.live,
             "notebook": self.notebook,
         }
@@ -228,6 +229,11 @@ class Material:
         """
         name = f"{cell_id}-{len(ends)}"  # a first slide shows one strip, a later one both
         return film(self.image(cell_id), name, [float(end) for end in ends])
+
+    def panel(self, cell_id: str, left: str, right: str, top: str = "0", bottom: str = "1") -> str:
+        """A part of a cell's image, larger, as shares of its width and of its height."""
+        shares = [float(share) for share in (left, right, top, bottom)]
+        return panel(self.image(cell_id), *shares)
 
     def axes(self, cell_id: str) -> str:
         """A cell's image with its alt text: first its axes, and at a key press what they hold."""
@@ -380,6 +386,20 @@ def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
 
 
+def panel(
+    output: NotebookNode, left: float, right: float, top: float = 0.0, bottom: float = 1.0
+) -> str:
+    """The part of an output's image between shares of its width and of its height."""
+    width, height = size(output)
+    x, last = (round(width * end) for end in clear(output, [left, right], "columns"))
+    y, lowest = (round(height * end) for end in clear(output, [top, bottom]))
+    image = (
+        f'<svg viewBox="{x} {y} {last - x} {lowest - y}">'
+        f'<image href="{source(output)}" width="{width}" height="{height}" /></svg>'
+    )
+    return drawing(image, last - x, lowest - y, alt_text(output))
+
+
 def clear(output: NotebookNode, ends: list[float], lines: str = "rows") -> list[float]:
     """Ends of an image's parts, each moved to a row near by of paper alone: no letter is cut.
 
@@ -394,7 +414,7 @@ def clear(output: NotebookNode, ends: list[float], lines: str = "rows") -> list[
         line = min(inside, key=lambda line: abs(line - end * length), default=0)
         return line / length if abs(line - end * length) <= NEAR * length else end
 
-    return [end if end == 1 else moved(end) for end in ends]
+    return [end if end in {0, 1} else moved(end) for end in ends]
 
 
 def drawing(content: str, width: int, height: int, alt: str) -> str:
