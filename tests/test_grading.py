@@ -426,6 +426,9 @@ def test_students_with_one_long_answer_are_named_and_no_others():
     for student in "vw":
         alike.add(student, new_notebook(cells=[new_code_cell(brief)]))
     assert (["v", "w"], "every answer to the letter") in alike.told()
+    for student in "defg":  # what six say tells nothing of two
+        alike.add(student, new_notebook(cells=[new_code_cell(long)]))
+    assert not [answers for _, answers in alike.told() if answers == "hinge_loss"]
 
 
 def test_who_shares_most_answers_or_the_published_one_is_named():
@@ -481,6 +484,7 @@ def test_an_answer_that_ignores_what_it_is_given_is_told():
         sentence = "never uses what it is given: forward_difference f, x"
         assert [each for _, each in told(source)] == [sentence]
     assert not told("def forward_difference(f, _x, h):\n    return f(h)")
+    assert not told("def forward_difference(f, x, h):\n    return f(x) / 1e-5"), "most of it"
     assert not told("def mine(f, x):\n    return 3")
 
 

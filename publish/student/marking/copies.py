@@ -17,7 +17,7 @@ RENAMED = "every answer, names and comments apart"
 MOST = "{} answers to the letter: {}"
 PUBLISHED = ", as published, names and comments apart"
 LINES, ANSWERS = 6, 4  # from which on several short answers do, to the letter
-FEW = 5  # students, or a tenth of them: an answer that more have tells nothing of two
+FEW = 5  # students, or a tenth of them: one answer that more have tells nothing of two
 
 Answers = tuple[tuple[str, str, int], ...]  # each a name, its text, its own lines
 
@@ -76,7 +76,8 @@ class Copies:
         """Students who share answers, and which; the smallest groups first."""
         shared = defaultdict[tuple[str, ...], list[str]](list)
         for (name, _), students in self.groups.items():
-            if len(students) > 1 or name.endswith(PUBLISHED):
+            telling = name in (WHOLE, RENAMED) or len(students) <= max(FEW, self.count // 10)
+            if (telling and len(students) > 1) or name.endswith(PUBLISHED):
                 shared[tuple(students)].append(name)
         for those, answers in self.several().items():
             if not any(those <= {*group} for group in shared):
