@@ -28,7 +28,8 @@ DPI = 200  # drawn; pages show 100 dots an inch
 Predict = Callable[[np.ndarray], np.ndarray]  # points (M, 2) to labels (M,)
 mpl.rcParams.update(
     {
-        "font.size": 13,
+        "font.size": 15,
+        "axes.titlesize": "medium",
         "axes.grid": True,
         "axes.titley": 1.0,  # always there: a search for its place takes time
         "grid.alpha": 0.3,

@@ -67,7 +67,7 @@ SMALL = """slide => [...slide.querySelectorAll("figure")].filter((figure) => {
 PICTURES = """slide => [...slide.querySelectorAll("figure > *")]
   .map((picture) => Math.round(picture.getBoundingClientRect().width))"""
 
-# Figures that move are drawn with 80 dots an inch: letters of 13 points are then 14.4 pixels high.
+# Figures that move are drawn with 80 dots an inch: letters of 15 points are then 16.7 pixels high.
 FAINT = """slide => [...slide.querySelectorAll(".live canvas")].filter((canvas) => {
   const { width, height } = canvas.getBoundingClientRect();
   return Math.min(width / canvas.width, height / canvas.height) < 1.245;
