@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side convnet speedrun,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: lab progress data test run student slides site handouts help clean notebooks export proofs lint browser matrix bench
+.PHONY: lab progress data test run student slides site handouts help clean notebooks export proofs lint browser weekly matrix bench
 
 lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own
 	@$(BIN)/python -m publish.student.lab --port=$(PORT)
@@ -50,7 +50,7 @@ notebooks: .venv/.developer  ### execute the notebooks in place; remove what dep
 export: .venv/.developer  ### copy the cells tagged `export` into the package
 	$(BIN)/python -m publish.export
 
-proofs: .venv/.developer  ### pass the slow tests: faults planted in every formula, a week of grading
+proofs: .venv/.developer  ### pass the slow tests: every answer graded, a week of grading, cheats
 	$(BIN)/python -m pytest -m slow tests
 
 lint: .venv/.developer  ### check style, docstrings and types
@@ -61,6 +61,9 @@ lint: .venv/.developer  ### check style, docstrings and types
 # Three at once on two cores: a browser waits more than it computes.
 browser: .venv/.browser  ### open slides, pages and a JupyterLab in Chromium and look for faults
 	$(BIN)/python -m pytest -n 3 tests/browser
+
+weekly: .venv/.browser .venv/.pytorch test matrix  ### what takes longest; with CIFAR-10 the cells on photographs, too
+	$(BIN)/python -m pytest -m weekly tests tests/browser
 
 matrix: .venv/.developer  ### compare what the notebooks print in many environments
 	$(BIN)/python -m nox $(if $(ENVIRONMENTS),--session $(ENVIRONMENTS))

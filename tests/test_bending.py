@@ -168,3 +168,7 @@ mine[0] = 3
     assert told("X[0] = 3") == ["X[0] = 3"]
     for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
+    own = "def relu(Z): return np.maximum(Z, 0)"
+    for module, style in [("taught.layers", True), ("gradient_check", False)]:
+        given = f"from cs231n_utils.{module} import relu"
+        assert [*bent(own, [IMPORTS, given], [STUB])] == [(style, own)]

@@ -580,12 +580,13 @@ def small_notebook(answer):
             "the cell `f()  # a demonstration` ran more than 2 s: it was stopped",
         ),
         ("os._exit(1)", "the cell `f()  # a demonstration` ended the kernel: it was left out"),
+        ("raise MemoryError('too much')", "check-f: MemoryError: too much"),
         (
             "import threading; threading.Timer(0, os._exit, [1]).start(); 1 / 0",
             "the cell `f()  # a demonstration` ended the kernel: it was left out",
         ),
     ],
-    ids=["loops", "takes no interrupt", "kills", "kills behind its cell"],
+    ids=["loops", "takes no interrupt", "kills", "memory", "kills behind its cell"],
 )
 def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     """Also no points are lost to a warning, or to a number as a cell's last value."""

@@ -49,7 +49,7 @@ def test_listed_mutants_are_planted(number):
     assert set(listed) <= planted(number)
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.parametrize("number", [number for number in HERE if number not in mutants.LONG])
 def test_mutants_are_seen(number):
     """An evenly spread part of the faults is seen; the tool runs all of them."""

@@ -253,7 +253,7 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
 def stops(graded: NotebookNode) -> list[str]:
     """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run.
 
-    And the errors of the answers' own cells.
+    And the errors of the answers' own cells, and checks that lacked memory.
     """
     errors = list[str]()
     for cell in code(graded):
@@ -261,6 +261,8 @@ def stops(graded: NotebookNode) -> list[str]:
         for output in cell.outputs:
             if output.output_type != "error" or output.ename == "NotImplementedError":
                 continue
+            if output.ename.endswith("MemoryError") and is_grade(cell):
+                place = check_name(cell)
             if output.ename in STOPPED:
                 errors.append(output.evalue)
             elif place:
