@@ -165,9 +165,16 @@ mine = double(X)
 mine[0] = 3
 """
     assert told(plain) == []
-    assert told("X[0] = 3") == ["X[0] = 3"]
+    for line in ["X[0] = 3", "np.copyto(X, 0)", "X.fill(0)", "X[0].sort()"]:
+        assert told(line) == [line]
+    assert told("mine.sort()\nnp.copyto(mine, X)") == []
     for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
+    lenient = ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
+    for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
+        assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
+    for line in ["%timeit exec(text)", "%timeit np.__dict__", "model.loss = lambda X: 0"]:
+        assert [style for style, _ in bent(line, [IMPORTS, HELPER], [STUB])] == [False]
     own = "def relu(Z): return np.maximum(Z, 0)"
     for module, style in [("taught.layers", True), ("gradient_check", False)]:
         given = f"from cs231n_utils.{module} import relu"

@@ -13,10 +13,10 @@ from publish.slides import build as slides
 
 SERIES = Notebook.series()
 # Tables without a white row, and arrows from one to the next.
-COLOURED = {"prices-figure", "table-figure", "layer-figure"}
+COLOURED = {"prices-figure", "table-figure", "layer-figure", "lstm-figure"}
 NUMBER = re.compile(r"(?<![\w.\\])(?<!{-)\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 # Numbers on slides that are worked out there, or come from another notebook.
-WORKED_OUT = {709.8, 308_320, 308_310, 2560, 800, 4000, 524_288, 49_000, 1.5, 1.21}
+WORKED_OUT = {709.8, 9.3, 308_320, 308_310, 2560, 800, 4000, 524_288, 49_000, 1.5, 1.21}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def test_a_notebook_has_its_talk(notebook):
     assert "<figure" in bodies[0], "the first slide has no picture"
     worded = [re.search(r' (?:alt|aria-label)="[^"]{20,}"', image) for image in images]
     assert all(worded), "no alt text"
-    [target] = re.findall(r'href="([^"]*)"', bodies[-1])
+    home = len(deck.road) - 1  # what to take home; behind it, for questions, Further
+    assert deck.slides[: home + 1] == deck.road
+    [target] = re.findall(r'href="([^"]*)"', bodies[home])
     assert (slides.OUTPUT / target).resolve() == notebook.path
     for mark in ("$$", "\\tag", "\\begin", "```", "!["):
         assert mark not in text, f"{mark}: take it from the notebook"
@@ -56,7 +58,8 @@ def test_a_notebook_has_its_talk(notebook):
     assert not re.search(r"^ *def .*(->|\w: \w)", shown, re.M), "a type hint"
     assert 3 <= deck.asked <= 8, f"the class is asked {deck.asked} questions"
     apart = r'(?s)<p class="asked">.*?</p>|<div class="(?:code|output|equation).*?</div>'
-    loose = [plain(re.sub(apart, "", body)) for body in bodies[1:-1]]
+    talk = [*bodies[1:home], *bodies[home + 1 :]]
+    loose = [plain(re.sub(apart, "", body)) for body in talk]
     assert not [text.strip()[:60] for text in loose if "?" in text], "asked of nobody"
     notes = " ".join(step.note for slide in deck.slides for c in slide.columns for step in c)
     spoken = len(plain(notes).split()) / 110  # words a minute
@@ -124,11 +127,11 @@ def test_what_a_reference_shows(material):
     assert strips == [("", "0", "106"), (" class=fragment", "106", "160")]
     figure = material.show("figure", "first-digits", "0.5", "0.2", "0.6")
     height = int(re.search(r'<image [^>]*height="(\d+)"', figure)[1])
-    bands = re.findall(r'<rect class="fragment fade-out" y="(\d+)".*?height="(\d+)"', figure)
+    bands = re.findall(r'<rect class="fragment fade-out".*? y="(\d+)".*?height="(\d+)"', figure)
     assert [round((int(y) + int(h)) / height, 2) for y, h in bands] == [0.6, 1.0]
     across = material.show("across", "first-digits", "0.3", "0.6")
     width = int(re.search(r'<image [^>]*width="(\d+)"', across)[1])
-    bands = re.findall(r'<rect class="fragment fade-out" x="(\d+)" width="(\d+)"', across)
+    bands = re.findall(r'<rect class="fragment fade-out" x="(\d+)".*?width="(\d+)"', across)
     assert [round(int(x) / width, 1) for x, _ in bands] == [0.3, 0.6]
     assert sum(int(w) for _, w in bands) == width - int(bands[0][0])
     panel = material.show("panel", "first-digits", "0", "0.5", "0.5", "1")
@@ -137,6 +140,9 @@ def test_what_a_reference_shows(material):
     )
     assert (x, round((x + wide) / width, 1)) == (0, 0.5)
     assert (round(y / height, 1), y + high) == (0.5, height)
+    panel = material.show("panel", "first-digits", "0", "0.5", "0.5", "1", "0.3")
+    [[x, w]] = re.findall(r'<rect class="fragment fade-out" x="(\d+)".*?width="(\d+)"', panel)
+    assert (round(int(x) / width, 1), int(x) + int(w)) == (0.3, wide)
     axes = material.show("axes", "guesses-figure")
     [cover] = re.findall(r'<g class="fragment fade-out"><rect (.*?) stroke="black".*?/></g>', axes)
     left, top, wide, high = map(float, re.findall(r'"([\d.]+)"', cover))
@@ -161,15 +167,19 @@ def test_a_cut_through_a_figure_meets_no_letter(deck):
         shares = [float(number) for number in numbers.split()]
         left = shares.pop(0) if kind == "figure" else 1.0
         columns = shares[: {"across": None, "panel": 2}.get(kind, 0)]
+        columns += [shares.pop() for _ in shares[4:]]  # of a panel
         upright = picture.swapaxes(0, 1)  # its columns are rows
-        covered = picture[:, : round(left * len(upright))]
-        for ends, lines, paper in [
-            (columns, "columns", upright),
-            (shares[len(columns) :], "rows", covered),
+        rows = shares[2:4] if kind == "panel" else shares[len(columns) :]
+        of_row = (columns[0], columns[1]) if kind == "panel" else (0, left)
+        of_column = (rows[0], rows[1]) if kind == "panel" and rows else (0, 1)
+        for ends, lines, paper, part in [
+            (columns, "columns", upright, of_column),
+            (rows, "rows", picture, of_row),
         ]:
-            for end in slides.clear(output, ends, lines):
+            for end in slides.clear(output, ends, lines, part):
                 line = paper[min(round(end * len(paper)), len(paper) - 1)]
-                assert line.min() > 0.97 or name in COLOURED, (name, end)
+                first, last = (round(share * len(line)) for share in part)
+                assert line[first:last].min() > 0.97 or name in COLOURED, (name, end)
 
 
 def test_a_long_remark_stands_above_its_line_which_is_never_broken():

@@ -230,10 +230,15 @@ class Material:
         name = f"{cell_id}-{len(ends)}"  # a first slide shows one strip, a later one both
         return film(self.image(cell_id), name, [float(end) for end in ends])
 
-    def panel(self, cell_id: str, left: str, right: str, top: str = "0", bottom: str = "1") -> str:
-        """A part of a cell's image, larger, as shares of its width and of its height."""
-        shares = [float(share) for share in (left, right, top, bottom)]
-        return panel(self.image(cell_id), *shares)
+    def panel(
+        self, cell_id: str, left: str, right: str, top: str = "0", bottom: str = "1", *ends: str
+    ) -> str:
+        """A part of a cell's image, larger, as shares of its width and of its height.
+
+        With ends, shares of the image's width, it appears from left to right, up to each of them.
+        """
+        box = float(left), float(right), float(top), float(bottom)
+        return panel(self.image(cell_id), box, [float(end) for end in ends])
 
     def axes(self, cell_id: str) -> str:
         """A cell's image with its alt text: first its axes, and at a key press what they hold."""
@@ -300,12 +305,8 @@ def figure(output: NotebookNode, shares: list[float]) -> str:
         return f'<figure {style}><img src="{data}" alt="{html.escape(alt)}"></figure>'
     left, *ends = *shares, 1.0
     rows = [round(height * end) for end in clear(output, ends)]
-    covers = "".join(
-        f'<rect class="fragment fade-out" y="{top}" width="{width * left:.0f}" '
-        f'height="{bottom - top}" />'
-        for top, bottom in pairwise(rows)
-    )
-    image = f'<image href="{data}" width="{width}" height="{height}" />{covers}'
+    hidden = covers([(0, top, round(width * left), end - top) for top, end in pairwise(rows)])
+    image = f'<image href="{data}" width="{width}" height="{height}" />{hidden}'
     return drawing(image, width, height, alt)
 
 
@@ -313,12 +314,17 @@ def across(output: NotebookNode, ends: list[float]) -> str:
     """An output's image with its alt text; more of it at each press, from left to right."""
     width, height = size(output)
     columns = [round(width * end) for end in [*clear(output, ends, "columns"), 1.0]]
-    covers = "".join(
-        f'<rect class="fragment fade-out" x="{left}" width="{right - left}" height="{height}" />'
-        for left, right in pairwise(columns)
-    )
-    image = f'<image href="{source(output)}" width="{width}" height="{height}" />{covers}'
+    hidden = covers([(left, 0, right - left, height) for left, right in pairwise(columns)])
+    image = f'<image href="{source(output)}" width="{width}" height="{height}" />{hidden}'
     return drawing(image, width, height, alt_text(output))
+
+
+def covers(boxes: list[tuple[int, int, int, int]]) -> str:
+    """What hides parts of an image, each up to a key press: left, top, width and height."""
+    return "".join(
+        f'<rect class="fragment fade-out" x="{x}" y="{y}" width="{width}" height="{height}" />'
+        for x, y, width, height in boxes
+    )
 
 
 def axes(output: NotebookNode) -> str:
@@ -386,27 +392,34 @@ def film(output: NotebookNode, name: str, ends: list[float]) -> str:
     return drawing(shown, width, max(end - top for top, end in strips), alt_text(output))
 
 
-def panel(
-    output: NotebookNode, left: float, right: float, top: float = 0.0, bottom: float = 1.0
-) -> str:
+def panel(output: NotebookNode, box: tuple[float, float, float, float], ends: list[float]) -> str:
     """The part of an output's image between shares of its width and of its height."""
     width, height = size(output)
-    x, last = (round(width * end) for end in clear(output, [left, right], "columns"))
-    y, lowest = (round(height * end) for end in clear(output, [top, bottom]))
-    image = (
-        f'<svg viewBox="{x} {y} {last - x} {lowest - y}">'
-        f'<image href="{source(output)}" width="{width}" height="{height}" /></svg>'
-    )
-    return drawing(image, last - x, lowest - y, alt_text(output))
+    left, right, top, bottom = box
+    across = clear(output, [left, *ends, right], "columns", (top, bottom))
+    x, *cuts = (round(width * end) for end in across)
+    y, lowest = (round(height * end) for end in clear(output, [top, bottom], "rows", (left, right)))
+    image = f'<image href="{source(output)}" width="{width}" height="{height}" />'
+    shown = image + covers([(one, y, other - one, lowest - y) for one, other in pairwise(cuts)])
+    content = f'<svg viewBox="{x} {y} {cuts[-1] - x} {lowest - y}">{shown}</svg>'
+    return drawing(content, cuts[-1] - x, lowest - y, alt_text(output))
 
 
-def clear(output: NotebookNode, ends: list[float], lines: str = "rows") -> list[float]:
+def clear(
+    output: NotebookNode,
+    ends: list[float],
+    lines: str = "rows",
+    part: tuple[float, float] = (0.0, 1.0),
+) -> list[float]:
     """Ends of an image's parts, each moved to a row near by of paper alone: no letter is cut.
 
-    With columns for lines, from left to right, to a column.
+    With columns for lines, from left to right, to a column. What counts is a part of each row, or
+    column, between two shares of it.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("L")
-    blank = np.asarray(picture).min(axis=1 if lines == "rows" else 0) > PAPER
+    numbers = np.asarray(picture) if lines == "rows" else np.asarray(picture).T
+    first, last = (round(share * numbers.shape[1]) for share in part)
+    blank = numbers[:, first:last].min(axis=1) > PAPER
     length = len(blank)
     inside = [line for line in range(1, length - 1) if blank[line - 1 : line + 2].all()]
 

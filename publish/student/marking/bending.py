@@ -32,21 +32,26 @@ HARMLESS = re.compile(
     r"import (json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy[\w.]*|sklearn[\w.]*"
     r"|sympy|sys|timeit|tqdm|warnings)( as \w+)?"
     r"|from (__future__|pathlib|pprint|sklearn[\w.]*|tqdm[\w.]*) import \w+"
-    r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\(\d+\)"
+    r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
     r"|pinfo2?|precision|pwd|reset|whos?)', '[^']*'\)"
-    r"|get_ipython\(\)\.run_line_magic\('time(it)?', '[\w .,()+*/@-]*'\)"
+    r"|get_ipython\(\)\.run_line_magic\('time(it)?', "
+    r"(?!.*(__|attr|eval|exec|import|lambda|open|\b(os|sys)\.))'[^']*'\)"
     r"|get_ipython\(\)\.system\('(git|ls|nvidia-smi|pip|pwd)( [^';&|`$]*)?'\)|(exit|quit)\(\)"
-    r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd)\([^()]*\)\)?"
-    r"|sys\.path\.(append|insert)\([^()]*\)|(print\()?vars\(\w+\)(\.keys\(\))?\)?"
+    r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd|listdir)\([^()]*\)\)?"
+    r"|sys\.path\.(append|insert)\([^()]*\)|(print\()?(globals|locals|vars)\(\w*\)(\.keys\(\))?\)?"
     r"|((f|file|out) = |with )?open\(['\"][\w-]+\.(csv|json|log|md|txt)['\"], ['\"][aw]['\"]\)"
     r"( as \w+:)?"
 )
 # What may stand above a cell: it runs as without it.
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
-SLOPES = re.compile(r"approx_fprime|derivative|diff|ediff1d|gradient|lstsq|polyfit")
+SLOPES = re.compile(r"approx_fprime|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|lstsq|polyfit")
+COMPLEX = re.compile(r"complex\w*|c(single|double|longdouble)")  # kinds of numbers
+# What changes an array in its place: methods, and functions of NumPy's.
+IN_PLACE = re.compile(r"fill|partition|put|resize|sort")
+INTO = re.compile(r"copyto|fill_diagonal|place|put|put_along_axis|putmask|shuffle")
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -127,6 +132,16 @@ def telling(
                     yield node
             case ast.Attribute(attr=name) if ATTRIBUTES.fullmatch(name):
                 yield node
+            case ast.Call(func=ast.Attribute(value=owner, attr=name), args=values):
+                changed = [owner] * bool(IN_PLACE.fullmatch(name))
+                changed += values[: bool(INTO.fullmatch(name))]
+                for array in changed:  # like array[...] = values
+                    if root(array) in kept - own - {"np"}:
+                        store = ast.Subscript(array, ast.Constant(...), ast.Store())
+                        yield ast.copy_location(store, node)
+            case ast.Assign(targets=[ast.Attribute() as target], value=ast.Lambda()):
+                if root(target) != "self":  # an object's method, for one of its own
+                    yield target
             case (
                 ast.Attribute(ctx=ast.Store() | ast.Del())
                 | ast.Subscript(ctx=ast.Store() | ast.Del())
@@ -279,6 +294,8 @@ def differences(source: str) -> list[str]:
         if (small or node in scaled) and any(map(both_signs, parts)) and any(map(called, parts))
     }
     found |= {node.lineno for node in constants if isinstance(node.value, complex)}
+    names = [(getattr(node, "attr", "") or getattr(node, "id", ""), node) for node in nodes]
+    found |= {getattr(node, "lineno", 0) for name, node in names if COMPLEX.fullmatch(str(name))}
     found |= {
         call.lineno
         for node in nodes

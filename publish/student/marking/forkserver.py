@@ -85,7 +85,7 @@ def confine(user: int, group: int) -> None:
     for limit, value in {
         resource.RLIMIT_AS: 8 * GIBIBYTE,  # memory of a process
         resource.RLIMIT_FSIZE: GIBIBYTE // 4,  # a file
-        resource.RLIMIT_NPROC: 256,  # processes
+        resource.RLIMIT_NPROC: 128,  # processes, and their threads
         resource.RLIMIT_CORE: 0,
     }.items():
         resource.setrlimit(limit, (value, value))

@@ -47,6 +47,7 @@ UNSAFE = (
     "--user runs it as somebody else, as weekly.md says."
 )
 SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
+SHOWN = 40  # of those who sent nothing: the tables of grades have all
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
 MOODLE = {  # what it calls them in its list of participants
     "id number": "id",
@@ -92,6 +93,7 @@ def main() -> int:
     print(f"to be graded, or a page to be written anew: {len(new)}", flush=True)
     if new:
         grade(course, name, new, users, log)
+    print("writing the summary", flush=True)
     with gradebook(course) as book:
         asked = {*map(plain, unknown)}
         sent = {student for student, each in names_of(course).items() if plain(each) in asked}
@@ -177,7 +179,7 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
     newest, unknown, unread = dict[str, Path](), dict[str, str](), dict[str, str]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
     listed = [row["id"] for row in class_list(course)]
-    called = Counter(map(plain, names_of(course).values()))
+    called = Counter(each for row in class_list(course) for each in spellings(row))
     for student, relative in files(course, "*.ipynb"):
         belongs, which = False, "another notebook, by its title"
         try:
@@ -346,17 +348,21 @@ def students(course: Path) -> dict[str, str]:
     """
     rows = class_list(course)
     names = {f"#{row['lms_user_id']}": row["id"] for row in rows if row.get("lms_user_id")}
-    called = Counter(map(plain, names_of(course).values()))
-    for row in rows:
-        both = [row.get("first_name") or "", row.get("last_name") or ""]
-        if called[plain("".join(both))] == 1:  # of two with one name nobody knows whose it is
-            names |= {plain("".join(each)): row["id"] for each in (both, reversed(both))}
+    called = Counter(each for row in rows for each in spellings(row))
+    for row in rows:  # of two with one name nobody knows whose it is
+        names |= {each: row["id"] for each in spellings(row) if called[each] == 1}
     return names | {plain(row["id"]): row["id"] for row in rows}
 
 
+def spellings(row: dict[str, str]) -> set[str]:
+    """The two orders of a student's names: Ali Ben may be filed under Ben Ali."""
+    both = [row.get("first_name") or "", row.get("last_name") or ""]
+    return {plain("".join(each)) for each in (both, reversed(both))}
+
+
 def plain(text: str) -> str:
-    """A name without case, spaces and signs."""
-    return re.sub(r"\W|_", "", normalize("NFC", text).casefold())
+    """A name without case, spaces, signs and accents."""
+    return re.sub(r"[\W_\u0300-\u036f]", "", normalize("NFKD", text.casefold()))
 
 
 def read(path: Path) -> NotebookNode:
@@ -387,7 +393,7 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points, late = list[str](), list[str]()
+    points, late, behind = list[str](), list[str](), list[str]()
     scores = dict[str, float]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
@@ -411,7 +417,8 @@ def summary(
         try:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
-            told = [*unseen(handed, released), *restore(handed, released), *stops(ran)]
+            behind += [called[student]] * bool(late_answers := unseen(handed, released))
+            told = [*late_answers, *restore(handed, released), *stops(ran)]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
@@ -424,8 +431,10 @@ def summary(
     lines = [head, *left]
     lines += [f"{called[each]}: nothing{there[each]}" for each in missing if each in there]
     silent = [called[each] for each in missing if each not in there and each not in unread]
-    lines += [f"nothing from {len(silent)}: {', '.join(silent)}"] * bool(silent)
+    listed = ", ".join(silent[:SHOWN]) + ", ..." * (len(silent) > SHOWN)
+    lines += [f"nothing from {len(silent)}: {listed}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
+    lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores)]
     lines += ["to look at, the gravest first:", *looked] * bool(looked)
