@@ -170,7 +170,8 @@ mine[0] = 3
     assert told("mine.sort()\nnp.copyto(mine, X)") == []
     for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
-    lenient = ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
+    lenient = ["import os, sys", "from scipy.special import logsumexp, softmax"]
+    lenient += ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     for line in ["%timeit exec(text)", "%timeit np.__dict__", "model.loss = lambda X: 0"]:

@@ -28,10 +28,13 @@ MODULES = re.compile(
     r"|statistics|string|time|typing)(\.|$)"
 )
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
+USUAL = (
+    r"(collections|copy|json|logging|math|matplotlib[\w.]*|numpy|os|pandas|pathlib|platform|pprint"
+    r"|random|re|seaborn|scipy[\w.]*|sklearn[\w.]*|sympy|sys|time|timeit|tqdm|warnings)( as \w+)?"
+)
 HARMLESS = re.compile(
-    r"import (json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy[\w.]*|sklearn[\w.]*"
-    r"|sympy|sys|timeit|tqdm|warnings)( as \w+)?"
-    r"|from (__future__|pathlib|pprint|sklearn[\w.]*|tqdm[\w.]*) import \w+"
+    rf"import {USUAL}(, {USUAL})*"
+    r"|from (__future__|pathlib|pprint|scipy[\w.]*|sklearn[\w.]*|tqdm[\w.]*) import [\w, ]+"
     r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
@@ -200,11 +203,11 @@ def free(source: str, *only: str) -> set[str]:
 def differences(source: str) -> list[str]:
     """The lines of a cell that subtract two values of one function, as numerical gradients do.
 
-    They divide the difference, or name the small number by which they move. Two values are also
-    of one function if both names were given by the same code, between which something has moved.
-    Or they are of one matrix product, of which a factor has moved. And the lines of functions that
-    leave it to one of SLOPES, that call a function for both signs of a number, or weigh its values
-    by them, or that move by an imaginary one.
+    They divide by the small step, or divide the difference, or name the number by which they
+    move. Two values are also of one function if both names were given by the same code, between
+    which something has moved. Or they are of one matrix product, of which a factor has moved. And
+    the lines of functions that leave it to one of SLOPES, that call a function for both signs of a
+    number, or weigh its values by them, or that move by an imaginary one.
     """
     nodes = list(ast.walk(parsed(source)))
     constants = [node for node in nodes if isinstance(node, ast.Constant)]
@@ -265,9 +268,13 @@ def differences(source: str) -> list[str]:
         """Whether this is a pair like (1, -1), also as an array."""
         if isinstance(node, ast.Call) and node.args:
             node = node.args[0]
-        ends = [ast.unparse(end) for end in getattr(node, "elts", [])]
+        ends = [ast.unparse(end).lstrip("+") for end in getattr(node, "elts", [])]
         return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
 
+    arguments = [node for node in nodes if isinstance(node, ast.arguments)]
+    defaults = [zip(each.args[::-1], each.defaults[::-1], strict=False) for each in arguments]
+    steps = {name for name, value in values.items() if is_tiny(value, set())}
+    steps |= {each.arg for pairs in defaults for each, value in pairs if is_tiny(value, set())}
     less: list[tuple[ast.expr, ast.expr, ast.expr]] = [
         (node, node.left, node.right)
         for node in nodes
@@ -286,6 +293,13 @@ def differences(source: str) -> list[str]:
         or same_product(left, right)
         or (small and node in scaled and same_form(left, right))
         if small or node in scaled
+    }
+    found |= {
+        node.lineno
+        for node in factors
+        if isinstance(node.op, ast.Div)
+        if is_tiny(node.right, steps) and not isinstance(node.left, ast.Constant)
+        if any(isinstance(each, ast.Name) for each in ast.walk(node.right))
     }
     products = [(node, [node.left, node.right]) for node in nodes if isinstance(node, ast.BinOp)]
     found |= {
@@ -313,6 +327,20 @@ def differences(source: str) -> list[str]:
         if isinstance(node, ast.Attribute) and SLOPES.fullmatch(node.attr)
     }
     return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
+
+
+def is_tiny(node: ast.expr, steps: set[str]) -> bool:
+    """Whether this is a small number, 1e-5 or 2**-20, one of these names, or such a product."""
+    match node:
+        case ast.Constant(value=float(value)):
+            return 0 < value < 0.01
+        case ast.Name(id=name):
+            return name in steps
+        case ast.BinOp(_, ast.Pow(), ast.UnaryOp(ast.USub(), _)):
+            return True
+        case ast.BinOp(left, ast.Mult(), right):
+            return is_tiny(left, steps) or is_tiny(right, steps)
+    return False
 
 
 def whole(node: ast.expr) -> ast.expr:

@@ -394,6 +394,7 @@ def summary(
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
     points, late, behind = list[str](), list[str](), list[str]()
+    lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
     scores = dict[str, float]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
@@ -417,6 +418,10 @@ def summary(
         try:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
+            for error in sorted(
+                {each for each in errors(ran) if each.startswith("No module named")}
+            ):
+                lacking[error].append(called[student])
             behind += [called[student]] * bool(late_answers := unseen(handed, released))
             told = [*late_answers, *restore(handed, released), *stops(ran)]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
@@ -434,12 +439,19 @@ def summary(
     listed = ", ".join(silent[:SHOWN]) + ", ..." * (len(silent) > SHOWN)
     lines += [f"nothing from {len(silent)}: {listed}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
+    lines += [f"{error}: install it, it costs {', '.join(who)}" for error, who in lacking.items()]
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores)]
     lines += ["to look at, the gravest first:", *looked] * bool(looked)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
+
+
+def errors(graded: NotebookNode) -> set[str]:
+    """What the errors say that a notebook raised while it was graded."""
+    outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
+    return {each.evalue for each in outputs if each.output_type == "error"}
 
 
 def gravest_first(
