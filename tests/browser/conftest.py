@@ -28,14 +28,6 @@ QUIET += ["--disable-background-networking", "--disable-component-update"]
 HERE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
-    """While one worker builds the sites, the others begin with what does not need them."""
-    needed = {item.path for item in items if "sites" in item.fixturenames}
-    first = next((item.path for item in items if item.path in needed), None)
-    items.sort(key=lambda item: 0 if item.path == first else 1 + (item.path in needed))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def few_pictures():
     """Of some figures that move, what one control reaches from the start; all take minutes."""
