@@ -876,7 +876,10 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
     marked = course / "handed_in" / "dan" / "03 gradient_checking(2).ipynb"
     marked.write_text(marked.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as on Windows
-    give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), hands["untouched"])
+    behind = deepcopy(hands["untouched"])
+    answer = new_code_cell("def gradient_by_loop(f, x, h=1e-5):\n    return x")
+    behind.cells += [new_code_cell("import no_such_package"), answer]
+    give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), behind)
     shutil.copytree(course / "submitted" / "ann", course / "submitted" / "before")  # an older id
     run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
     run(course, "03", "ann", "check-no_such", "+1", of="points", status=2)
@@ -887,6 +890,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert re.search(r"\n  dan Dan Weiss, 12 points\n    .*: word for word", printed)
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed
+    assert "\nanswered where no check sees it: zoe Zoë Müller\n" in printed
+    assert "\nNo module named 'no_such_package': install it, for zoe Zoë Müller\n" in printed
     assert "ida Ida Braun: 11 points" in printed
     assert "\nnothing from 1: idb Ida Braun\n" in printed
     assert re.search(r"ben Ben Okafor: 0 points.*\n    by hand: ", printed)

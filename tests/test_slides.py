@@ -167,7 +167,7 @@ def test_a_cut_through_a_figure_meets_no_letter(deck):
         shares = [float(number) for number in numbers.split()]
         left = shares.pop(0) if kind == "figure" else 1.0
         columns = shares[: {"across": None, "panel": 2}.get(kind, 0)]
-        columns += [shares.pop() for _ in shares[4:]]  # of a panel
+        columns += shares[4:] if kind == "panel" else []
         upright = picture.swapaxes(0, 1)  # its columns are rows
         rows = shares[2:4] if kind == "panel" else shares[len(columns) :]
         of_row = (columns[0], columns[1]) if kind == "panel" else (0, left)

@@ -1,4 +1,4 @@
-"""The page of feedback that a student gets, from its file: wide and as a phone, light and dark."""
+"""The page of feedback that a student gets, from its file: as a phone shows it, in the dark."""
 
 import pytest
 from nbformat.v4 import new_output

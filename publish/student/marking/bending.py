@@ -23,14 +23,15 @@ ATTRIBUTES = re.compile(
     r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!doc__|init__|name__|version__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
-MODULES = re.compile(
-    r"(collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy|operator|random"
-    r"|statistics|string|time|typing)(\.|$)"
+NEUTRAL = (
+    r"collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy"
+    r"|operator|random|statistics|string|time|typing"
 )
+MODULES = re.compile(rf"({NEUTRAL})(\.|$)")
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 USUAL = (
-    r"(collections|copy|json|logging|math|matplotlib[\w.]*|numpy|os|pandas|pathlib|platform|pprint"
-    r"|random|re|seaborn|scipy[\w.]*|sklearn[\w.]*|sympy|sys|time|timeit|tqdm|warnings)( as \w+)?"
+    rf"({NEUTRAL}|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
+    r"|sys|timeit|tqdm|warnings)(\.\w+)*( as \w+)?"
 )
 HARMLESS = re.compile(
     rf"import {USUAL}(, {USUAL})*"

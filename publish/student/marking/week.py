@@ -362,7 +362,7 @@ def spellings(row: dict[str, str]) -> set[str]:
 
 def plain(text: str) -> str:
     """A name without case, spaces, signs and accents."""
-    return re.sub(r"[\W_\u0300-\u036f]", "", normalize("NFKD", text.casefold()))
+    return re.sub(r"\W|_", "", normalize("NFKD", text.casefold()))
 
 
 def read(path: Path) -> NotebookNode:
@@ -418,9 +418,7 @@ def summary(
         try:
             handed, ran = (read(course / folder / file) for folder in ("submitted", "autograded"))
             seen = borrowed(handed, released, solved)
-            for error in sorted(
-                {each for each in errors(ran) if each.startswith("No module named")}
-            ):
+            for error in lacks(ran):
                 lacking[error].append(called[student])
             behind += [called[student]] * bool(late_answers := unseen(handed, released))
             told = [*late_answers, *restore(handed, released), *stops(ran)]
@@ -439,7 +437,7 @@ def summary(
     listed = ", ".join(silent[:SHOWN]) + ", ..." * (len(silent) > SHOWN)
     lines += [f"nothing from {len(silent)}: {listed}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
-    lines += [f"{error}: install it, it costs {', '.join(who)}" for error, who in lacking.items()]
+    lines += [f"{error}: install it, for {', '.join(who)}" for error, who in lacking.items()]
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores)]
@@ -448,10 +446,10 @@ def summary(
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
 
 
-def errors(graded: NotebookNode) -> set[str]:
-    """What the errors say that a notebook raised while it was graded."""
+def lacks(graded: NotebookNode) -> set[str]:
+    """What Python said of packages that a notebook imports, and this machine has not."""
     outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
-    return {each.evalue for each in outputs if each.output_type == "error"}
+    return {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
 
 
 def gravest_first(
