@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+INK = {1: "#9a6a00", 4: "#a3457a"}  # for letters, in place of two COLORS that are too pale
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SEQUENTIAL = "cividis"
 DIVERGING = "PuOr"
