@@ -785,11 +785,11 @@ def test_another_user_runs_what_a_student_wrote(monkeypatch):
         [printed] = [o.text for c in graded.code if c.source == attack for o in c.outputs]
         assert printed.strip() == str(OUT_OF_REACH)
         assert not isolation.alive("nobody"), "what it started is killed"
-        solved = Path(folder, "notebooks")
-        solved.mkdir()
         monkeypatch.setattr(isolation.cs231n_utils, "__file__", f"{folder}/cs231n_utils/a.py")
-        assert "can read the solved notebooks" in isolation.exposed("nobody")
-        solved.chmod(0o700)
+        for solved in (Path(folder, each) for each in (".git", "notebooks")):
+            solved.mkdir()
+            assert isolation.exposed("nobody") == f"nobody can read solutions: chmod 700 {solved}"
+            solved.chmod(0o700)
         assert isolation.exposed("nobody") == ""
 
 

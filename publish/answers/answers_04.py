@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from cs231n_utils.gradient_check import numerical_gradient
 from cs231n_utils.taught.losses import cross_entropy, softmax, softmax_loss
 
 
@@ -49,6 +50,10 @@ def soft_target_loss__wrong_loss_not_averaged(S, Y):
 def soft_target_loss__wrong_in_place(S, Y):
     Y *= 0
     return 0.0, np.zeros_like(S)
+
+
+def soft_target_loss__wrong_measured(S, Y):
+    return soft_loss(S, Y), numerical_gradient(lambda S: soft_loss(S, Y), S)
 
 
 def loss_and_difference(S, y, rows, divisor):
@@ -120,6 +125,10 @@ def hinge(S, y, *, loss=mean_of_sums, correct=lambda above: -above.sum(axis=1), 
     dS = (terms > 0).astype(float)
     dS[rows, y] = correct(dS)
     return loss(np.maximum(0, terms)), dS / len(y) if mean else dS
+
+
+def hinge_loss__wrong_measured(S, y):
+    return hinge(S, y)[0], numerical_gradient(lambda S: hinge(S, y)[0], S)
 
 
 hinge_loss = {

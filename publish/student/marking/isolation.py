@@ -32,6 +32,7 @@ from .kernel import PollingKernelManager
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA")  # of the environment
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
 OPEN = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # folders in which every user may write
+SOLVED = (".git", "build", "notebooks", "publish", "tests")  # of a checkout
 FORKS = sys.platform == "linux"  # macOS' own libraries do not bear it
 
 
@@ -186,10 +187,11 @@ def close(course: Path, name: str) -> str:
 
 
 def exposed(name: str) -> str:
-    """A warning if a user can read the notebooks that lie beside the package; else ""."""
-    notebooks = Path(cs231n_utils.__file__).resolve().parents[1] / "notebooks"
-    readable = run(name, "test", "-r", str(notebooks)).returncode == 0
-    return f"{name} can read the solved notebooks: chmod 700 {notebooks}" if readable else ""
+    """A warning if a user can read what holds solutions beside the package; else ""."""
+    checkout = Path(cs231n_utils.__file__).resolve().parents[1]
+    paths = [str(checkout / each) for each in SOLVED]
+    readable = [path for path in paths if run(name, "test", "-r", path).returncode == 0]
+    return f"{name} can read solutions: chmod 700 {' '.join(readable)}" if readable else ""
 
 
 def alive(name: str) -> bool:

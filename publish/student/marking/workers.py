@@ -89,7 +89,8 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
                 "stopping, as soon as the hand-ins that run now are graded; Ctrl-C again: at once",
                 file=sys.stderr,
             )
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends the workers, too
+            for ending in {"SIGINT", "SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
+                signal.signal(signal.Signals[ending], signal.SIG_DFL)  # ends the workers, too
             pool.shutdown(cancel_futures=True)  # those that run now are finished
             raise
 
