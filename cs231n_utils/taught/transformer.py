@@ -139,11 +139,12 @@ def attend_once(
     layer: MultiHeadAttention, X: np.ndarray, past: Any
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """What attention gives to one new place X (N, 1, size); all keys and values so far."""
+    # 1. Its own query, key and value.
     Q, K, V = (split_heads(part, layer.heads)
                for part in np.split(X @ layer.params["W"] + layer.params["b"], 3, axis=-1))
-    if past:
+    if past:  # 2. The new key and value behind the old ones.
         K, V = (np.concatenate(pair, axis=2) for pair in zip(past, (K, V), strict=True))
-    joined = join_heads(attention(Q, K, V))  # one query, and no mask
+    joined = join_heads(attention(Q, K, V))  # 3. One query, and no mask.
     return joined @ layer.params["W_out"] + layer.params["b_out"], (K, V)
 
 
