@@ -79,7 +79,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     imports = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Import)]
     modules = {each.asname or each.name for node in imports for each in node.names}
     kept |= modules
-    usual = {each for cell in given for each in imported(parsed(cell))}
+    usual = set[tuple[str, str, str]]().union(*map(imports_of, given))
     lines = source.splitlines()
     tools = modules.union(*map(tools_of, given)) - finished(given)
     style = dict[int, bool]()  # by the number of the line
@@ -165,9 +165,15 @@ def imported(tree: ast.AST) -> set[tuple[str, str, str]]:
     }
 
 
+@cache
+def imports_of(source: str) -> set[tuple[str, str, str]]:
+    """What the imports of a cell bring."""
+    return imported(parsed(source))
+
+
 def finished(cells: list[str]) -> set[str]:
     """What cells take from the package's finished functions: a student may write it again."""
-    taken = set[tuple[str, str, str]]().union(*(imported(parsed(cell)) for cell in cells))
+    taken = set[tuple[str, str, str]]().union(*map(imports_of, cells))
     return {new or name for module, name, new in taken if module.startswith("cs231n_utils.taught")}
 
 

@@ -25,6 +25,7 @@ from .bending import (
     differences,
     free,
     functions,
+    imports_of,
     needed,
     parsed,
     tools_of,
@@ -350,12 +351,8 @@ def differs(check: NotebookNode, original: NotebookNode) -> bool:
 
 def modules_of(source: str) -> set[str]:
     """What a cell calls the modules of finished functions."""
-    return {
-        each.asname or each.name
-        for node in ast.walk(parsed(source))
-        if isinstance(node, ast.ImportFrom) and node.module == "cs231n_utils.taught"
-        for each in node.names
-    }
+    taken = imports_of(source)
+    return {new or name for module, name, new in taken if module == "cs231n_utils.taught"}
 
 
 def lines(source: str) -> list[str]:
