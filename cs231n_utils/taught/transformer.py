@@ -201,7 +201,8 @@ def generate(
 ) -> np.ndarray:
     """The integers of `count` characters that continue a prompt, drawn one after another."""
     rng = np.random.default_rng(rng)
-    text, scores = list(prompt), Reader(model).scores if cached else partial(full_pass, model)
+    scores = Reader(model).scores if cached else partial(full_pass, model)
+    text = list(prompt)
     for _ in range(count):
         P = probabilities(scores(text), temperature)
         text.append(int(rng.choice(len(P), p=P)))
