@@ -50,7 +50,10 @@ def through_time(
 def back_through_time(
     step_backward: Callable[..., Any], dA: np.ndarray, entered: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Any, ...]:
-    """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H)."""
+    """Gradients dX (N, T, D), and dW, dU, db of all steps, from dA (N, T, H).
+
+    step_backward(dh, x, h) goes back through a step; its weights are filled in.
+    """
     dX = [np.zeros_like(x) for x, _ in entered]
     dW = dU = db = sent_back = 0.0
     for t in reversed(range(len(entered))):
