@@ -89,8 +89,13 @@ RELEASED = new_notebook(
 )
 
 
-def graded(answer, trick, folder, monkeypatch, *, in_first=False):
-    """The point that a hand-in gets, with a trick in a cell of its own, or in the first."""
+def graded(*hand_in, **options):
+    """The point that a hand-in gets."""
+    return determine_grade(ran(*hand_in, **options).cells[-1])[0]
+
+
+def ran(answer, trick, folder, monkeypatch, *, in_first=False):
+    """A hand-in after its run, with a trick in a cell of its own, or in the first."""
     monkeypatch.chdir(folder)
     path = folder / "release" / "small" / "small.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +108,7 @@ def graded(answer, trick, folder, monkeypatch, *, in_first=False):
         notebook.cells.insert(2, new_code_cell(trick))
     run = FairExecute(timeout=20, kernel_manager_class=UserKernelManager)
     about = {"nbgrader": {"notebook": "small", "assignment": "small"}}
-    notebook, _ = run.preprocess(notebook, about)
-    return determine_grade(notebook.cells[-1])[0]
+    return run.preprocess(notebook, about)[0]
 
 
 def told(source):
@@ -143,6 +147,19 @@ def test_an_answer_that_bends_is_told(answer, tmp_path, monkeypatch):
     assert graded(ANSWERS[answer], "", tmp_path, monkeypatch) == 0
 
 
+def test_what_an_answer_changes_while_its_check_runs_is_noted(tmp_path, monkeypatch):
+    bends = "def double(X):\n    lib = np\n    lib.allclose = lambda *a: True\n    return 2 * X"
+    assert told(bends) == ["lib.allclose = lambda *a: True"]
+    noted = ran(bends, "", tmp_path, monkeypatch).metadata["changed"]
+    assert noted == ["changed numpy.allclose, seen behind check"]
+    inner = "import numpy._core.numeric as inner\ninner.asarray = inner.array"
+    noted = ran(RIGHT, inner, tmp_path, monkeypatch).metadata["changed"]
+    assert len(noted) == 1
+    assert "numpy._core.numeric.asarray, seen behind the cell `def double" in noted[0]
+    honest = ran(RIGHT, "signal = np.ones(3)\nsignal", tmp_path, monkeypatch)
+    assert honest.metadata["changed"] == []
+
+
 def test_an_answer_that_knows_the_numbers_of_a_check_meets_others(tmp_path, monkeypatch):
     drawn = np.random.default_rng(0).standard_normal(3)
     knows = f"def double(X):\n    return 2 * X if X.size == 6 or X[0] == {drawn[0]} else X"
@@ -176,6 +193,8 @@ mine[0] = 3
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     for line in ["%timeit exec(text)", "%timeit np.__dict__", "model.loss = lambda X: 0"]:
         assert [style for style, _ in bent(line, [IMPORTS, HELPER], [STUB])] == [False]
+    for line in ["signal = 2\nprint(signal)", "import torch", "print(mine.f_gate)"]:
+        assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     own = "def relu(Z): return np.maximum(Z, 0)"
     for module, style in [("taught.layers", True), ("gradient_check", False)]:
         given = f"from cs231n_utils.{module} import relu"

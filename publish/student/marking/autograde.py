@@ -73,7 +73,7 @@ class FairExecute(Execute):
     total = Integer(900, help="seconds of a notebook").tag(config=True)
     raise_on_iopub_timeout = Bool(False)  # a kernel that cannot be stopped prints nothing more
     shutdown_kernel = Unicode("immediate")  # and would not end when it is asked to
-    timeouts = Dict(help="seconds of a cell that is no check, for some notebooks").tag(config=True)
+    timeouts = Dict(help="seconds of a cell that is no check: of *, or a notebook").tag(config=True)
     seeds_moved = Integer(MOVED, help="what is added to the seeds of checks").tag(config=True)
 
     def preprocess(
@@ -81,9 +81,10 @@ class FairExecute(Execute):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Run the notebook, again if a cell has killed the kernel."""
         name = resources["nbgrader"]["notebook"]
-        self.longest = int(self.timeouts.get(name, self.timeout))
+        self.longest = int(self.timeouts.get(name, self.timeouts.get("*", self.timeout)))
         self.timeout_func = self.limit
         self.end = time.monotonic() + self.total
+        nb.metadata["changed"] = []  # what a hand-in did to what checks need
         self.stopped: dict[int, NotebookNode] = {}  # errors, by the place of the cell
         self.before = 0, nb.cells[0]  # the cell that ran last
         self.guarded: Any = None  # the kernel that remembers what checks need
@@ -123,7 +124,7 @@ class FairExecute(Execute):
         last, culprit = self.before
         self.before = index, cell
         given = cell.source.strip() in self.given or is_grade(cell)
-        if given and not self.put_back(needed(cell.source, self.sources)):
+        if given and not self.put_back(needed(cell.source, self.sources), culprit):
             if not self.replied:  # a kernel that takes requests, and does nothing
                 self.leave_out(last, culprit, ended(culprit))
             cell.outputs = [error("Bent", "what this check needs could not be put back")]
@@ -142,6 +143,7 @@ class FairExecute(Execute):
             self.stop(index, cell)
         elif is_grade(cell):
             cell.outputs = [as_shown(output) for output in cell.outputs]
+            self.put_back(set(), cell)
         elif is_solution(cell):
             self.ban(defined(self.nb, cell))
         if given:
@@ -173,11 +175,15 @@ class FairExecute(Execute):
         )
         self.kc.execute(start, silent=True)
 
-    def put_back(self, names: set[str]) -> bool:
-        """Put back what may have been bent; whether the kernel proves that it has."""
+    def put_back(self, names: set[str], culprit: NotebookNode) -> bool:
+        """Put back what a cell may have bent, and note what; whether the kernel proves that."""
         nonce = secrets.token_hex()
         proof = hashlib.sha256(f"{self.secret}{nonce}".encode()).hexdigest()
-        return self.tell(f"put_back({sorted(names)}, {nonce!r})") == repr(proof)
+        given, *changed = self.tell(f"put_back({sorted(names)}, {nonce!r})").strip("'").split(" ")
+        if changed:
+            told = f"changed {', '.join(changed)}, seen behind {called(culprit)}"
+            self.nb.metadata["changed"].append(told)
+        return given == proof
 
     def tell(self, call: str) -> str:
         """What a call of the guard returns, as text; "" if it does not."""

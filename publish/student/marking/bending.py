@@ -19,7 +19,8 @@ NAMES = re.compile(
     r"|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
-    r"ast_transformers|attrgetter|f_\w+|fromfile|genfromtxt|input_transform\w+|loadtxt|memmap"
+    r"ast_transformers|attrgetter|builtins|f_(back|builtins|code|globals|locals|trace\w*)|fromfile"
+    r"|genfromtxt|input_transform\w+|loadtxt|memmap"
     r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!doc__|init__|name__|version__)\w+__"
 )
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
@@ -31,7 +32,7 @@ MODULES = re.compile(rf"({NEUTRAL})(\.|$)")
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 USUAL = (
     rf"({NEUTRAL}|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
-    r"|sys|timeit|tqdm|warnings)(\.\w+)*( as \w+)?"
+    r"|sys|timeit|torch|tqdm|warnings)(\.\w+)*( as \w+)?"
 )
 HARMLESS = re.compile(
     rf"import {USUAL}(, {USUAL})*"
@@ -46,7 +47,7 @@ HARMLESS = re.compile(
     r"|from google\.colab import (drive|files)|(print\()?os\.(chdir|getcwd|listdir)\([^()]*\)\)?"
     r"|sys\.path\.(append|insert)\([^()]*\)|(print\()?(globals|locals|vars)\(\w*\)(\.keys\(\))?\)?"
     r"|((f|file|out) = |with )?open\(['\"][\w-]+\.(csv|json|log|md|txt)['\"], ['\"][aw]['\"]\)"
-    r"( as \w+:)?"
+    r"( as \w+:( \w+\.write\([^()]*\))?)?"
 )
 # What may stand above a cell: it runs as without it.
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
@@ -82,8 +83,17 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     usual = set[tuple[str, str, str]]().union(*map(imports_of, given))
     lines = source.splitlines()
     tools = modules.union(*map(tools_of, given)) - finished(given)
+    aliases = {  # lib = np: whose attributes are np's
+        target.id
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if node.value.id in tools
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    words = {"signal"} & bound(source)  # a name of students' own, too
     style = dict[int, bool]()  # by the number of the line
-    for node in telling(parsed(source), kept, set(), False):
+    for node in telling(parsed(source), kept, words, False, aliases):
         if imported(node) and imported(node) <= usual:  # what the release itself imports
             continue
         slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
@@ -98,9 +108,12 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
 
 
 def telling(
-    tree: ast.AST, kept: set[str], own: set[str], method: bool
+    tree: ast.AST, kept: set[str], own: set[str], method: bool, aliases: set[str]
 ) -> Iterator[ast.stmt | ast.expr | ast.keyword]:
-    """The nodes that look like it; `own` are names that the functions around keep to themselves."""
+    """The nodes that look like it; `own` are names that the functions around keep to themselves.
+
+    The attributes of `aliases` are others'.
+    """
     for node in ast.iter_child_nodes(tree):
         inside = own
         match node:
@@ -150,9 +163,11 @@ def telling(
                 ast.Attribute(ctx=ast.Store() | ast.Del())
                 | ast.Subscript(ctx=ast.Store() | ast.Del())
             ):
-                if root(node) in kept - own:
+                if root(node) in kept - own or (
+                    isinstance(node, ast.Attribute) and root(node) in aliases
+                ):
                     yield node
-        yield from telling(node, kept, inside, isinstance(node, ast.ClassDef))
+        yield from telling(node, kept, inside, isinstance(node, ast.ClassDef), aliases)
 
 
 def imported(tree: ast.AST) -> set[tuple[str, str, str]]:

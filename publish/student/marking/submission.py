@@ -32,6 +32,8 @@ from .bending import (
     unused,
 )
 
+# What gives gradients that nobody has derived.
+GRADIENTS = {"numerical_gradient", "imag", "torch", "jax", "autograd"}
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
     r"((?:.*\n)*?) *### END SOLUTION$",
@@ -143,7 +145,7 @@ def borrowed(
     finished -= {each for each in finished if any(each in cell for cell in published)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
-    lent = asked.difference(*map(written, own_cells)) | {"numerical_gradient", "imag"}
+    lent = asked.difference(*map(written, own_cells)) | GRADIENTS.difference(*map(words, others))
     checks = [cell.source for cell in code(released) if is_grade(cell)]
     of_checks = {name for check in checks for name in bound(check)} - asked
     of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
@@ -174,9 +176,11 @@ def borrowed(
         helped = of_checks & free(cell.source)
         if mine and not expected & asked:
             helped |= CHECKERS & free(cell.source, *mine)
-        behind = needed(cell.source, [each.source for each in own_cells])
+        answers_here = [text for name, text in functions(cell.source) if name in mine]
+        answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
+        behind = needed(answer_alone, [each.source for each in own_cells])
         behind &= {"numerical_gradient"} | finished
-        used = (lent & words(cell.source) | helped | behind).difference(
+        used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )
         if used and mine:
@@ -328,10 +332,14 @@ def words(source: str) -> set[str]:
 
 def written(cell: NotebookNode) -> set[str]:
     """What a cell gives, less what it leaves to be written."""
-    defined = definitions(cell.source)
-    return bound(cell.source) - {
-        name for name, node in defined if "NotImplementedError" in ast.unparse(node)
-    }
+    return bound(cell.source) - {name for name, node in definitions(cell.source) if is_stub(node)}
+
+
+def is_stub(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether something is left to be written, and not only behind what is returned."""
+    ends = [place for place, each in enumerate(node.body) if isinstance(each, ast.Return)]
+    body = ast.Module(node.body[: ends[0]] if ends else node.body, [])
+    return "NotImplementedError" in ast.unparse(body)
 
 
 def given_and_lost(answer: NotebookNode, original: NotebookNode) -> dict[str, str]:

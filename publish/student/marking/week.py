@@ -425,7 +425,7 @@ def summary(
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
-            looks[student] += seen
+            looks[student] += [(REACHES, each) for each in ran.metadata.get("changed", [])] + seen
             alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
