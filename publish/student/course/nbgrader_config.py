@@ -20,8 +20,8 @@ c = get_config()  # noqa: F821  nbgrader provides it
 c.CourseDirectory.course_id = "cs231n"
 c.CourseDirectory.root = str(HERE)
 c.Execute.kernel_manager_class = UserKernelManager
-c.FairExecute.timeout = 20  # seconds of a cell: three that hang cost a minute
-c.FairExecute.timeouts = {"*": 60, "12_cifar10": 300, "15_regularization": 300}
+c.FairExecute.timeout = 20  # seconds of a check
+c.FairExecute.timeouts = {"*": 60, "12_cifar10": 300, "15_regularization": 300}  # other cells
 c.FairExecute.skip_cells_with_tag = "long"  # and cells that no check needs
 c.GenerateAssignment.preprocessors = [
     preprocessors.LockCells,

@@ -74,7 +74,7 @@ class Guard:
         self.keep_functions([self.names[name] for name in names if name in space])
 
     def changed(self) -> list[str]:
-        """Functions and classes of what checks use that are not what they were."""
+        """What checks use of modules, and functions, that is not what it was: by name."""
         found = [
             f"{module.__name__}.{name}"
             for module, space in self.spaces

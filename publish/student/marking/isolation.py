@@ -32,7 +32,7 @@ from .kernel import PollingKernelManager
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CS231N_DATA")  # of the environment
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
 OPEN = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # folders in which every user may write
-SOLVED = (".git", "build", "notebooks", "publish", "tests")  # of a checkout
+SOLVED = (".git", "build", "notebooks", "publish", "tests")  # hold solutions
 FORKS = sys.platform == "linux"  # macOS' own libraries do not bear it
 
 

@@ -32,8 +32,8 @@ from .bending import (
     unused,
 )
 
-# What gives gradients that nobody has derived.
-GRADIENTS = {"numerical_gradient", "imag", "torch", "jax", "autograd"}
+# What gives gradients that nobody has derived, besides the package itself.
+GRADIENTS = {"imag", "torch", "jax", "autograd"}
 SOLUTION = re.compile(
     r"^ *### BEGIN SOLUTION Write (?:part of )?([\w.]+): see.*\n"
     r"((?:.*\n)*?) *### END SOLUTION$",
@@ -145,7 +145,8 @@ def borrowed(
     finished -= {each for each in finished if any(each in cell for cell in published)}
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
-    lent = asked.difference(*map(written, own_cells)) | GRADIENTS.difference(*map(words, others))
+    measured = GRADIENTS.difference(*map(words, others)) | {"numerical_gradient"}
+    lent = asked.difference(*map(written, own_cells)) | measured
     checks = [cell.source for cell in code(released) if is_grade(cell)]
     of_checks = {name for check in checks for name in bound(check)} - asked
     of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
@@ -179,7 +180,7 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         behind = needed(answer_alone, [each.source for each in own_cells])
-        behind &= {"numerical_gradient"} | finished
+        behind &= measured | finished
         used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )

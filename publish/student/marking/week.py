@@ -40,7 +40,7 @@ from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
 from .submission import CLAIMED, REACHES, RESTORED, borrowed, restore, stops, unseen
-from .workers import DONE, grade
+from .workers import DONE, grade, on_ending
 
 UNSAFE = (
     "Students' code runs as you, and can read the solutions and change the gradebook: "
@@ -69,8 +69,7 @@ def main() -> int:
     sys.executable = os.path.abspath(sys.executable)  # other users cannot look for it from here
     for stream in (sys.stdout, sys.stderr):
         cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
-    for ending in {"SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
-        signal.signal(signal.Signals[ending], signal.default_int_handler)  # like Ctrl-C
+    on_ending(signal.default_int_handler)  # like Ctrl-C
     for doubled_or_without in (DuplicateCellId, MissingIDFieldWarning):  # ids of cells
         warnings.filterwarnings("ignore", category=doubled_or_without)
     name = named(parser, course, given.notebook)

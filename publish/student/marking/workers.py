@@ -89,10 +89,15 @@ def grade(course: Path, name: str, students: list[str], users: list[str], log: P
                 "stopping, as soon as the hand-ins that run now are graded; Ctrl-C again: at once",
                 file=sys.stderr,
             )
-            for ending in {"SIGINT", "SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
-                signal.signal(signal.Signals[ending], signal.SIG_DFL)  # ends the workers, too
+            on_ending(signal.SIG_DFL)  # ends the workers, too
             pool.shutdown(cancel_futures=True)  # those that run now are finished
             raise
+
+
+def on_ending(handler: Any) -> None:
+    """What the signals do that ask this program to end: there are fewer on Windows."""
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & {each.name for each in signal.Signals}:
+        signal.signal(signal.Signals[name], handler)
 
 
 def begin(free: Any, course: Path, log: Path) -> None:
