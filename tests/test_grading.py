@@ -619,6 +619,15 @@ def test_an_own_cell_that_does_not_end_costs_no_answer(end):
     assert len(stops(notebook)) == 1
 
 
+def test_a_cell_that_waits_for_the_machine_is_not_stopped():
+    """Its own work counts: others may be graded beside it."""
+    run = FairExecute(timeout=1, kernel_manager_class=isolation.UserKernelManager)
+    notebook = small_notebook("import time; time.sleep(1.5)")
+    del notebook.cells[2:5]
+    notebook, _ = run.preprocess(notebook, {"nbgrader": {"notebook": "small"}})
+    assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
+
+
 def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
     """And what it defined before is there for the next one."""
     notebook = small_notebook("return 1")

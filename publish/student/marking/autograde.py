@@ -4,6 +4,7 @@ import ast
 import asyncio
 import hashlib
 import html
+import math
 import re
 import secrets
 import time
@@ -13,6 +14,7 @@ from queue import Empty
 from typing import Any
 
 import nbformat
+import psutil
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
@@ -57,10 +59,11 @@ def released(resources: dict[str, Any]) -> NotebookNode:
 class FairExecute(Execute):
     """Runs a notebook whatever its cells do.
 
-    A cell that takes too long is stopped. One that kills the kernel, or cannot be stopped, is left
-    out, and the cells above it run once more. What the student has written for it, the last above
-    it that it names, is not called again, so that other answers keep their points; a check that
-    killed the kernel runs without it, because others may need what it defines. A cell of the
+    A cell that takes too long is stopped: by its processor's time, or three times as much by a
+    clock, because others are graded beside it. One that kills the kernel, or cannot be stopped, is
+    left out, and the cells above it run once more. What the student has written for it, the last
+    above it that it names, is not called again, so that other answers keep their points; a check
+    that killed the kernel runs without it, because others may need what it defines. A cell of the
     student's own may hang by itself, so it costs no answer, and only the second one with the same
     function does. After the third such cell the rest is not run, and neither is what is left of a
     notebook when its time is over.
@@ -158,6 +161,7 @@ class FairExecute(Execute):
     def guard(self) -> None:
         """Let a new kernel remember what the checks need, under a name that nobody can know."""
         self.guarded, self.secret, self.place = self.kc, secrets.token_hex(), secrets.token_hex()
+        self.kc.shell_channel.work = self.work
         trees = [parsed(cell.source) for cell in code(self.original)]
         imports = "\n".join(
             f"try: {ast.unparse(line)}\nexcept ImportError: pass"
@@ -174,6 +178,13 @@ class FairExecute(Execute):
             "start(get_ipython(), {'__name__': 'guard'})\ndel start"
         )
         self.kc.execute(start, silent=True)
+
+    def work(self) -> float:
+        """Seconds of a processor that the kernel has had; without end if it is gone."""
+        try:
+            return sum(psutil.Process(self.km.provisioner.pid).cpu_times()[:2])
+        except psutil.NoSuchProcess:
+            return math.inf
 
     def put_back(self, names: set[str], culprit: NotebookNode) -> bool:
         """Put back what a cell may have bent, and note what; whether the kernel proves that."""

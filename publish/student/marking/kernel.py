@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
@@ -15,6 +16,8 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Type, default
+
+PATIENCE = 3  # so many times as long may a reply take on a machine that is busy with other things
 
 
 class PollingChannel(AsyncZMQSocketChannel):
@@ -25,16 +28,19 @@ class PollingChannel(AsyncZMQSocketChannel):
     cell's time is over (https://github.com/jupyter/nbclient/issues/312).
     """
 
+    work: Callable[[], float] = staticmethod(time.monotonic)  # seconds, or a processor's
+
     async def get_msg(  # type: ignore[override]  # as in the class above
         self, timeout: float | None = None
     ) -> dict[str, Any]:
-        """The next message; Empty after `timeout` seconds without one."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """The next message; Empty after `timeout` seconds of work, or PATIENCE times by a clock."""
+        start, before = time.monotonic(), self.work()
         while True:
             try:
                 return await super().get_msg(timeout=0.1)
             except Empty:
-                if deadline is not None and time.monotonic() >= deadline:
+                waited = max(self.work() - before, (time.monotonic() - start) / PATIENCE)
+                if timeout is not None and waited >= timeout:
                     raise
 
 

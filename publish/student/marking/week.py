@@ -394,6 +394,7 @@ def summary(
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
     points, late, behind = list[str](), list[str](), list[str]()
     lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
+    stopped = Counter[str]()  # in how many hand-ins, by what is said of a cell
     scores = dict[str, float]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
@@ -420,7 +421,8 @@ def summary(
             for error in lacks(ran):
                 lacking[error].append(called[student])
             behind += [called[student]] * bool(late_answers := unseen(handed, released))
-            told = [*late_answers, *restore(handed, released), *stops(ran)]
+            stopped.update(went_wrong := stops(ran))
+            told = [*late_answers, *restore(handed, released), *went_wrong]
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
@@ -437,6 +439,11 @@ def summary(
     lines += [f"nothing from {len(silent)}: {listed}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
     lines += [f"{error}: install it, for {', '.join(who)}" for error, who in lacking.items()]
+    lines += [
+        f"in {count} hand-ins, is the machine too slow? {sentence}"
+        for sentence, count in stopped.items()
+        if sentence.endswith("it was stopped") and count > max(FEW, len(graded) // 10)
+    ]
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores)]
