@@ -156,6 +156,9 @@ def test_what_an_answer_changes_while_its_check_runs_is_noted(tmp_path, monkeypa
     noted = ran(RIGHT, inner, tmp_path, monkeypatch).metadata["changed"]
     assert len(noted) == 1
     assert "numpy._core.numeric.asarray, seen behind the cell `def double" in noted[0]
+    method = "from cs231n_utils.taught.layers import ReLU\nReLU.forward = ReLU.backward"
+    [noted] = ran(RIGHT, method, tmp_path, monkeypatch).metadata["changed"]
+    assert "layers.ReLU.forward, seen behind" in noted
     honest = ran(RIGHT, "signal = np.ones(3)\nsignal", tmp_path, monkeypatch)
     assert honest.metadata["changed"] == []
 

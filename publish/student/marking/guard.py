@@ -88,6 +88,12 @@ class Guard:
             for each, (body, *_) in self.functions.items()
             if each.__code__ is not body
         ]
+        found += [
+            f"{each.__module__}.{each.__qualname__}.{name}"
+            for each, attributes in self.classes.items()
+            for name, value in attributes.items()
+            if callable(value) and vars(each).get(name) is not value
+        ]
         return sorted({name for name in found if name.partition(".")[0] in CHECKED})
 
     def put_back(self, names: list[str], nonce: str) -> str:
