@@ -20,7 +20,7 @@ NOTEBOOKS = ROOT / "notebooks"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the type of an output that is a control
 TIMES = re.compile(
-    r"about (\d+) minutes without the exercises, (\d+) with them"
+    r"about (\d+) minutes to read, (\d+) with all that you write"
     r"(?:, and (\d+) for what stands under Further)?; at most (\d+) seconds to run"
 )
 NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?:\n\n|$)", re.DOTALL)
@@ -29,6 +29,7 @@ MARKER = re.compile(rf"^ *(?:{BEGIN}|{END})\n", re.M)
 # What a student in the second year takes, fitted to what four readers needed for 01 to 15.
 WORDS_A_MINUTE, LINES_A_MINUTE, MINUTES_AN_EQUATION = 90, 5, 2
 MINUTES = {"warm-up": 10, "find the bug": 20, "": 40}  # for an exercise of each kind
+MINUTES_A_FUNCTION = 4  # that the text derives and they write: fitted to seven, for 22, 24 and 25
 TORCH = re.compile(r"^ *(?:import|from) torch\b", re.M)
 NO_TORCH = "PyTorch is not here: python -m pip install torch"
 LINTER = re.compile(r"  # noqa: \w+(?:, \w+)*(?:  (.*))?$", re.M)  # a remark may follow
@@ -122,10 +123,10 @@ def missing_package(sources: Iterable[str]) -> str:
 
 
 class Times(NamedTuple):
-    """Minutes of a reader without and with the exercises, and for Further; seconds to run."""
+    """Minutes to read, to read and write all, and for Further; seconds to run."""
 
     minutes: int
-    with_exercises: int
+    with_writing: int
     further: int
     seconds: int
 
@@ -241,8 +242,8 @@ class Notebook:
         match = TIMES.search(self.contract)
         if not match:
             raise ValueError(
-                f"{self.name}: the contract must say 'about N minutes without the exercises, "
-                "M with them, and F for what stands under Further; at most S seconds to run'"
+                f"{self.name}: the contract must say 'about N minutes to read, M with all that you "
+                "write, and F for what stands under Further; at most S seconds to run'"
             )
         return Times(*(int(number or 0) for number in match.groups()))
 
@@ -287,11 +288,16 @@ class Notebook:
 
     @property
     def computed_minutes(self) -> tuple[int, int, int]:
-        """The minutes of a reader without and with the exercises, and of Further, in fives."""
+        """The minutes to read, to read and write all, and for Further, in fives."""
         reading = _minutes(self.road)
-        working = _minutes(self.your_turn)
+        working = _minutes(self.your_turn) + MINUTES_A_FUNCTION * self.to_write
         working += sum(MINUTES.get(each.kind, 40) for each in self.exercises)
         return _up_to_5(reading), _up_to_5(reading + working), _up_to_5(_minutes(self.further))
+
+    @property
+    def to_write(self) -> int:
+        """How many functions of the main road a student writes."""
+        return sum(cell.source.count(BEGIN) for cell in self.core if cell in self.road)
 
     @property
     def compared(self) -> float:

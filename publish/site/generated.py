@@ -114,8 +114,8 @@ def card(notebook: Notebook, derives: str, ends: str) -> str:
     look = dark.look(notebook, cell, alt_text(output), dark.drawing_images(notebook))
     options = f":alt: {json.dumps(words, ensure_ascii=False)}\n:class: {look}"
     image = f"```{{image}} pictures/{notebook.name}.png\n{options}\n```"
-    minutes, with_exercises, *_ = notebook.times
-    times = f"{minutes} min to read, {with_exercises} with the exercises"
+    minutes, with_writing, *_ = notebook.times
+    times = f"{minutes} min to read, {with_writing} with all that you write"
     texts = [image, f"**{link(notebook)}**", derives[0].upper() + derives[1:] + "."]
     texts += [f"Ends with {ends}.", f"*{times}*"]
     return "- " + indent("\n\n".join(texts), "  ")[2:] + "\n"
@@ -147,10 +147,10 @@ def shown(notebook: Notebook) -> tuple[NotebookNode, NotebookNode]:
 def times(notebooks: list[Notebook], *, talks: bool) -> str:
     """How long each notebook takes, when it is due, and where its talk and its file are."""
     course = Course.read()
-    head = ["notebook", "to read", "with exercises", *["due"] * bool(course.due), "get"]
+    head = ["notebook", "to read", "with writing", *["due"] * bool(course.due), "get"]
     rows: list[list[object]] = []
     for n in notebooks:
-        minutes, with_exercises, *_ = n.times
+        minutes, with_writing, *_ = n.times
         due = course.due.get(n.number)
         gets = [f'<a href="slides/{n.name}.html">slides</a>'] * talks
         gets += [f'<a href="downloads/{n.path.name}" download>notebook</a>']
@@ -162,7 +162,7 @@ def times(notebooks: list[Notebook], *, talks: bool) -> str:
             [
                 link(n),
                 f"{minutes}\N{NO-BREAK SPACE}min",
-                f"{with_exercises}\N{NO-BREAK SPACE}min",
+                f"{with_writing}\N{NO-BREAK SPACE}min",
                 *dates,
                 ", ".join(gets),
             ]
@@ -182,7 +182,7 @@ def counts(notebooks: list[Notebook]) -> str:
 
 def needs(notebooks: list[Notebook]) -> str:
     """What each notebook says that it needs and takes."""
-    head = ["notebook", "needs", "to read", "with exercises", "Further", "to run, at most"]
+    head = ["notebook", "needs", "to read", "with writing", "Further", "to run, at most"]
     rows: list[list[object]] = []
     for n in notebooks:
         *minutes, seconds = n.times
