@@ -59,6 +59,7 @@ def test_a_notebook_has_its_talk(notebook):
     assert "noqa" not in shown
     assert not re.search(r"^ *def .*(->|\w: \w)", shown, re.M), "a type hint"
     assert 3 <= deck.asked <= 8, f"the class is asked {deck.asked} questions"
+    assert deck.minutes <= 60, f"{deck.minutes} minutes: more than an hour holds"
     apart = r'(?s)<p class="asked">.*?</p>|<div class="(?:code|output|equation).*?</div>'
     talk = [*bodies[1:home], *bodies[home + 1 :]]
     loose = [plain(re.sub(apart, "", body)) for body in talk]
