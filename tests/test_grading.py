@@ -646,7 +646,7 @@ def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
 
 
 def test_a_kernel_that_gives_no_reply_is_ended_and_costs_its_cell():
-    run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
+    run = FairExecute(timeout=1, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
     mute = "session = get_ipython().kernel.session\nsend = session.send\n"
     mute += "session.send = lambda to, message, *a, **k: (\n"
