@@ -609,6 +609,7 @@ def test_an_answer_that_hangs_or_kills_costs_its_own_points(answer, told):
     assert stops(notebook)[0] == told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["while True: f()", "f()\nos._exit(1)"], ids=["loops", "kills"])
 def test_an_own_cell_that_does_not_end_costs_no_answer(end):
     run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
@@ -619,6 +620,7 @@ def test_an_own_cell_that_does_not_end_costs_no_answer(end):
     assert len(stops(notebook)) == 1
 
 
+@pytest.mark.slow
 def test_a_cell_that_waits_for_the_machine_is_not_stopped():
     """Its own work counts: others may be graded beside it."""
     run = FairExecute(timeout=1, kernel_manager_class=isolation.UserKernelManager)
@@ -628,6 +630,7 @@ def test_a_cell_that_waits_for_the_machine_is_not_stopped():
     assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
     """And what it defined before is there for the next one."""
     notebook = small_notebook("return 1")
@@ -645,6 +648,7 @@ def test_a_check_that_kills_the_kernel_costs_the_last_answer_that_it_names():
     assert stops(notebook) == ["check-g-1 ended the kernel: it was left out"]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_gives_no_reply_is_ended_and_costs_its_cell():
     run = FairExecute(timeout=1, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
@@ -656,6 +660,7 @@ def test_a_kernel_that_gives_no_reply_is_ended_and_costs_its_cell():
     assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
     run = FairExecute(timeout=2, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
@@ -664,6 +669,7 @@ def test_a_cell_that_asks_the_kernel_to_end_costs_nothing():
     assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_notebook_prints_no_more_than_the_grader_has_room_for():
     run = FairExecute(timeout=20, kernel_manager_class=isolation.UserKernelManager)
     notebook = small_notebook("return 1")
@@ -674,6 +680,7 @@ def test_a_notebook_prints_no_more_than_the_grader_has_room_for():
     assert [determine_grade(cell)[0] for cell in checks_of(notebook)] == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_notebook_that_takes_too_long_is_left_there():
     run = FairExecute(total=0, kernel_manager_class=isolation.UserKernelManager)
     notebook, _ = run.preprocess(small_notebook("return 1"), {"nbgrader": {"notebook": "small"}})
