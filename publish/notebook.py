@@ -297,7 +297,8 @@ class Notebook:
     @property
     def to_write(self) -> int:
         """How many functions of the main road a student writes."""
-        return sum(cell.source.count(BEGIN) for cell in self.core if cell in self.road)
+        asked = [cell for cell in self.core if cell not in self.further]
+        return sum(cell.source.count(BEGIN) for cell in asked)
 
     @property
     def compared(self) -> float:

@@ -4,7 +4,6 @@ import ast
 import asyncio
 import hashlib
 import html
-import math
 import re
 import secrets
 import time
@@ -180,11 +179,11 @@ class FairExecute(Execute):
         self.kc.execute(start, silent=True)
 
     def work(self) -> float:
-        """Seconds of a processor that the kernel has had; without end if it is gone."""
+        """Seconds of a processor that the kernel has had; a clock's, if it is gone."""
         try:
             return sum(psutil.Process(self.km.provisioner.pid).cpu_times()[:2])
         except psutil.NoSuchProcess:
-            return math.inf
+            return time.monotonic()
 
     def put_back(self, names: set[str], culprit: NotebookNode) -> bool:
         """Put back what a cell may have bent, and note what; whether the kernel proves that."""

@@ -17,7 +17,6 @@ RENAMED = "every answer, names and comments apart"
 MOST = "{} answers to the letter: {}"
 PUBLISHED = ", as published, names and comments apart"
 LINES, ANSWERS = 6, 4  # from which on several short answers do, to the letter
-FEW = 5  # students, or a tenth of them: one answer that more have tells nothing of two
 
 Answers = tuple[tuple[str, str, int], ...]  # each a name, its text, its own lines
 
@@ -76,7 +75,7 @@ class Copies:
         """Students who share answers, and which; the smallest groups first."""
         shared = defaultdict[tuple[str, ...], list[str]](list)
         for (name, _), students in self.groups.items():
-            telling = name in (WHOLE, RENAMED) or len(students) <= max(FEW, self.count // 10)
+            telling = name in (WHOLE, RENAMED) or len(students) <= few(self.count)
             if (telling and len(students) > 1) or name.endswith(PUBLISHED):
                 shared[tuple(students)].append(name)
         for those, answers in self.several().items():
@@ -91,7 +90,7 @@ class Copies:
         """Students who share several short answers that few others have, and these answers."""
         pairs = defaultdict[tuple[str, str], list[tuple[str, str, int]]](list)
         for answer, students in self.short.items():
-            if len(students) <= max(FEW, self.count // 10):
+            if len(students) <= few(self.count):
                 for pair in combinations(students, 2):
                     pairs[pair].append(answer)
         groups = defaultdict[Answers, set[str]](set)
@@ -99,6 +98,11 @@ class Copies:
             if len(answers) >= ANSWERS and sum(own for *_, own in answers) >= LINES:
                 groups[tuple(answers)] |= {*pair}
         return {frozenset(students): answers for answers, students in groups.items()}
+
+
+def few(count: int) -> int:
+    """How many students of a class are few: what more of them have tells nothing of one."""
+    return max(5, count // 10)
 
 
 def letters(source: str, node: ast.AST) -> str:

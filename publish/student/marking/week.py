@@ -35,7 +35,7 @@ from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 from nbgrader.api import Gradebook
 from nbgrader.utils import rmtree
 
-from .copies import FEW, Copies
+from .copies import Copies, few
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
@@ -442,7 +442,7 @@ def summary(
     lines += [
         f"in {count} hand-ins, is the machine too slow? {sentence}"
         for sentence, count in stopped.items()
-        if sentence.endswith("it was stopped") and count > max(FEW, len(graded) // 10)
+        if sentence.endswith("it was stopped") and count > few(len(graded))
     ]
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
@@ -466,8 +466,7 @@ def gravest_first(
     for student, told in looks.items():
         for each in dict.fromkeys(told):
             whose[each].append(student)
-    many = max(FEW, len(looks) // 10)
-    shared = {each: students for each, students in whose.items() if len(students) > many}
+    shared = {each: some for each, some in whose.items() if len(some) > few(len(looks))}
     own = {
         student: sorted((each for each in told if each not in shared), key=itemgetter(0))
         for student, told in looks.items()
