@@ -204,13 +204,9 @@ class FairExecute(Execute):
         said = reply.get("user_expressions", {}).get("said", {})
         return str(said.get("data", {}).get("text/plain", ""))
 
-    def is_own(self, cell: NotebookNode) -> bool:
-        """Whether a cell is the student's own, beside those of the release."""
-        return not (is_grade(cell) or is_solution(cell) or cell.source.strip() in self.given)
-
     def blamed(self, cell: NotebookNode, names: set[str]) -> set[str]:
         """Which of the functions in a cell that did not end are not called again."""
-        if not self.is_own(cell):
+        if is_grade(cell):
             return names
         again = names & self.suspected
         self.suspected |= names
