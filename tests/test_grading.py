@@ -341,6 +341,20 @@ def test_a_finished_function_of_a_module_that_the_notebook_imports_is_named():
     assert [each for each in told(backward) if "which no answer" in each] == []
 
 
+def test_a_finished_class_that_needs_what_is_asked_for_is_named():
+    [notebook] = Notebook.series("22")
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+    for taken, told in [
+        ("LSTM(2, 3).step_backward", "recurrence.LSTM, "),
+        ("affine_gradients", ""),
+    ]:
+        answer = f"def lstm_step_backward(*given):\n    return recurrence.{taken}(*given)"
+        seen = borrowed(new_notebook(cells=[new_code_cell(answer)]), released, full.content)
+        named = [each for _, each in seen if "which no answer" in each]
+        assert named == [f"lstm_step_backward: {told}which no answer here needs"] * bool(told)
+
+
 def test_an_answer_behind_its_check_is_told(tmp_path, monkeypatch):
     notebook = deepcopy(RELEASED)
     assert unseen(notebook, RELEASED) == []
@@ -422,7 +436,8 @@ def test_students_with_one_long_answer_are_named_and_no_others():
     alike = Copies(RELEASED, FULL.content)
     long = "def hinge_loss(S, y):\n" + "".join(f"    x = {i} * S\n" for i in range(6))
     short = "def softmax_loss(S, y):\n    dS = softmax(S)\n    return 0.0, dS\n"
-    own = [long, long.replace("x", "dS").replace("\n", "  # mine\n"), long.replace("5", "7")]
+    first, *lines = long.replace("x", "dS").replace("\n", "  # mine\n").splitlines()
+    own = [long, "\n".join([first, *reversed(lines)]), long.replace("5", "7")]
     for student, answer in zip("abc", own, strict=True):
         for cells in (RELEASED.cells, FULL.cells, [new_code_cell(short + answer)]):
             alike.add(student, new_notebook(cells=cells))
@@ -433,7 +448,7 @@ def test_students_with_one_long_answer_are_named_and_no_others():
     assert [*alike.told()] == told
     renamed = several.replace("S", "scores")
     alike.add("x", new_notebook(cells=[new_code_cell(renamed)]))
-    assert (["y", "z", "x"], "every answer, names and comments apart") in alike.told()
+    assert (["y", "z", "x"], "every answer, names, comments and order apart") in alike.told()
     brief = "\n".join(f"def {name}(S):\n    S **= 2\n    return S" for name in [*alike.asked][:4])
     for student in "vw":
         alike.add(student, new_notebook(cells=[new_code_cell(brief)]))
@@ -454,7 +469,7 @@ def test_who_shares_most_answers_or_the_published_one_is_named():
     [published] = [c.source for c in FULL.cells if "def hinge_loss" in c.source]
     alike.add("c", new_notebook(cells=[new_code_cell(published)]))  # told elsewhere
     alike.add("d", new_notebook(cells=[new_code_cell(published.replace("margins", "room"))]))
-    told = (["d"], "hinge_loss, as published, names and comments apart")
+    told = (["d"], "hinge_loss, as published, names, comments and order apart")
     assert told in alike.told()
     assert not [group for group, _ in alike.told() if "c" in group]
 

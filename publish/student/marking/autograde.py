@@ -62,10 +62,10 @@ class FairExecute(Execute):
     clock, because others are graded beside it. One that kills the kernel, or cannot be stopped, is
     left out, and the cells above it run once more. What the student has written for it, the last
     above it that it names, is not called again, so that other answers keep their points; a check
-    that killed the kernel runs without it, because others may need what it defines. A cell of the
-    student's own may hang by itself, so it costs no answer, and only the second one with the same
-    function does. After the third such cell the rest is not run, and neither is what is left of a
-    notebook when its time is over.
+    that killed the kernel runs without it, because others may need what it defines. A cell that is
+    no check costs no answer, because it may hang by itself, or ask more than a check does: only the
+    second one with the same function does. After the third such cell the rest is not run, and
+    neither is what is left of a notebook when its time is over.
 
     Before each cell that the student only got, what the student's own cells may have bent is put
     back: see guard.py. Checks that draw their numbers draw others than those that students see.

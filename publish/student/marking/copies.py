@@ -1,4 +1,4 @@
-"""Answers that are one answer: equal but for comments, blank space and names of local variables."""
+"""Answers that are one answer: equal but for comments, names of local variables, order of lines."""
 
 import ast
 from collections import defaultdict
@@ -13,9 +13,9 @@ from .submission import code
 
 LONG = 5  # lines of a student's own, from which on two equal answers tell something
 WHOLE = "every answer to the letter"
-RENAMED = "every answer, names and comments apart"
+RENAMED = "every answer, names, comments and order apart"
 MOST = "{} answers to the letter: {}"
-PUBLISHED = ", as published, names and comments apart"
+PUBLISHED = ", as published, names, comments and order apart"
 LINES, ANSWERS = 6, 4  # from which on several short answers do, to the letter
 
 Answers = tuple[tuple[str, str, int], ...]  # each a name, its text, its own lines
@@ -125,11 +125,11 @@ def spoken(node: ast.AST) -> list[str]:
 
 
 def normal(node: ast.AST) -> str:
-    """What a function says, whatever its variables are called."""
-    tree, numbers = plain(node), dict[str, str]()
+    """What a function says, whatever its variables are called, and in whatever order."""
+    tree = plain(node)
     names = local_names(tree.body[0])
     for each in ast.walk(tree):
         field = {ast.Name: "id", ast.arg: "arg", ast.FunctionDef: "name"}.get(type(each), "")
-        if (name := getattr(each, field, "")) in names and each is not tree.body[0]:
-            setattr(each, field, numbers.setdefault(name, f"v{len(numbers)}"))
-    return ast.dump(tree)
+        if getattr(each, field, "") in names and each is not tree.body[0]:
+            setattr(each, field, "v")
+    return "\n".join(sorted(spoken(tree)))

@@ -141,8 +141,7 @@ def borrowed(
     published = [cell.source for cell in code(solved) if is_solution(cell)]
     full = {name: words(cell) for cell in published for name in bound(cell)}
     modules = {name for cell in others for name in modules_of(cell)}
-    finished = {f"{module}.{name}" for module in modules for name in asked}
-    finished -= {each for each in finished if any(each in cell for cell in published)}
+    all_cells = [cell.source for cell in code(solved)]
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
     measured = GRADIENTS.difference(*map(words, others)) | {"numerical_gradient"}
@@ -154,6 +153,14 @@ def borrowed(
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
     texts = {name: text for cell in own_cells for name, text in functions(cell.source)}
     helpers = {name: text for name, text in texts.items() if name not in expected}
+
+    def finished(name: str) -> bool:
+        """Whether this is `module.name`, the package's own answer, or what needs it."""
+        module, _, inside = name.partition(".")
+        if module not in modules or any(name in cell for cell in published):
+            return False
+        return bool(asked & needed(inside, all_cells))
+
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     nothing = new_code_cell()
@@ -180,7 +187,7 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         behind = needed(answer_alone, [each.source for each in own_cells])
-        behind &= measured | finished
+        behind = {each for each in behind if each in measured or finished(each)}
         used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )
