@@ -192,9 +192,13 @@ mine[0] = 3
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
     lenient = ["import os, sys", "from scipy.special import logsumexp, softmax"]
     lenient += ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
+    lenient += ["import warnings; warnings.filterwarnings('ignore')", "import gc; gc.collect()"]
+    lenient += ["import sys; sys.path.append('..')", "os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"]
+    lenient += ["np.set_printoptions(threshold=sys.maxsize)", "sys.stdout.flush()"]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
-    for line in ["%timeit exec(text)", "%timeit np.__dict__", "model.loss = lambda X: 0"]:
+    grave = ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]
+    for line in [*grave, "model.loss = lambda X: 0"]:
         assert [style for style, _ in bent(line, [IMPORTS, HELPER], [STUB])] == [False]
     for line in ["signal = 2\nprint(signal)", "import torch", "print(mine.f_gate)"]:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))

@@ -45,7 +45,7 @@ from publish.student.marking.submission import (
     stops,
     unseen,
 )
-from publish.student.marking.week import gravest_first, students
+from publish.student.marking.week import gravest_first, students, together
 from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
@@ -286,6 +286,8 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "def mine(x):\n    return Chebyshev.fit(x, losses, deg=3).deriv()(0)",
         "g = np.angle(f(S + 1e-20 * np.sqrt(np.cdouble(-1)))) / 1e-20",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
+        "v.append(f(B))\nB[0] -= 2e-5\nv.append(f(B))\ng = (v[0] - v[1]) * 5e4",
+        "def mine(E):\n    return np.linalg.pinv(E) @ losses",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
@@ -298,6 +300,13 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     own.source = own.source.replace("softmax_loss(S, y)", "forward_difference(f, S, y)")
     seen = borrowed(new_notebook(cells=[own]), edition.unsolved(full).content, full.content)
     assert not [each for _, each in seen if "numerical" in each]
+
+
+@pytest.mark.parametrize("right", ["log(S + 1e-9) - log(1 - S)", "(relu(S) - relu(-S)) / 2"])
+def test_a_formula_with_one_function_twice_is_no_difference(right):
+    own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y, {right.replace(' + 1e-9', '')}")
+    own.source += "\nlimit = 1e-9"
+    assert "numerical" not in str(looks(new_notebook(cells=[own])))
 
 
 def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_it_tests_one():
@@ -341,18 +350,21 @@ def test_a_finished_function_of_a_module_that_the_notebook_imports_is_named():
     assert [each for each in told(backward) if "which no answer" in each] == []
 
 
-def test_a_finished_class_that_needs_what_is_asked_for_is_named():
+def test_what_the_package_has_finished_is_named_by_whatever_way_it_is_reached():
     [notebook] = Notebook.series("22")
     full = edition.solved(notebook)
     released = edition.unsolved(full).content
-    for taken, told in [
-        ("LSTM(2, 3).step_backward", "recurrence.LSTM, "),
-        ("affine_gradients", ""),
+    for name, taken, told in [
+        ("lstm_step_backward", "recurrence.LSTM(2, 3).step(*given)", "recurrence.LSTM"),
+        ("lstm_step_backward", "M.lstm_step_backward(*given)", "M.lstm_step_backward"),
+        ("clip_by_norm", "getattr(recurrence, 'clip_by_norm')(*given)", "recurrence.clip_by_norm"),
+        ("affine_gradients", "recurrence.affine_gradients(*given)", "recurrence.affine_gradients"),
+        ("lstm_step_backward", "recurrence.affine_gradients(*given)", ""),
     ]:
-        answer = f"def lstm_step_backward(*given):\n    return recurrence.{taken}(*given)"
+        answer = f"M = recurrence\n\ndef {name}(*given):\n    return {taken}"
         seen = borrowed(new_notebook(cells=[new_code_cell(answer)]), released, full.content)
         named = [each for _, each in seen if "which no answer" in each]
-        assert named == [f"lstm_step_backward: {told}which no answer here needs"] * bool(told)
+        assert named == [f"{name}: {told}, which no answer here needs"] * bool(told)
 
 
 def test_an_answer_behind_its_check_is_told(tmp_path, monkeypatch):
@@ -422,6 +434,14 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))] == told
     del looks["f"]
     assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))][-1] == "    A: import os"
+
+
+def test_a_change_that_is_seen_often_is_told_once():
+    told = [f"changed numpy.abs, seen behind {cell}" for cell in "abc"]
+    assert together([*told, "changed math.exp, seen behind d"]) == [
+        "changed numpy.abs, seen behind a, and 2 more",
+        "changed math.exp, seen behind d",
+    ]
 
 
 def test_a_numerical_gradient_behind_a_helper_or_another_name_is_named():

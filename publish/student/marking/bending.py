@@ -31,14 +31,17 @@ NEUTRAL = (
 MODULES = re.compile(rf"({NEUTRAL})(\.|$)")
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 USUAL = (
-    rf"({NEUTRAL}|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
-    r"|sys|timeit|torch|tqdm|warnings)(\.\w+)*( as \w+)?"
+    rf"({NEUTRAL}|gc|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
+    r"|sys|timeit|torch|tqdm|traceback|warnings)(\.\w+)*( as \w+)?"
 )
 HARMLESS = re.compile(
     rf"import {USUAL}(, {USUAL})*"
     r"|from (__future__|pathlib|pprint|scipy[\w.]*|sklearn[\w.]*|tqdm[\w.]*) import [\w, ]+"
     r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
     r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
+    r"|import cs231n_utils|gc\.collect\(\)|sys\.stdout\.flush\(\)"
+    r"|warnings\.(filterwarnings|simplefilter)\([^()]*\)|np\.set_printoptions\([\w=., ]*\)"
+    r"|os\.environ\[['\"]\w+['\"]\] = ['\"][\w.]*['\"]"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
     r"|pinfo2?|precision|pwd|reset|whos?)', '[^']*'\)"
     r"|get_ipython\(\)\.run_line_magic\('time(it)?', "
@@ -52,7 +55,10 @@ HARMLESS = re.compile(
 # What may stand above a cell: it runs as without it.
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
-SLOPES = re.compile(r"approx_fprime|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|lstsq|polyfit")
+SLOPES = re.compile(
+    r"approx_fprime|Chebyshev|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|lstsq|pinv"
+    r"|Polynomial|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
+)
 COMPLEX = re.compile(r"complex\w*|c(single|double|longdouble)")  # kinds of numbers
 # What changes an array in its place: methods, and functions of NumPy's.
 IN_PLACE = re.compile(r"fill|partition|put|resize|sort")
@@ -83,14 +89,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     usual = set[tuple[str, str, str]]().union(*map(imports_of, given))
     lines = source.splitlines()
     tools = modules.union(*map(tools_of, given)) - finished(given)
-    aliases = {  # lib = np: whose attributes are np's
-        target.id
-        for node in ast.walk(parsed(source))
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
-        if node.value.id in tools
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    aliases = aliases_of(source, tools)
     words = {"signal"} & bound(source)  # a name of students' own, too
     style = dict[int, bool]()  # by the number of the line
     for node in telling(parsed(source), kept, words, False, aliases):
@@ -104,7 +103,8 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     for number in sorted(style):
         line = lines[number - 1].strip()
         told = written[number - 1].strip() if len(written) == len(lines) else line
-        yield style[number] or bool(HARMLESS.fullmatch(line)), told
+        parts = [part.strip() for part in line.split(";")]
+        yield style[number] or all(map(HARMLESS.fullmatch, parts)), told
 
 
 def telling(
@@ -246,6 +246,11 @@ def differences(source: str) -> list[str]:
         for left in (getattr(each, "elts", [each]) for each in assign.targets):
             pairs = zip(left, right, strict=False)  # of up, _ = f(x + h) the first
             values |= {name.id: value for name, value in pairs if isinstance(name, ast.Name)}
+    values |= {
+        root(call.func): call.args[0]
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "append" and call.args
+    }
 
     def called(node: ast.expr) -> str:
         """The function whose value, or part of a value, this is; "" if it is none."""
@@ -259,6 +264,13 @@ def differences(source: str) -> list[str]:
         if isinstance(node, ast.ListComp):
             node = node.elt
         return root(node) if node in functions and root(node) not in dir(builtins) else ""
+
+    def mirrored(*pair: ast.expr) -> bool:
+        """Whether these are like f(x) and f(-x), or f(x) and f(1 - x): no small step apart."""
+        given = [
+            ast.unparse(node.args[0]) for node in pair if isinstance(node, ast.Call) and node.args
+        ]
+        return any(other in (f"-{one}", f"1 - {one}") for one in given for other in given)
 
     def same_code(*pair: ast.expr) -> bool:
         """Whether two names stand for what one call, written twice, has given."""
@@ -310,7 +322,7 @@ def differences(source: str) -> list[str]:
     found = {
         node.lineno
         for node, left, right in less
-        if (called(left) and called(left) == called(right))
+        if (called(left) and called(left) == called(right) and not mirrored(left, right))
         or same_code(left, right)
         or same_product(left, right)
         or (small and node in scaled and same_form(left, right))
@@ -410,6 +422,8 @@ def needed(source: str, given: list[str]) -> set[str]:
                 found.add(each.id)
             elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
                 found.add(f"{each.value.id}.{each.attr}")
+            elif isinstance(each, ast.Call) and root(each) == "getattr" and len(each.args) > 1:
+                found.add(f"{root(each.args[0])}.{getattr(each.args[1], 'value', '')}")
         nodes += [inside[name] for name in found - names if name in inside]
         names |= found
     return names
@@ -430,6 +444,18 @@ def bound(source: str) -> set[str]:
                 names.add(node.id)
             nodes += ast.iter_child_nodes(node)
     return names
+
+
+def aliases_of(source: str, names: set[str]) -> set[str]:
+    """The other names that a cell gives to what has one: `lib = np`."""
+    return {
+        target.id
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if node.value.id in names
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def functions(source: str) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 from cs231n_utils.progress import DEFINED, SIGN, digest, is_as_released
 
 from .bending import (
+    aliases_of,
     bent,
     bound,
     definitions,
@@ -141,6 +142,7 @@ def borrowed(
     published = [cell.source for cell in code(solved) if is_solution(cell)]
     full = {name: words(cell) for cell in published for name in bound(cell)}
     modules = {name for cell in others for name in modules_of(cell)}
+    modules |= {new for cell in code(notebook) for new in aliases_of(cell.source, modules)}
     all_cells = [cell.source for cell in code(solved)]
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
@@ -154,12 +156,13 @@ def borrowed(
     texts = {name: text for cell in own_cells for name, text in functions(cell.source)}
     helpers = {name: text for name, text in texts.items() if name not in expected}
 
-    def finished(name: str) -> bool:
+    def finished(name: str, mine: list[str]) -> bool:
         """Whether this is `module.name`, the package's own answer, or what needs it."""
         module, _, inside = name.partition(".")
-        if module not in modules or any(name in cell for cell in published):
-            return False
-        return bool(asked & needed(inside, all_cells))
+        allowed = inside not in mine and any(
+            f"{each}.{inside}" in cell for each in modules for cell in published
+        )
+        return module in modules and not allowed and bool(asked & needed(inside, all_cells))
 
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
@@ -187,7 +190,7 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         behind = needed(answer_alone, [each.source for each in own_cells])
-        behind = {each for each in behind if each in measured or finished(each)}
+        behind = {each for each in behind if each in measured or finished(each, mine)}
         used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), *(full.get(name, set()) for name in mine)
         )

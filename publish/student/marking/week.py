@@ -392,7 +392,7 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points, late, behind = list[str](), list[str](), list[str]()
+    points, late, behind, cut = list[str](), list[str](), list[str](), list[str]()
     lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
     stopped = Counter[str]()  # in how many hand-ins, by what is said of a cell
     scores = dict[str, float]()
@@ -426,7 +426,9 @@ def summary(
             grave = [each for each in told if each.endswith((RESTORED, CLAIMED))]
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
-            looks[student] += [(REACHES, each) for each in ran.metadata.get("changed", [])] + seen
+            changed = together(ran.metadata.get("changed", []))
+            looks[student] += [(REACHES, each) for each in changed] + seen
+            cut += [called[student]] * any("NotRun" in errors(cell) for cell in ran.cells)
             alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
@@ -444,6 +446,7 @@ def summary(
         for sentence, count in stopped.items()
         if sentence.endswith("it was stopped") and count > few(len(graded))
     ]
+    lines += [f"not run to the end: {', '.join(cut)}"] * bool(cut)
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores)]
@@ -454,8 +457,25 @@ def summary(
 
 def lacks(graded: NotebookNode) -> set[str]:
     """What Python said of packages that a notebook imports, and this machine has not."""
-    outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
-    return {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
+    found = [errors(cell).get("ModuleNotFoundError") for cell in graded.cells]
+    return {each for each in found if each}
+
+
+def errors(cell: NotebookNode) -> dict[str, str]:
+    """What a cell's errors say, by their names."""
+    outputs = [each for each in cell.get("outputs", []) if each.output_type == "error"]
+    return {each.ename: each.evalue for each in outputs}
+
+
+def together(changed: list[str]) -> list[str]:
+    """One sentence for each change, however often it was seen."""
+    places = defaultdict[str, list[str]](list)
+    for what, _, place in (each.partition(", seen ") for each in changed):
+        places[what].append(place)
+    return [
+        f"{what}, seen {first}" + f", and {len(more)} more" * bool(more)
+        for what, (first, *more) in places.items()
+    ]
 
 
 def gravest_first(
