@@ -286,6 +286,7 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "def mine(x):\n    return Chebyshev.fit(x, losses, deg=3).deriv()(0)",
         "g = np.angle(f(S + 1e-20 * np.sqrt(np.cdouble(-1)))) / 1e-20",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
+        "g = f(S + np.emath.sqrt(-1.0) * e).imag",
         "v.append(f(B))\nB[0] -= 2e-5\nv.append(f(B))\ng = (v[0] - v[1]) * 5e4",
         "def mine(E):\n    return np.linalg.pinv(E) @ losses",
     ],
@@ -302,7 +303,10 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     assert not [each for _, each in seen if "numerical" in each]
 
 
-@pytest.mark.parametrize("right", ["log(S + 1e-9) - log(1 - S)", "(relu(S) - relu(-S)) / 2"])
+@pytest.mark.parametrize(
+    "right",
+    ["log(S + 1e-9) - log(1 - S)", "(relu(S) - relu(-S)) / 2", "(total(M) - total(K)) / len(S)"],
+)
 def test_a_formula_with_one_function_twice_is_no_difference(right):
     own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y, {right.replace(' + 1e-9', '')}")
     own.source += "\nlimit = 1e-9"
@@ -360,6 +364,8 @@ def test_what_the_package_has_finished_is_named_by_whatever_way_it_is_reached():
         ("clip_by_norm", "getattr(recurrence, 'clip_by_norm')(*given)", "recurrence.clip_by_norm"),
         ("affine_gradients", "recurrence.affine_gradients(*given)", "recurrence.affine_gradients"),
         ("lstm_step_backward", "recurrence.affine_gradients(*given)", ""),
+        ("lstm_step_backward", "recurrence.lstm_step(*given)", ""),
+        ("rnn_step_backward", "recurrence.rnn_step(*given)", ""),
     ]:
         answer = f"M = recurrence\n\ndef {name}(*given):\n    return {taken}"
         seen = borrowed(new_notebook(cells=[new_code_cell(answer)]), released, full.content)

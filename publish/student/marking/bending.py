@@ -59,10 +59,11 @@ SLOPES = re.compile(
     r"approx_fprime|Chebyshev|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|lstsq|pinv"
     r"|Polynomial|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
 )
-COMPLEX = re.compile(r"complex\w*|c(single|double|longdouble)")  # kinds of numbers
+COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)")  # kinds of numbers
 # What changes an array in its place: methods, and functions of NumPy's.
 IN_PLACE = re.compile(r"fill|partition|put|resize|sort")
 INTO = re.compile(r"copyto|fill_diagonal|place|put|put_along_axis|putmask|shuffle")
+COUNT = re.compile(r"N|len\(\w+\)|\w+\.shape\[0\]")  # of examples: what means divide by
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -237,7 +238,8 @@ def differences(source: str) -> list[str]:
     small = any(isinstance(each, float) and 0 < abs(each) < 0.01 for each in numbers)
     factors = [node for node in nodes if isinstance(node, ast.BinOp)]
     factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
-    scaled = [part for node in factors for part in (node.left, node.right)]
+    means = [node for node in factors if COUNT.fullmatch(ast.unparse(node.right))]
+    scaled = [part for node in factors if node not in means for part in (node.left, node.right)]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     functions = [node for node in calls if isinstance(node.func, ast.Name)]
     values = dict[str, ast.expr]()  # that names stand for
@@ -326,7 +328,7 @@ def differences(source: str) -> list[str]:
         or same_code(left, right)
         or same_product(left, right)
         or (small and node in scaled and same_form(left, right))
-        if small or node in scaled
+        if (small or node in scaled) and node not in (each.left for each in means)
     }
     found |= {
         node.lineno

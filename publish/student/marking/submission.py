@@ -48,7 +48,7 @@ FINISHED = re.compile(
 STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
 OLDER = ", in a cell that says it is of an older release"
 # What an instructor looks at first, then, and last.
-REACHES, COPIES, STYLE = range(3)
+SEEN, REACHES, COPIES, STYLE = range(4)
 RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
@@ -159,8 +159,9 @@ def borrowed(
     def finished(name: str, mine: list[str]) -> bool:
         """Whether this is `module.name`, the package's own answer, or what needs it."""
         module, _, inside = name.partition(".")
-        allowed = inside not in mine and any(
-            f"{each}.{inside}" in cell for each in modules for cell in published
+        allowed = inside not in mine and (
+            any(f"{each}.{inside}" in cell for each in modules for cell in published)
+            or inside in forward_of(mine).union(*(full.get(each, set()) for each in mine))
         )
         return module in modules and not allowed and bool(asked & needed(inside, all_cells))
 
@@ -192,7 +193,7 @@ def borrowed(
         behind = needed(answer_alone, [each.source for each in own_cells])
         behind = {each for each in behind if each in measured or finished(each, mine)}
         used = (lent & words(answer_alone) | helped | behind).difference(
-            bound(cell.source), *(full.get(name, set()) for name in mine)
+            bound(cell.source), forward_of(mine), *(full.get(name, set()) for name in mine)
         )
         if used and mine:
             seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
@@ -250,10 +251,15 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
 
     Lines are alike if they differ in the operator's name alone.
     """
-    alike = Counter((grave, re.sub(r"__\w+__", "", line)) for grave, _, line in seen)
+
+    def kind(grave: int, place: str, line: str) -> tuple[int, str, str]:
+        """What alike lines share; what an answer takes is told of each answer."""
+        return grave, re.sub(r"__\w+__", "", line), place * (grave == COPIES)
+
+    alike = Counter(kind(*each) for each in seen)
     cells = defaultdict[tuple[int, str], list[str]](list)
     for grave, place, line in seen:
-        if count := alike.pop((grave, re.sub(r"__\w+__", "", line)), 0):
+        if count := alike.pop(kind(grave, place, line), 0):
             shown = line if len(line) <= 100 else f"{line[:97]}..."
             cells[grave, place].append(shown + f" ({count} such lines)" * (count > 1))
     told = list[tuple[int, str]]()
@@ -273,7 +279,8 @@ def stops(graded: NotebookNode) -> list[str]:
     """
     errors = list[str]()
     for cell in code(graded):
-        place = ", ".join(sorted(bound(cell.source))) if is_solution(cell) else ""
+        names = sorted(bound(cell.source)) or DEFINED.findall(cell.source)  # if it is no Python
+        place = ", ".join(names) if is_solution(cell) else ""
         for output in cell.outputs:
             if output.output_type != "error" or output.ename == "NotImplementedError":
                 continue
@@ -372,6 +379,11 @@ def modules_of(source: str) -> set[str]:
     """What a cell calls the modules of finished functions."""
     taken = imports_of(source)
     return {new or name for module, name, new in taken if module == "cs231n_utils.taught"}
+
+
+def forward_of(answers: list[str]) -> set[str]:
+    """The functions whose way back answers are: an answer may call them."""
+    return {name.removesuffix("_backward") for name in answers} - {*answers}
 
 
 def lines(source: str) -> list[str]:

@@ -39,7 +39,7 @@ from .copies import Copies, few
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
-from .submission import CLAIMED, REACHES, RESTORED, borrowed, restore, stops, unseen
+from .submission import CLAIMED, REACHES, RESTORED, SEEN, borrowed, restore, stops, unseen
 from .workers import DONE, grade, on_ending
 
 UNSAFE = (
@@ -427,7 +427,7 @@ def summary(
             looks[student] += [(REACHES, each) for each in grave]
             points += [f"    {each}" for each in told if each not in grave]
             changed = together(ran.metadata.get("changed", []))
-            looks[student] += [(REACHES, each) for each in changed] + seen
+            looks[student] += [(SEEN, each) for each in changed] + seen
             cut += [called[student]] * any("NotRun" in errors(cell) for cell in ran.cells)
             alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
