@@ -29,9 +29,15 @@ from cs231n_utils.datasets import Dataset
 from cs231n_utils.taught.augmentation import random_flips
 from cs231n_utils.taught.convnet import Slices, mirrored_probabilities
 from cs231n_utils.taught.convolution import Conv2D
-from cs231n_utils.taught.layers import ReLU, Sequential
+from cs231n_utils.taught.layers import BatchNorm, ReLU, Sequential
 from cs231n_utils.taught.optimizers import SGD, Together
-from cs231n_utils.taught.speedrun import muon_and_sgd, six_looks, speed_net, train_in_turn
+from cs231n_utils.taught.speedrun import (
+    ShiftNorm,
+    muon_and_sgd,
+    six_looks,
+    speed_net,
+    train_in_turn,
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,16 @@ ABLATION = {  # named by what is left out
     "moves": replace(WHOLE, training=WHOLE.training | {"padding": 0}),
 } | {
     name: replace(WHOLE, without=name)
-    for name in ("whitening", "turns", "fixed norm", "identity", "small head", "GELU")
+    for name in (
+        "whitening",
+        "turns",
+        "fixed norm",
+        "identity",
+        "small head",
+        "GELU",
+        "bias alone",
+        "short memory",
+    )
 }
 ABLATION |= {  # plain steps at a rate of their own
     f"Muon, rate {rate}": replace(WHOLE, without="Muon", steps=RATES | {"rate": rate})
@@ -92,7 +107,15 @@ def network(recipe: Recipe, images: np.ndarray, seed: int = 0) -> Sequential:
     rng, layers = np.random.default_rng(seed), list(model.layers)
     if recipe.without == "whitening":
         layers[1] = Conv2D(3, 24, size=2, rng=rng, dtype=np.float32)
+    if recipe.without == "bias alone":
+        layers = [
+            BatchNorm(len(layer.params["beta"]), decay=layer.decay, dtype=np.float32)
+            if isinstance(layer, ShiftNorm) else layer
+            for layer in layers
+        ]  # fmt: skip
     for layer in layers:
+        if recipe.without == "short memory" and isinstance(layer, ShiftNorm):
+            layer.decay = 0.9
         if recipe.without == "identity" and isinstance(layer, Conv2D):
             W = layer.params["W"]
             W[...] = rng.standard_normal(W.shape) / np.sqrt(W[..., 0].size)
@@ -113,6 +136,11 @@ def optimizer(recipe: Recipe, params: dict[str, np.ndarray]) -> Together:
         both.shares = [(SGD(rate, 0.9), rate, names), *others]
     if recipe.without == "fixed norm":
         muon.fixed_norm = False
+    if recipe.without == "bias alone":  # the scales at the head's rate: that of biases is large
+        scales = [name for name in params if name.endswith("gamma")]
+        (head, rate, names), (biases, bias_rate, all_biases) = others
+        shifts = [name for name in all_biases if name not in scales]
+        both.shares[1:] = [(head, rate, [*names, *scales]), (biases, bias_rate, shifts)]
     return both
 
 
