@@ -287,6 +287,7 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = np.angle(f(S + 1e-20 * np.sqrt(np.cdouble(-1)))) / 1e-20",
         "T[0] += 1\nup = np.sum(V * f(T))\nT[0] -= 2\nat = np.sum(V * f(T))\ng = (up - at) / 2",
         "g = f(S + np.emath.sqrt(-1.0) * e).imag",
+        "g = (f(S + e) - f(S - e)) * N",
         "v.append(f(B))\nB[0] -= 2e-5\nv.append(f(B))\ng = (v[0] - v[1]) * 5e4",
         "def mine(E):\n    return np.linalg.pinv(E) @ losses",
     ],

@@ -238,7 +238,8 @@ def differences(source: str) -> list[str]:
     small = any(isinstance(each, float) and 0 < abs(each) < 0.01 for each in numbers)
     factors = [node for node in nodes if isinstance(node, ast.BinOp)]
     factors = [node for node in factors if isinstance(node.op, ast.Div | ast.Mult)]
-    means = [node for node in factors if COUNT.fullmatch(ast.unparse(node.right))]
+    quotients = [node for node in factors if isinstance(node.op, ast.Div)]
+    means = [node for node in quotients if COUNT.fullmatch(ast.unparse(node.right))]
     scaled = [part for node in factors if node not in means for part in (node.left, node.right)]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     functions = [node for node in calls if isinstance(node.func, ast.Name)]
@@ -332,8 +333,7 @@ def differences(source: str) -> list[str]:
     }
     found |= {
         node.lineno
-        for node in factors
-        if isinstance(node.op, ast.Div)
+        for node in quotients
         if is_tiny(node.right, steps) and not isinstance(node.left, ast.Constant)
         if any(isinstance(each, ast.Name) for each in ast.walk(node.right))
     }
