@@ -306,10 +306,10 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
 
 @pytest.mark.parametrize(
     "right",
-    ["log(S + 1e-9) - log(1 - S)", "(relu(S) - relu(-S)) / 2", "(total(M) - total(K)) / len(S)"],
+    ["log(S) - log(1 - S)", "(relu(S) - relu(-S)) / 2", "(total(M) - total(K)) / len(S)"],
 )
 def test_a_formula_with_one_function_twice_is_no_difference(right):
-    own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y, {right.replace(' + 1e-9', '')}")
+    own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y, {right}")
     own.source += "\nlimit = 1e-9"
     assert "numerical" not in str(looks(new_notebook(cells=[own])))
 

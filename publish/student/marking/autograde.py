@@ -24,7 +24,7 @@ from traitlets import Bool, Dict, Integer, Unicode
 
 from .bending import bound, needed, parsed
 from .stubs import MOVED, with_seeds_moved
-from .submission import code, restore, unseen
+from .submission import CUT, code, restore, unseen
 
 GUARD = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
 ROOM = 400_000  # characters of all outputs of a page
@@ -118,7 +118,7 @@ class FairExecute(Execute):
         late = time.monotonic() > self.end
         if index in self.stopped or self.kills >= STOPS or late:
             why = f"it took more than {self.total} s" if late else f"{STOPS} cells did not end"
-            sentence = f"the rest was not run, because {why}"
+            sentence = f"{CUT}, because {why}"
             cell.outputs = [self.stopped.get(index) or error("NotRun", sentence)]
             return cell, resources
         if self.guarded is not self.kc:

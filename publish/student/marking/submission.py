@@ -46,6 +46,7 @@ FINISHED = re.compile(
 )
 # Names of errors that grading writes.
 STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
+CUT = "the rest was not run"
 OLDER = ", in a cell that says it is of an older release"
 # What an instructor looks at first, then, and last.
 SEEN, REACHES, COPIES, STYLE = range(4)

@@ -39,7 +39,7 @@ from .copies import Copies, few
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
-from .submission import CLAIMED, REACHES, RESTORED, SEEN, borrowed, restore, stops, unseen
+from .submission import CLAIMED, CUT, REACHES, RESTORED, SEEN, borrowed, restore, stops, unseen
 from .workers import DONE, grade, on_ending
 
 UNSAFE = (
@@ -428,7 +428,7 @@ def summary(
             points += [f"    {each}" for each in told if each not in grave]
             changed = together(ran.metadata.get("changed", []))
             looks[student] += [(SEEN, each) for each in changed] + seen
-            cut += [called[student]] * any("NotRun" in errors(cell) for cell in ran.cells)
+            cut += [called[student]] * any(each.startswith(CUT) for each in went_wrong)
             alike.add(called[student], handed)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
@@ -457,14 +457,8 @@ def summary(
 
 def lacks(graded: NotebookNode) -> set[str]:
     """What Python said of packages that a notebook imports, and this machine has not."""
-    found = [errors(cell).get("ModuleNotFoundError") for cell in graded.cells]
-    return {each for each in found if each}
-
-
-def errors(cell: NotebookNode) -> dict[str, str]:
-    """What a cell's errors say, by their names."""
-    outputs = [each for each in cell.get("outputs", []) if each.output_type == "error"]
-    return {each.ename: each.evalue for each in outputs}
+    outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
+    return {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
 
 
 def together(changed: list[str]) -> list[str]:
