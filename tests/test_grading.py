@@ -29,7 +29,7 @@ from publish.answers import path_of
 from publish.notebook import MINUTES, Notebook
 from publish.student import edition, grading
 from publish.student.marking import isolation, week
-from publish.student.marking.autograde import CutOutputs, FairExecute, Restore
+from publish.student.marking.autograde import CutOutputs, FairExecute, Restore, error
 from publish.student.marking.copies import Copies
 from publish.student.marking.export import sender
 from publish.student.marking.guard import SHOWN
@@ -161,6 +161,18 @@ def test_a_function_that_an_answers_cell_gave_is_put_back():
     assert told == ["suspect_backward was deleted: it was put back"]
     [answer] = [cell for cell in handed.cells if "def suspect_backward" in cell.source]
     assert answer.source.endswith(f"\n\n\n{own}")
+
+
+def test_a_function_that_a_check_differences_is_named_if_it_is_another_one():
+    [notebook] = Notebook.series("24")
+    full = edition.solved(notebook)
+    released, handed = edition.unsolved(full).content, deepcopy(full.content)
+    [answer] = [cell for cell in handed.cells if "def turned(" in cell.source]
+    answer.source = answer.source.replace("Y = np", "# as it was\n    Y = np")
+    assert "as it was given" not in str(borrowed(handed, released, full.content))
+    answer.source = answer.source.replace("return Y", "return 0 * Y", 1)
+    told = "turned_backward: turned is not as it was given, and a check uses it"
+    assert told in [each for _, each in borrowed(handed, released, full.content)]
 
 
 def move_checks_to_the_end(cells):
@@ -586,6 +598,21 @@ def test_feedback_gives_the_reason_beside_points_given_by_hand():
     text = page_of(notebook)
     assert text.count("given by hand: You explained it.") == 2  # in the list, and at the check
     assert "A comment" not in text
+    left = new_output("error", ename="NotImplementedError", evalue="Write softmax: see 1 above")
+    check.outputs = [left]
+    rows = re.findall("<li.*", page_of(notebook))
+    assert len(rows) > 1
+    assert not [row for row in rows if "Still to write" in row]
+
+
+def test_a_page_says_what_ended_the_answers_cell_and_not_what_its_check_lacks():
+    notebook = deepcopy(RELEASED)
+    answer, check, *_ = [c for c in code(notebook) if is_solution(c) or is_grade(c)]
+    answer.outputs = [error("DeadKernelError", "the cell `f` ended the kernel")]
+    check.outputs = [error("NameError", "name 'f' is not defined")]
+    row = re.search(r'<li class="lost">.*', page_of(notebook))[0]
+    assert "the cell `f` ended the kernel" in row
+    assert "NameError" not in row
 
 
 def test_a_page_has_room_for_what_is_read_and_says_what_it_cuts():

@@ -95,7 +95,8 @@ def restore(notebook: NotebookNode, released: NotebookNode) -> list[str]:
         if "nbgrader" in original.metadata:
             original.id = cell.id
             if not is_locked(original):
-                lost = given_and_lost(cell, original)
+                had, has = given_by(original), bound(cell.source)
+                lost = {name: text for name, text in had.items() if name not in has}
                 told += [f"{name} was deleted: it was put back" for name in lost]
                 original.source = "\n\n\n".join([*lost.values(), cell.source])
             elif is_grade(original) and is_changed(cell, original) and differs(cell, original):
@@ -153,6 +154,14 @@ def borrowed(
     of_checks = {name for check in checks for name in bound(check)} - asked
     of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
     of_checks = of_checks.difference(*(tools_of(cell.source) for cell in own_cells))
+    # Functions that stand beside answers are the student's to keep: nothing puts them back.
+    lasting = {
+        name: text
+        for cell in code(released)
+        if is_solution(cell)
+        for name, text in given_by(cell).items()
+        if any(name in words(check) for check in checks)
+    }
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
     texts = {name: text for cell in own_cells for name, text in functions(cell.source)}
     helpers = {name: text for name, text in texts.items() if name not in expected}
@@ -180,6 +189,12 @@ def borrowed(
         place = (last if names else f"below {last}") + older
         if cell.source == original.source:
             continue
+        gives = given_by(cell)
+        seen += [
+            (COPIES, place, f"{name} is not as it was given, and a check uses it")
+            for name in sorted(bound(cell.source) & lasting.keys())
+            if gives.get(name) != lasting[name]
+        ]
         there = lines(original.source)  # what takes over below a check is not given above it
         telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
         seen += [(STYLE if style else REACHES, place, line) for style, line in telling]
@@ -361,10 +376,10 @@ def is_stub(node: ast.FunctionDef | ast.ClassDef) -> bool:
     return "NotImplementedError" in ast.unparse(body)
 
 
-def given_and_lost(answer: NotebookNode, original: NotebookNode) -> dict[str, str]:
-    """The functions that an answer's cell gave, as its check may need them, and has no more."""
-    lost = written(original) - bound(answer.source)
-    return {name: ast.unparse(node) for name, node in definitions(original.source) if name in lost}
+def given_by(cell: NotebookNode) -> dict[str, str]:
+    """The functions that a cell gives, as its check may need them, without their comments."""
+    names = written(cell)
+    return {name: ast.unparse(node) for name, node in definitions(cell.source) if name in names}
 
 
 def differs(check: NotebookNode, original: NotebookNode) -> bool:
