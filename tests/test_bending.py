@@ -188,13 +188,18 @@ mine[0] = 3
     for line in ["X[0] = 3", "np.copyto(X, 0)", "X.fill(0)", "X[0].sort()"]:
         assert told(line) == [line]
     assert told("mine.sort()\nnp.copyto(mine, X)") == []
-    for source, style in [("X = 3", True), ("sum = X", True), ("same = max", False)]:
+    cases = [("X = 3", True), ("sum = X", True), ("del X", True), ("same = max", False)]
+    for source, style in [*cases, ("del np", False), ("global X", True)]:
         assert [*bent(source, [IMPORTS, HELPER], [STUB])] == [(style, source)]
     lenient = ["import os, sys", "from scipy.special import logsumexp, softmax"]
     lenient += ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
     lenient += ["import warnings; warnings.filterwarnings('ignore')", "import gc; gc.collect()"]
     lenient += ["import sys; sys.path.append('..')", "os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"]
-    lenient += ["np.set_printoptions(threshold=sys.maxsize)", "sys.stdout.flush()"]
+    lenient += [
+        "np.set_printoptions(threshold=sys.maxsize)",
+        "sys.stdout.flush()",
+        "print(os.getcwd(), sys.version)",
+    ]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     grave = ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]

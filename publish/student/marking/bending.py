@@ -38,7 +38,7 @@ HARMLESS = re.compile(
     rf"import {USUAL}(, {USUAL})*"
     r"|from (__future__|pathlib|pprint|scipy[\w.]*|sklearn[\w.]*|tqdm[\w.]*) import [\w, ]+"
     r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
-    r"|print\(sys\.version\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
+    r"|print\((sys\.version|os\.getcwd\(\)|, )+\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
     r"|import cs231n_utils|gc\.collect\(\)|sys\.stdout\.flush\(\)"
     r"|warnings\.(filterwarnings|simplefilter)\([^()]*\)|np\.set_printoptions\([\w=., ]*\)"
     r"|os\.environ\[['\"]\w+['\"]\] = ['\"][\w.]*['\"]"
@@ -96,8 +96,10 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     for node in telling(parsed(source), kept, words, False, aliases):
         if imported(node) and imported(node) <= usual:  # what the release itself imports
             continue
-        slight = isinstance(node, ast.Name | ast.Subscript) and isinstance(node.ctx, ast.Store)
-        slight |= isinstance(node, ast.FunctionDef)
+        slight = isinstance(node, ast.Name | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        slight |= isinstance(
+            node, ast.FunctionDef | ast.Global
+        )  # what is assigned is seen by itself
         name = getattr(node, "name", "") or root(cast(ast.expr, node))
         slight = slight and name not in tools and not METHODS.fullmatch(name)
         style[node.lineno] = slight and style.get(node.lineno, True)
