@@ -195,11 +195,8 @@ mine[0] = 3
     lenient += ["sys.setrecursionlimit(10**6)", "print(os.listdir())", "print(globals().keys())"]
     lenient += ["import warnings; warnings.filterwarnings('ignore')", "import gc; gc.collect()"]
     lenient += ["import sys; sys.path.append('..')", "os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"]
-    lenient += [
-        "np.set_printoptions(threshold=sys.maxsize)",
-        "sys.stdout.flush()",
-        "print(os.getcwd(), sys.version)",
-    ]
+    lenient += ["np.set_printoptions(threshold=sys.maxsize)", "sys.stdout.flush()"]
+    lenient += ["print(os.getcwd(), sys.version)"]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     grave = ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]

@@ -97,9 +97,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
         if imported(node) and imported(node) <= usual:  # what the release itself imports
             continue
         slight = isinstance(node, ast.Name | ast.Subscript) and not isinstance(node.ctx, ast.Load)
-        slight |= isinstance(
-            node, ast.FunctionDef | ast.Global
-        )  # what is assigned is seen by itself
+        slight |= isinstance(node, ast.FunctionDef | ast.Global)  # what follows is seen itself
         name = getattr(node, "name", "") or root(cast(ast.expr, node))
         slight = slight and name not in tools and not METHODS.fullmatch(name)
         style[node.lineno] = slight and style.get(node.lineno, True)

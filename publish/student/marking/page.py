@@ -95,12 +95,10 @@ class Page(Exporter):
         for cell, view in zip(nb.cells, cells, strict=True):
             if is_solution(cell):
                 answer, reason = view, view["comment"]
-                continue
-            if view.get("by_hand"):  # marking.points wrote to the answer why
+            elif view.get("by_hand"):  # marking.points wrote to the answer why
                 view["reason"], answer["comment"] = reason, ""
-                view["told"] *= view["state"] != "left"  # what is still to write is not the reason
-            elif view.get("state") == "lost" and answer.get("stopped"):
-                view["told"] = answer["told"]  # a name that is missing says less
+                if view["state"] == "left":  # the points are not for what is still to write
+                    view["told"] = []
         styles = {
             name: HtmlFormatter(style=f"a11y-high-contrast-{name}").get_style_defs("pre")
             for name in ("light", "dark")
@@ -135,7 +133,6 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         each.evalue if each.ename in STOPPED else told_in_a_line(each.ename, each.evalue)
         for each in errors
     ]
-    view |= {"told": told, "stopped": any(each.ename in STOPPED for each in errors)}
     seen.note(cell.source, "".join(told[:1]))
     if kind == "check":
         mark = cell.metadata.nbgrader
@@ -143,8 +140,7 @@ def shown(cell: NotebookNode, seen: Seen) -> dict[str, Any]:
         view |= {"score": mark.score, "points": mark.points, "id": mark.grade_id}
         view["by_hand"] = mark.get("by_hand", False)
         view["name"] = f"Check {found[1]}: {found[3]}" if found else mark.grade_id
-        if told and found:
-            view["told"] = [seen.errors[int(found[1])]]
+        view["told"] = [seen.errors[int(found[1])]] if told and found else told
         passed, left = mark.score >= mark.points, "".join(view["told"]).startswith(STILL)
         view["state"] = "passed" if passed else "left" if left else "lost"
     return view
