@@ -196,7 +196,7 @@ mine[0] = 3
     lenient += ["import warnings; warnings.filterwarnings('ignore')", "import gc; gc.collect()"]
     lenient += ["import sys; sys.path.append('..')", "os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"]
     lenient += ["np.set_printoptions(threshold=sys.maxsize)", "sys.stdout.flush()"]
-    lenient += ["print(os.getcwd(), sys.version)"]
+    lenient += ["print(os.getcwd(), sys.version)", "import inspect; print(inspect.signature(f))"]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
     grave = ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]

@@ -574,6 +574,12 @@ def test_feedback_names_what_failed_and_not_what_followed():
     told = [html.unescape(each) for each in re.findall('<p class="told">(.*?)</p>', text)]
     assert f"SyntaxError: expected ':', in the cell that defines {name}" in told
     assert not any("NameError" in each for each in told)
+    answer.outputs = []
+    own = new_code_cell("def lost(): ...", outputs=[new_output("error", ename="X", evalue="over")])
+    own.outputs[0].traceback = ["over"]
+    notebook.cells.insert(notebook.cells.index(answer), own)
+    check.outputs[0].evalue = "name 'lost' is not defined"
+    assert "X: over, in the cell that defines lost" in page_of(notebook)
 
 
 def test_feedback_says_calmly_what_is_still_to_write():

@@ -31,7 +31,7 @@ NEUTRAL = (
 MODULES = re.compile(rf"({NEUTRAL})(\.|$)")
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 USUAL = (
-    rf"({NEUTRAL}|gc|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
+    rf"({NEUTRAL}|gc|inspect|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
     r"|sys|timeit|torch|tqdm|traceback|warnings)(\.\w+)*( as \w+)?"
 )
 HARMLESS = re.compile(
@@ -39,7 +39,7 @@ HARMLESS = re.compile(
     r"|from (__future__|pathlib|pprint|scipy[\w.]*|sklearn[\w.]*|tqdm[\w.]*) import [\w, ]+"
     r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
     r"|print\((sys\.version|os\.getcwd\(\)|, )+\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
-    r"|import cs231n_utils|gc\.collect\(\)|sys\.stdout\.flush\(\)"
+    r"|import cs231n_utils|(print\()?inspect\.signature\(\w+\)\)?|gc\.collect\(\)|sys\.stdout\.flush\(\)"
     r"|warnings\.(filterwarnings|simplefilter)\([^()]*\)|np\.set_printoptions\([\w=., ]*\)"
     r"|os\.environ\[['\"]\w+['\"]\] = ['\"][\w.]*['\"]"
     r"|get_ipython\(\)\.run_line_magic\('(autoreload|cd|config|debug|load_ext|matplotlib|pdb|pip"
