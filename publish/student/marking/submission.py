@@ -41,9 +41,7 @@ SOLUTION = re.compile(
     re.M,
 )
 # What reaches the finished functions from the code of a student.
-FINISHED = re.compile(
-    r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__)"
-)
+FINISHED = re.compile(r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|importlib|__import__)")
 # Names of errors that grading writes.
 STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
 CUT = "the rest was not run"
