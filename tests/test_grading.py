@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from copy import deepcopy
 from pathlib import Path
+from textwrap import indent
 from unicodedata import normalize
 
 import nbformat
@@ -302,13 +303,17 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = (f(S + e) - f(S - e)) * N",
         "v.append(f(B))\nB[0] -= 2e-5\nv.append(f(B))\ng = (v[0] - v[1]) * 5e4",
         "def mine(E):\n    return np.linalg.pinv(E) @ losses",
+        "g = np.ptp([f(S), f(S + e)]) * 4096",
+        "g = (high - low) / (1 / 4096 * S)",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
-    last = line.splitlines()[-1].strip()
-    own = new_code_cell(f"def softmax_loss(S, y):\n    return S, y\n{line}")
-    told = [f"{last}  [a numerical difference]"]
-    assert looks(new_notebook(cells=[own])) == told
+    last, apart = line.splitlines()[-1].strip(), line.startswith("def mine")
+    inside = "return mine(S), y" if apart else f"{indent(line, '    ').strip()}\n    return g, S, y"
+    own = new_code_cell(f"def softmax_loss(S, y):\n    {inside}\n{line * apart}")
+    assert f"{last}  [a numerical difference]" in looks(new_notebook(cells=[own]))
+    tried = new_code_cell(f"def softmax_loss(S, y):\n    return S, y\n{line}")
+    assert "numerical" not in str(looks(new_notebook(cells=[tried]))), "it only tries the answer"
     [notebook] = Notebook.series("03")  # asks for them
     full = edition.solved(notebook)
     own.source = own.source.replace("softmax_loss(S, y)", "forward_difference(f, S, y)")
@@ -469,6 +474,41 @@ def test_a_numerical_gradient_behind_a_helper_or_another_name_is_named():
         notebook = new_notebook(cells=[new_code_cell(f"import math\n{own}"), answer])
         assert "numerical_gradient, which no answer here needs" in looks(notebook)
         assert not [each for each in looks(new_notebook(cells=notebook.cells[:1])) if "num" in each]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("    model.loss = lambda *a: 0\n    return 1.0", "model.loss = lambda *a: 0"),
+        ("    model.loss = found\n    return 1.0", "model.loss = found"),
+        ("    return small.loss(X, y)", "small.loss, which is not given to it"),
+        ("    return type(small)(3, 2)", "type(small), which is not given to it"),
+        ("    return aside()\ndef aside():\n    return by_loops", "by_loops, which no answer here"),
+    ],
+)
+def test_what_an_answer_does_to_or_takes_from_a_checks_objects_is_told(source, told):
+    [notebook] = Notebook.series("05")
+    full = edition.solved(notebook)
+    released = edition.unsolved(full).content
+    own = new_code_cell(f"def backtrack(model, X, y, reg, learning_rate):\n{source}")
+    seen = [each for _, each in borrowed(new_notebook(cells=[own]), released, full.content)]
+    assert seen[0].startswith(f"backtrack: {told}")
+    own.source = own.source.replace("(model, ", "(model, small, ")
+    seen = [each for _, each in borrowed(new_notebook(cells=[own]), released, full.content)]
+    assert "which is not given" not in str(seen)
+
+
+def test_two_losses_may_be_compared_where_no_gradient_is_asked_for():
+    [notebook] = Notebook.series("05")
+    full = edition.solved(notebook)
+    own = new_code_cell(
+        "def backtrack(model, X, y, reg, learning_rate):\n"
+        "    moved = model.__class__(3, 2)\n    at = lambda rate: moved.loss(X, y, reg)[0]\n"
+        "    while (at(0) - at(learning_rate)) / learning_rate < sys.float_info.epsilon:\n"
+        "        learning_rate /= 2\n    return learning_rate"
+    )
+    notebook = new_notebook(cells=[own])
+    assert borrowed(notebook, edition.unsolved(full).content, full.content) == []
 
 
 def test_students_with_one_long_answer_are_named_and_no_others():
@@ -999,6 +1039,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert packed(course, "canvas") == []
     assert packed(course, "ids") == ["ben.html", "dan.html", "ida.html"]
 
+    give(course, "dan/03 gradient_checking(3)", hands["untouched"])
+    assert "\na newer file has fewer points: dan 12, now 0\n" in run(course, again)
     with (course / "release" / notebook.name / notebook.path.name).open("a") as file:
         file.write("\n")
     week.take_in(course, notebook.name)

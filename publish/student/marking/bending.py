@@ -21,8 +21,13 @@ NAMES = re.compile(
 ATTRIBUTES = re.compile(
     r"ast_transformers|attrgetter|builtins|f_(back|builtins|code|globals|locals|trace\w*)|fromfile"
     r"|genfromtxt|input_transform\w+|loadtxt|memmap"
-    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe|__(?!doc__|init__|name__|version__)\w+__"
+    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe"
+    r"|__(?!class__|doc__|init__|name__|version__)\w+__"
 )
+# What checks ask of a model, a layer or an optimizer that an answer is given, and what these hold.
+ASKED_OF = re.compile(r"backward|forward|loss|loss_of_scores|predict|scores|step|train")
+HELD_BY = re.compile(rf"{ASKED_OF.pattern}|grads|layers|params|state")
+PLAIN = {"float_info", "maxsize", "version", "version_info"}  # of sys: numbers and a text
 METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
 NEUTRAL = (
     r"collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy"
@@ -58,12 +63,14 @@ TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
 SLOPES = re.compile(
     r"approx_fprime|Chebyshev|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|lstsq|pinv"
-    r"|Polynomial|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
+    r"|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
 )
 COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)")  # kinds of numbers
 # What changes an array in its place: methods, and functions of NumPy's.
 IN_PLACE = re.compile(r"fill|partition|put|resize|sort")
 INTO = re.compile(r"copyto|fill_diagonal|place|put|put_along_axis|putmask|shuffle")
+# What answers that give gradients return.
+GRADIENT = re.compile(r"d[A-Z]\w*|d[a-z]|d(alpha|beta|gamma)|\w*(grad|slope)\w*")
 COUNT = re.compile(r"N|len\(\w+\)|\w+\.shape\[0\]")  # of examples: what means divide by
 SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -143,6 +150,8 @@ def telling(
             case ast.ImportFrom(module=module, names=names):
                 if not MODULES.match(module or "") or any(NAMES.fullmatch(n.name) for n in names):
                     yield node
+            case ast.Attribute(value=ast.Name(id="sys"), attr=name) if name in PLAIN:
+                continue
             case ast.Name(id=name, ctx=ast.Load()):
                 if NAMES.fullmatch(name) and name not in own:
                     yield node
@@ -165,9 +174,9 @@ def telling(
                 ast.Attribute(ctx=ast.Store() | ast.Del())
                 | ast.Subscript(ctx=ast.Store() | ast.Del())
             ):
-                if root(node) in kept - own or (
-                    isinstance(node, ast.Attribute) and root(node) in aliases
-                ):
+                attribute = node.attr if isinstance(node, ast.Attribute) else ""
+                is_method = ASKED_OF.fullmatch(attribute) and root(node) != "self"
+                if root(node) in kept - own or is_method or (attribute and root(node) in aliases):
                     yield node
         yield from telling(node, kept, inside, isinstance(node, ast.ClassDef), aliases)
 
@@ -366,6 +375,39 @@ def differences(source: str) -> list[str]:
     return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
 
 
+def gradient_givers(source: str) -> set[str]:
+    """The functions and classes of a cell that give gradients, by their names or by what returns.
+
+    Others may well subtract two losses: to compare them, or to stop.
+    """
+
+    def gives(node: ast.AST) -> bool:
+        """Whether this returns a gradient, keeps it for others, or is called so."""
+        if isinstance(node, ast.FunctionDef):
+            return bool(re.search("backward|derivative|gradient|jacobian|slope", node.name))
+        if isinstance(node, ast.Attribute):
+            return node.attr == "grads" and isinstance(node.ctx, ast.Store)
+        returned = ast.walk(node) if isinstance(node, ast.Return) else ()
+        names = [getattr(each, "id", "") or getattr(each, "attr", "") for each in returned]
+        return any(map(GRADIENT.fullmatch, names))
+
+    return {name for name, node in definitions(source) if any(map(gives, ast.walk(node)))}
+
+
+def taken_from(source: str, names: set[str]) -> set[str]:
+    """What the code takes from objects with these names: `net.layers[0].backward`, `type(net)`."""
+    found = set[str]()
+    for part in parsed(source).body:
+        objects = names - local_names(part)
+        for node in ast.walk(part):
+            match node:
+                case ast.Attribute(value=owner, attr=held) if HELD_BY.fullmatch(held):
+                    found |= {ast.unparse(node)} if root(owner) in objects else set()
+                case ast.Call(func=ast.Name(id="type"), args=[owner]):
+                    found |= {ast.unparse(node)} if root(owner) in objects else set()
+    return {each for each in found if not any(each != one and each in one for one in found)}
+
+
 def is_tiny(node: ast.expr, steps: set[str]) -> bool:
     """Whether this is a small number, 1e-5 or 2**-20, one of these names, or such a product."""
     match node:
@@ -375,6 +417,8 @@ def is_tiny(node: ast.expr, steps: set[str]) -> bool:
             return name in steps
         case ast.BinOp(_, ast.Pow(), ast.UnaryOp(ast.USub(), _)):
             return True
+        case ast.BinOp(ast.Constant(value=int(one)), ast.Div(), ast.Constant(value=int(many))):
+            return 0 < 100 * one < many
         case ast.BinOp(left, ast.Mult(), right):
             return is_tiny(left, steps) or is_tiny(right, steps)
     return False
@@ -430,6 +474,18 @@ def needed(source: str, given: list[str]) -> set[str]:
         nodes += [inside[name] for name in found - names if name in inside]
         names |= found
     return names
+
+
+def only(source: str, names: set[str]) -> str:
+    """The lines of a cell that bind some names, at their places; all others are empty."""
+    kept = {
+        number
+        for node in parsed(source).body
+        if bound(ast.unparse(node)) & names
+        for number in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    lines = enumerate(as_python(source).splitlines(), start=1)
+    return "\n".join(line if number in kept else "" for number, line in lines)
 
 
 @cache

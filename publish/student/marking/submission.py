@@ -26,9 +26,12 @@ from .bending import (
     differences,
     free,
     functions,
+    gradient_givers,
     imports_of,
     needed,
+    only,
     parsed,
+    taken_from,
     tools_of,
     unused,
 )
@@ -52,6 +55,7 @@ RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
 SHOWN = 3  # lines of one cell
+OUTSIDE = re.compile(r"open\(|gradebook|socket|subprocess|\b(os|shutil|urllib|requests)\.|Path\(")
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
 
@@ -161,8 +165,11 @@ def borrowed(
         if any(name in words(check) for check in checks)
     }
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
-    texts = {name: text for cell in own_cells for name, text in functions(cell.source)}
-    helpers = {name: text for name, text in texts.items() if name not in expected}
+    givers = {name for cell in published for name in gradient_givers(cell)}
+    own_code = [cell.source for cell in own_cells]
+    # Variables of the release, which may hold finished models and layers.
+    variables = {name for cell in others for name in bound(cell)}
+    variables = variables.difference(*map(tools_of, others), *map(bound, own_code))
 
     def finished(name: str, mine: list[str]) -> bool:
         """Whether this is `module.name`, the package's own answer, or what needs it."""
@@ -199,21 +206,24 @@ def borrowed(
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
-        helped = of_checks & free(cell.source)
-        if mine and not expected & asked:
-            helped |= CHECKERS & free(cell.source, *mine)
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
-        behind = needed(answer_alone, [each.source for each in own_cells])
-        behind = {each for each in behind if each in measured or finished(each, mine)}
+        reached = needed(answer_alone, own_code) | {*mine}
+        parts = [only(each, reached - (expected - {*mine})) for each in [cell.source, *own_code]]
+        helped = of_checks & free(cell.source).union(*map(free, parts))
+        if mine and not expected & asked:
+            helped |= CHECKERS & free(cell.source, *mine)
+        behind = {each for each in reached if each in measured or finished(each, mine)}
         used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), forward_of(mine), *(full.get(name, set()) for name in mine)
         )
         if used and mine:
             seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
-        if mine and not expected.intersection(mine):
-            reached = needed(cell.source, [each.source for each in own_cells]) - bound(cell.source)
-            parts = [cell.source, *(helpers[name] for name in sorted(reached & helpers.keys()))]
+        objects = set[str]().union(*(taken_from(part, variables) for part in parts if mine))
+        objects = {each for each in objects if not any(each in cell for cell in published)}
+        if objects:
+            seen.append((COPIES, place, f"{', '.join(sorted(objects))}, which is not given to it"))
+        if givers.intersection(mine) and not expected.intersection(mine):
             apart = dict.fromkeys(line for part in parts for line in differences(part))
             seen += [
                 (COPIES, place, f"{line}  [a numerical difference]")
@@ -278,7 +288,8 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
             cells[grave, place].append(shown + f" ({count} such lines)" * (count > 1))
     told = list[tuple[int, str]]()
     for grave, place in sorted(cells, key=lambda each: each[0]):
-        found = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds first
+        found = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds
+        found.sort(key=lambda line: not OUTSIDE.search(line))  # and before it what reaches files
         first, more = found[:SHOWN], len(found) - SHOWN
         told += [(grave, f"{place}: {line}") for line in first]
         if more > 0:

@@ -84,6 +84,8 @@ def main() -> int:
     log = grades / f"{name}.log"
     release(course, name, log)
     print(f"{name}: reading handed_in/", flush=True)
+    with gradebook(course) as book:
+        before = reached(book, course, name)
     came, unknown, unread = take_in(course, name)
     with gradebook(course) as book:
         drop_stale_pages(book, course, name)
@@ -98,11 +100,18 @@ def main() -> int:
         sent = {student for student, each in names_of(course).items() if plain(each) in asked}
         told, points, failed = summary(book, course, name, sent | {*unread})
         export(book, grades, [row["id"] for row in class_list(course)])
+        now = reached(book, course, name)
+    fewer = [
+        f"{student} {before[student]:g}, now {score:g}"
+        for student, score in now.items()
+        if score < before.get(student, 0)
+    ]
     refused = list(unread.values())
     for reason in dict.fromkeys(unknown.values()):
         who = [student for student in unknown if unknown[student] == reason]
         refused.append(f"who is this? {', '.join(who)}: {reason}")
-    text = "\n".join([told[0], *refused, *told[1:], *pack(course, name, came)])
+    refused_or_less = [*refused, *[f"a newer file has fewer points: {each}" for each in fewer]]
+    text = "\n".join([told[0], *refused_or_less, *told[1:], *pack(course, name, came)])
     each = "\n".join(["", "by student:", *points] if points else [])
     text, each = (SIGNS.sub("?", part) for part in (text, each))
     whole = f"{text}{each}\n".encode(errors="backslashreplace")  # a folder's name may be no UTF-8
@@ -263,6 +272,12 @@ def submitted(course: Path, name: str) -> list[str]:
     folder = course / "submitted"
     listed = [row["id"] for row in class_list(course)]
     return sorted(student for student in listed if (folder / student / name).exists())
+
+
+def reached(book: Gradebook, course: Path, name: str) -> dict[str, float]:
+    """The points of each who was graded."""
+    graded = [each for each in submitted(course, name) if is_graded(course, name, each)]
+    return {each: book.find_submission(name, each).score for each in graded}
 
 
 def is_graded(course: Path, name: str, student: str) -> bool:
