@@ -63,8 +63,9 @@ class Seen:
     def clearer(self, source: str, told: str) -> str:
         """A check's error, or what lies behind it: a cell that ended early, a missing `return`."""
         gone = re.search(r"name '(\w+)' is not defined", told)
-        if gone and gone[1] in self.failed:
-            return self.failed[gone[1]]
+        ended = self.failed.get(gone[1], "") if gone else ""
+        if ended and not ended.startswith("SyntaxError"):
+            return ended
         if re.search(r"None|not \(\)", told) and "return" not in told:  # which says it well
             for name in re.findall(r"\w+(?=,|$)", self.titles[self.title(source)]):
                 alone = re.search(rf"(?m)^ *(\w+\.)*{name}\(", source)  # it works in place

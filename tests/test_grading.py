@@ -454,10 +454,15 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     called, line = {student: student.upper() for student in "abcdefg"}, (STYLE, "A: import os")
     looks = {student: [line] for student in "abcdef"} | {"g": []}
     looks["b"] = [line, (REACHES, "A: patch()")]
-    told = ["  B, 1 point", "    A: patch()", "  6 have A: import os: a, b, c, d, e, f"]
-    assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))] == told
+    told = ["  B, 3 points, 2 behind this", "    A: patch()"]
+    told += ["  6 have A: import os: a, b, c, d, e, f"]
+    scores = dict.fromkeys("abcdefg", 3.0)
+    assert [*gravest_first(looks, called, scores, {"b": 2.0})] == told
+    looks["g"] = [(REACHES, "Z: patch()")]
+    first, *_ = gravest_first(looks, called, scores, {"b": 1.0, "g": 2.0})
+    assert first.startswith("  G, ")
     del looks["f"]
-    assert [*gravest_first(looks, called, dict.fromkeys("abcdefg", 1.0))][-1] == "    A: import os"
+    assert [*gravest_first(looks, called, scores, {})][-1] == "    A: import os"
 
 
 def test_a_change_that_is_seen_often_is_told_once():
@@ -965,7 +970,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"deep: handed_in/deep/03_gradient_checking.ipynb is no notebook",
         r"handed_in/CS-Gradients-55.zip is an archive: unpack it",
         r"ann Ann Lee: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
-        r"ann Ann Lee, 12 points\n    check-\S+ changed.*\n(    .*\n)*    .*: word for word",
+        r"ann Ann Lee, 12 points, 12 behind this\n    check-\S+ changed.*\n(    .*\n)*    .*: word",
         r"ben Ben Okafor: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan Dan Weiss: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve Eve Rossi: nothing, but there is handed_in/eve/03_gradient_checking.zip "
@@ -1014,7 +1019,9 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     run(course, "03", "ida", "check-gradient_by_loop", "99", "typo", of="points", status=2)
     run(course, "03", "ida", "check-gradient_by_loop", "0", of="points", status=2)  # no reason
     printed = run(course, again)
-    assert re.search(r"\n  dan Dan Weiss, 12 points\n    .*: word for word", printed)
+    assert re.search(
+        r"\n  dan Dan Weiss, 12 points, \d+ behind this\n    .*: word for word", printed
+    )
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed
     assert "\nanswered where no check sees it: zoe Zoë Müller\n" in printed

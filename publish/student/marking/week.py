@@ -26,7 +26,7 @@ from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
 from textwrap import shorten
-from typing import cast
+from typing import Any, cast
 from unicodedata import normalize
 
 import nbformat
@@ -39,7 +39,18 @@ from .copies import Copies, few
 from .export import export, pack, percent, sender
 from .isolation import close, exposed
 from .page import is_by_hand, marks
-from .submission import CLAIMED, CUT, REACHES, RESTORED, SEEN, borrowed, restore, stops, unseen
+from .submission import (
+    CLAIMED,
+    CUT,
+    REACHES,
+    RESTORED,
+    SEEN,
+    STYLE,
+    borrowed,
+    restore,
+    stops,
+    unseen,
+)
 from .workers import DONE, grade, on_ending
 
 UNSAFE = (
@@ -410,7 +421,7 @@ def summary(
     points, late, behind, cut = list[str](), list[str](), list[str](), list[str]()
     lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
     stopped = Counter[str]()  # in how many hand-ins, by what is said of a cell
-    scores = dict[str, float]()
+    scores, doubtful = dict[str, float](), dict[str, float]()
     for student in graded:
         file = Path(student, name, f"{name}.ipynb")
         submission = book.find_submission(name, student)
@@ -445,6 +456,7 @@ def summary(
             looks[student] += [(SEEN, each) for each in changed] + seen
             cut += [called[student]] * any(each.startswith(CUT) for each in went_wrong)
             alike.add(called[student], handed)
+            doubtful[student] = behind_lines(looks[student], notebook.grades)
         except Exception as error:  # no hand-in keeps the class waiting
             sentence = f"LOOK YOURSELF, this could not: {type(error).__name__}: {error}"
             looks[student].append((REACHES, sentence))
@@ -464,7 +476,7 @@ def summary(
     lines += [f"not run to the end: {', '.join(cut)}"] * bool(cut)
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
-    looked = [*gravest_first(looks, called, scores)]
+    looked = [*gravest_first(looks, called, scores, doubtful)]
     lines += ["to look at, the gravest first:", *looked] * bool(looked)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
@@ -487,10 +499,25 @@ def together(changed: list[str]) -> list[str]:
     ]
 
 
+def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
+    """How many points the answers got of which something grave is told; all, if it is elsewhere."""
+    places = [sentence.partition(": ")[0] for grave, sentence in told if grave < STYLE]
+    names = {name.replace(".", "-") for place in places for name in place.split(", ")}
+    checks = {
+        name: {each.name for each in grades if re.search(rf"\b{re.escape(name)}\b", each.name)}
+        for name in names
+    }
+    apart = set[str]().union(*checks.values()) if all(checks.values()) else {g.name for g in grades}
+    return sum(each.score for each in grades if each.name in apart)
+
+
 def gravest_first(
-    looks: dict[str, list[tuple[int, str]]], called: dict[str, str], scores: dict[str, float]
+    looks: dict[str, list[tuple[int, str]]],
+    called: dict[str, str],
+    scores: dict[str, float],
+    doubtful: dict[str, float],
 ) -> Iterator[str]:
-    """What to look at by student, who gained most before others as grave; then what many share."""
+    """What to look at by student, who gained most by it first; then what many share."""
     whose = defaultdict[tuple[int, str], list[str]](list)
     for student, told in looks.items():
         for each in dict.fromkeys(told):
@@ -500,8 +527,16 @@ def gravest_first(
         student: sorted((each for each in told if each not in shared), key=itemgetter(0))
         for student, told in looks.items()
     }
-    for student in sorted(filter(own.get, own), key=lambda each: (own[each][0][0], -scores[each])):
-        yield f"  {called[student]}, {counted(scores[student])}"
+
+    def order(student: str) -> tuple[int, float, float]:
+        """The gravest first, and then who gained most by it."""
+        return own[student][0][0], -doubtful.get(student, 0), -scores[student]
+
+    for student in sorted(filter(own.get, own), key=order):
+        gained = doubtful.get(student, 0)
+        yield f"  {called[student]}, {counted(scores[student])}" + f", {gained:g} behind this" * (
+            gained > 0
+        )
         yield from (f"    {sentence}" for _, sentence in own[student])
     for (_, sentence), students in sorted(shared.items()):
         yield f"  {len(students)} have {sentence}: {', '.join(students)}"
