@@ -199,7 +199,9 @@ mine[0] = 3
     lenient += ["print(os.getcwd(), sys.version)", "import inspect; print(inspect.signature(f))"]
     for line in [*lenient, '%timeit sgd_step(w, {"w": np.ones(3)}, 0.1)']:
         assert all(style for style, _ in bent(line, [IMPORTS, HELPER], [STUB]))
-    grave = ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]
+    grave = ["timeit.timeit('X = 1')", "typing.get_type_hints(f)"]
+    assert not [*bent("timeit.timeit(lambda: X)", [IMPORTS, HELPER], [STUB])]
+    grave += ["%timeit exec(text)", "%timeit np.__dict__", "import gc; gc.get_objects()"]
     for line in [*grave, "model.loss = lambda X: 0"]:
         assert [style for style, _ in bent(line, [IMPORTS, HELPER], [STUB])] == [False]
     for line in ["signal = 2\nprint(signal)", "import torch", "print(mine.f_gate)"]:

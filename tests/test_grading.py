@@ -17,6 +17,7 @@ import zipfile
 from copy import deepcopy
 from pathlib import Path
 from textwrap import indent
+from types import SimpleNamespace as Namespace
 from unicodedata import normalize
 
 import nbformat
@@ -38,6 +39,7 @@ from publish.student.marking.page import MATHEMATICS, Page, mathml
 from publish.student.marking.stubs import as_released
 from publish.student.marking.submission import (
     CLAIMED,
+    COPIES,
     REACHES,
     STYLE,
     borrowed,
@@ -46,7 +48,7 @@ from publish.student.marking.submission import (
     stops,
     unseen,
 )
-from publish.student.marking.week import gravest_first, students, together
+from publish.student.marking.week import behind_lines, gravest_first, students, together
 from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
@@ -169,7 +171,7 @@ def test_a_function_that_a_check_differences_is_named_if_it_is_another_one():
     full = edition.solved(notebook)
     released, handed = edition.unsolved(full).content, deepcopy(full.content)
     [answer] = [cell for cell in handed.cells if "def turned(" in cell.source]
-    answer.source = answer.source.replace("Y = np", "# as it was\n    Y = np")
+    answer.source = answer.source.replace("Y = np", "# as it was\n    print(3)\n    Y = np")
     assert "as it was given" not in str(borrowed(handed, released, full.content))
     answer.source = answer.source.replace("return Y", "return 0 * Y", 1)
     told = "turned_backward: turned is not as it was given, and a check uses it"
@@ -461,6 +463,10 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     looks["g"] = [(REACHES, "Z: patch()")]
     first, *_ = gravest_first(looks, called, scores, {"b": 1.0, "g": 2.0})
     assert first.startswith("  G, ")
+    grades = [Namespace(name="check-f", score=2.0), Namespace(name="exercise-1-A-b", score=1.0)]
+    copied = [("f", COPIES, 2), ("f, g", COPIES, 2), ("A.b", COPIES, 1), ("g", COPIES, 0)]
+    for place, grave, points in [*copied, ("below f", REACHES, 3), ("f", STYLE, 0)]:
+        assert behind_lines([(grave, f"{place}: a line")], grades) == points
     del looks["f"]
     assert [*gravest_first(looks, called, scores, {})][-1] == "    A: import os"
 

@@ -19,7 +19,7 @@ NAMES = re.compile(
     r"|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
-    r"ast_transformers|attrgetter|builtins|f_(back|builtins|code|globals|locals|trace\w*)|fromfile"
+    r"ast_transformers|attrgetter|builtins|DataSource|get_type_hints|f_(back|builtins|code|globals|locals|trace\w*)|fromfile"
     r"|genfromtxt|input_transform\w+|loadtxt|memmap"
     r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe"
     r"|__(?!class__|doc__|init__|name__|version__)\w+__"
@@ -62,8 +62,8 @@ HARMLESS = re.compile(
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
 SLOPES = re.compile(
-    r"approx_fprime|Chebyshev|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|lstsq|pinv"
-    r"|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
+    r"approx_fprime|Chebyshev|cov|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|linear_regression|lstsq"
+    r"|pinv|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
 )
 COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)")  # kinds of numbers
 # What changes an array in its place: methods, and functions of NumPy's.
@@ -135,6 +135,10 @@ def telling(
             case ast.Name(id="getattr") if not (isinstance(tree, ast.Call) and tree.func is node):
                 yield node
             case ast.Call(func=ast.Name(id="type"), args=[_, _, *_]):
+                yield node
+            case ast.Call(func=timer, args=[code, *_]) if re.search(
+                r"\b(timeit|Timer)$", ast.unparse(timer)
+            ) and not isinstance(code, ast.Lambda):
                 yield node
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 if METHODS.fullmatch(name) if method else name in kept - own:

@@ -198,7 +198,7 @@ def borrowed(
         seen += [
             (COPIES, place, f"{name} is not as it was given, and a check uses it")
             for name in sorted(bound(cell.source) & lasting.keys())
-            if gives.get(name) != lasting[name]
+            if name not in gives or done(gives[name]) != done(lasting[name])
         ]
         there = lines(original.source)  # what takes over below a check is not given above it
         telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
@@ -389,6 +389,18 @@ def given_by(cell: NotebookNode) -> dict[str, str]:
     """The functions that a cell gives, as its check may need them, without their comments."""
     names = written(cell)
     return {name: ast.unparse(node) for name, node in definitions(cell.source) if name in names}
+
+
+@cache
+def done(function: str) -> str:
+    """What a function does: its code without its docstring, and without what it prints."""
+    tells = re.compile(r"print\(.*\)|(['\"]).*\1", re.S)
+    [node] = parsed(function).body
+    parts = [
+        *([node.args] if isinstance(node, ast.FunctionDef) else []),
+        *getattr(node, "body", []),
+    ]
+    return "\n".join(text for text in map(ast.unparse, parts) if not tells.fullmatch(text))
 
 
 def differs(check: NotebookNode, original: NotebookNode) -> bool:

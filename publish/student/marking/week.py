@@ -485,7 +485,8 @@ def summary(
 def lacks(graded: NotebookNode) -> set[str]:
     """What Python said of packages that a notebook imports, and this machine has not."""
     outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
-    return {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
+    told = {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
+    return {each for each in told if "'google" not in each}  # Colab's own, which nobody installs
 
 
 def together(changed: list[str]) -> list[str]:
@@ -501,13 +502,14 @@ def together(changed: list[str]) -> list[str]:
 
 def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
     """How many points the answers got of which something grave is told; all, if it is elsewhere."""
-    places = [sentence.partition(": ")[0] for grave, sentence in told if grave < STYLE]
-    names = {name.replace(".", "-") for place in places for name in place.split(", ")}
-    checks = {
-        name: {each.name for each in grades if re.search(rf"\b{re.escape(name)}\b", each.name)}
-        for name in names
-    }
-    apart = set[str]().union(*checks.values()) if all(checks.values()) else {g.name for g in grades}
+    apart = set[str]()
+    for grave, sentence in told:
+        names = sentence.partition(": ")[0].replace(".", "-").split(", ")
+        patterns = [rf"\b{re.escape(name)}\b" for name in names]
+        checks = {each.name for each in grades if any(re.search(p, each.name) for p in patterns)}
+        if grave in (SEEN, REACHES) and not checks:
+            return sum(each.score for each in grades)
+        apart |= checks if grave < STYLE else set()
     return sum(each.score for each in grades if each.name in apart)
 
 
