@@ -306,6 +306,7 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "v.append(f(B))\nB[0] -= 2e-5\nv.append(f(B))\ng = (v[0] - v[1]) * 5e4",
         "def mine(E):\n    return np.linalg.pinv(E) @ losses",
         "g = np.ptp([f(S), f(S + e)]) * 4096",
+        "def mine(x):\n    return np.cov(x, losses)[0, 1] / x.var()",
         "g = (high - low) / (1 / 4096 * S)",
     ],
 )

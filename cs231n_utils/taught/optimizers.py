@@ -153,7 +153,7 @@ def orthogonalized(G: np.ndarray, steps: int = 3) -> np.ndarray:
 
 
 class Muon:
-    """Steps of one spectral size for filters (U, V, C, F), first brought to the root of F."""
+    """Steps of one spectral size for filters (U, V, C, F); their norm is first made root F."""
 
     def __init__(self, learning_rate: float, momentum: float = 0.6, *,
                  fixed_norm: bool = True) -> None:

@@ -14,14 +14,14 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 # What an answer has no use for: names, attributes, methods other than these, modules besides these.
 NAMES = re.compile(
-    r"BaseException|KeyboardInterrupt|SystemExit|__(?!name__)\w+__|attrgetter|builtins|compile|ctypes|delattr"
-    r"|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|open|os|quit|setattr|signal"
-    r"|subprocess|sys|threading|vars"
+    r"BaseException|KeyboardInterrupt|SystemExit|__(?!name__)\w+__|attrgetter|builtins|compile"
+    r"|ctypes|delattr|eval|exec|exit|gc|get_ipython|globals|inspect|locals|methodcaller|open|os"
+    r"|quit|setattr|signal|subprocess|sys|threading|vars"
 )
 ATTRIBUTES = re.compile(
-    r"ast_transformers|attrgetter|builtins|DataSource|get_type_hints|f_(back|builtins|code|globals|locals|trace\w*)|fromfile"
-    r"|genfromtxt|input_transform\w+|loadtxt|memmap"
-    r"|methodcaller|modules|settrace|setprofile|tb_frame|_getframe"
+    r"ast_transformers|attrgetter|builtins|DataSource|f_(back|builtins|code"
+    r"|globals|locals|trace\w*)|fromfile|genfromtxt|get_type_hints|input_transform\w+|loadtxt"
+    r"|memmap|methodcaller|modules|settrace|setprofile|tb_frame|_getframe"
     r"|__(?!class__|doc__|init__|name__|version__)\w+__"
 )
 # What checks ask of a model, a layer or an optimizer that an answer is given, and what these hold.
@@ -36,8 +36,8 @@ NEUTRAL = (
 MODULES = re.compile(rf"({NEUTRAL})(\.|$)")
 # Lines that change nothing which a check needs; what an import brings is named where it is used.
 USUAL = (
-    rf"({NEUTRAL}|gc|inspect|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy|sklearn|sympy"
-    r"|sys|timeit|torch|tqdm|traceback|warnings)(\.\w+)*( as \w+)?"
+    rf"({NEUTRAL}|gc|inspect|json|logging|os|pandas|pathlib|platform|pprint|re|seaborn|scipy"
+    r"|sklearn|sympy|sys|timeit|torch|tqdm|traceback|warnings)(\.\w+)*( as \w+)?"
 )
 HARMLESS = re.compile(
     rf"import {USUAL}(, {USUAL})*"
@@ -62,8 +62,9 @@ HARMLESS = re.compile(
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
 SLOPES = re.compile(
-    r"approx_fprime|Chebyshev|cov|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre|linear_regression|lstsq"
-    r"|pinv|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)|solve|vander"
+    r"approx_fprime|Chebyshev|cov|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre"
+    r"|linear_regression|lstsq|pinv|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)"
+    r"|solve|vander"
 )
 COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)")  # kinds of numbers
 # What changes an array in its place: methods, and functions of NumPy's.

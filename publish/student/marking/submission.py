@@ -209,7 +209,7 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         reached = needed(answer_alone, own_code) | {*mine}
-        parts = [only(each, reached - (expected - {*mine})) for each in [cell.source, *own_code]]
+        parts = [only(each, reached - (expected - {*mine})) for each in own_code]
         helped = of_checks & free(cell.source).union(*map(free, parts))
         if mine and not expected & asked:
             helped |= CHECKERS & free(cell.source, *mine)
@@ -395,11 +395,8 @@ def given_by(cell: NotebookNode) -> dict[str, str]:
 def done(function: str) -> str:
     """What a function does: its code without its docstring, and without what it prints."""
     tells = re.compile(r"print\(.*\)|(['\"]).*\1", re.S)
-    [node] = parsed(function).body
-    parts = [
-        *([node.args] if isinstance(node, ast.FunctionDef) else []),
-        *getattr(node, "body", []),
-    ]
+    [(_, node)] = definitions(function)
+    parts = [*([node.args] if isinstance(node, ast.FunctionDef) else []), *node.body]
     return "\n".join(text for text in map(ast.unparse, parts) if not tells.fullmatch(text))
 
 

@@ -113,7 +113,7 @@ def main() -> int:
         export(book, grades, [row["id"] for row in class_list(course)])
         now = reached(book, course, name)
     fewer = [
-        f"{student} {before[student]:g}, now {score:g}"
+        f"a newer file has fewer points: {student} {before[student]:g}, now {score:g}"
         for student, score in now.items()
         if score < before.get(student, 0)
     ]
@@ -121,8 +121,7 @@ def main() -> int:
     for reason in dict.fromkeys(unknown.values()):
         who = [student for student in unknown if unknown[student] == reason]
         refused.append(f"who is this? {', '.join(who)}: {reason}")
-    refused_or_less = [*refused, *[f"a newer file has fewer points: {each}" for each in fewer]]
-    text = "\n".join([told[0], *refused_or_less, *told[1:], *pack(course, name, came)])
+    text = "\n".join([told[0], *refused, *fewer, *told[1:], *pack(course, name, came)])
     each = "\n".join(["", "by student:", *points] if points else [])
     text, each = (SIGNS.sub("?", part) for part in (text, each))
     whole = f"{text}{each}\n".encode(errors="backslashreplace")  # a folder's name may be no UTF-8
@@ -501,7 +500,7 @@ def together(changed: list[str]) -> list[str]:
 
 
 def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
-    """How many points the answers got of which something grave is told; all, if it is elsewhere."""
+    """The points of the answers of which more than style is told; all, if a patch is elsewhere."""
     apart = set[str]()
     for grave, sentence in told:
         names = sentence.partition(": ")[0].replace(".", "-").split(", ")
@@ -535,10 +534,8 @@ def gravest_first(
         return own[student][0][0], -doubtful.get(student, 0), -scores[student]
 
     for student in sorted(filter(own.get, own), key=order):
-        gained = doubtful.get(student, 0)
-        yield f"  {called[student]}, {counted(scores[student])}" + f", {gained:g} behind this" * (
-            gained > 0
-        )
+        behind = f", {doubtful[student]:g} behind this" if doubtful.get(student) else ""
+        yield f"  {called[student]}, {counted(scores[student])}{behind}"
         yield from (f"    {sentence}" for _, sentence in own[student])
     for (_, sentence), students in sorted(shared.items()):
         yield f"  {len(students)} have {sentence}: {', '.join(students)}"
