@@ -13,7 +13,7 @@ TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
 CUT_OFF = """() => [...document.querySelectorAll('main .math')].filter(box => {
     const formula = box.querySelector('mjx-math').getBoundingClientRect()
     return formula.left < box.getBoundingClientRect().left - 1 ||
-      (box.scrollWidth > box.clientWidth + 1 && formula.width <= box.clientWidth)
+      (box.scrollWidth > box.clientWidth + 1 && formula.width <= box.clientWidth + 1)
   }).map(box => box.textContent.slice(0, 80))"""
 
 
