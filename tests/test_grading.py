@@ -48,7 +48,7 @@ from publish.student.marking.submission import (
     stops,
     unseen,
 )
-from publish.student.marking.week import behind_lines, gravest_first, students, together
+from publish.student.marking.week import behind_lines, gravest_first, shortened, students, together
 from publish.student.marking.workers import DONE
 
 SERIES = Notebook.series()
@@ -176,6 +176,24 @@ def test_a_function_that_a_check_differences_is_named_if_it_is_another_one():
     answer.source = answer.source.replace("return Y", "return 0 * Y", 1)
     told = "turned_backward: turned is not as it was given, and a check uses it"
     assert told in [each for _, each in borrowed(handed, released, full.content)]
+
+
+def test_the_fault_that_an_exercise_asks_for_may_be_mended_in_its_place():
+    [notebook] = Notebook.series("06")
+    full = edition.solved(notebook)
+    released, handed = edition.unsolved(full).content, deepcopy(full.content)
+    [answer] = [cell for cell in handed.cells if "def suspect_backward(" in cell.source]
+    answer.source = answer.source.replace("def suspect_backward(", "def mended(")
+    answer.source += "\n\n\ndef suspect_backward(*given):\n    return mended(*given)"
+    assert "as it was given" not in str(borrowed(handed, released, full.content))
+
+
+def test_an_answer_by_a_name_from_elsewhere_is_told_with_its_line():
+    line = 'solved = np.importlib.import_module("cs231n_" + rest)'
+    answer = "def softmax_loss(S, y):\n    return solved.softmax_loss(S, y)"
+    cells = [new_code_cell(line), new_code_cell(answer)]
+    told = f"softmax_loss: solved, which comes from `{line}`"
+    assert told in [each for _, each in borrowed(new_notebook(cells=cells), RELEASED, FULL.content)]
 
 
 def move_checks_to_the_end(cells):
@@ -308,6 +326,11 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g = np.ptp([f(S), f(S + e)]) * 4096",
         "def mine(x):\n    return np.cov(x, losses)[0, 1] / x.var()",
         "g = (high - low) / (1 / 4096 * S)",
+        "g = f(S.astype('D') + e)",
+        "g = f(np.zeros(S.shape, dtype='complex128'))",
+        "g = f((S + e).view('c16'))",
+        "B[0] += 0.5\nT[0] -= 0.5\ng = np.sum(dZ * (B @ a)) - np.sum(dZ * (T @ a))",
+        "def mine(E):\n    return np.linalg.inv(E) @ losses",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
@@ -438,8 +461,12 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
     usual = ["%matplotlib inline", "import os"]
     notebook.cells[5] = new_code_cell("\n".join([*usual[1:], "X = 3", "class F:", *own]))
     told = ["__a__(self): a (2 such lines)", "__b__(self): b", "__c__(self): c"]
-    told = [*[f"F: def {each}" for each in told], "F: and 1 more", "F: X = 3", "F: import os"]
-    assert [each for _, each in borrowed(notebook, RELEASED, FULL.content)] == told
+    told = [f"F: def {each}" for each in told]
+    rest = ["F: def __d__(self): d", "F: X = 3", "F: import os"]
+    seen = borrowed(notebook, RELEASED, FULL.content)
+    assert [each for _, each in seen] == told + rest
+    shown, left = shortened(seen)
+    assert ([each for _, each in shown], left) == ([*told, "F: and 1 more"], rest)
     usual += ["!git clone x", "%cd x", "import sys", "sys.path.append('x')", "def X(): pass", "!ls"]
     usual += ["vars(net)", "print(vars(net).keys())", 'f = open("notes.txt", "w")']
     usual += ["np.sum?", "%whos", "from tqdm.auto import tqdm", "import numpy as np", "exit()"]
@@ -454,11 +481,11 @@ def test_one_cheat_is_a_few_lines_and_stands_before_style():
 
 
 def test_what_many_have_is_told_once_and_after_the_rest():
-    called, line = {student: student.upper() for student in "abcdefg"}, (STYLE, "A: import os")
+    called, line = {student: student.upper() for student in "abcdefg"}, (COPIES, "A: slope()")
     looks = {student: [line] for student in "abcdef"} | {"g": []}
     looks["b"] = [line, (REACHES, "A: patch()")]
     told = ["  B, 3 points, 2 behind this", "    A: patch()"]
-    told += ["  6 have A: import os: a, b, c, d, e, f"]
+    told += ["  6 have A: slope(): a, b, c, d, e, f"]
     scores = dict.fromkeys("abcdefg", 3.0)
     assert [*gravest_first(looks, called, scores, {"b": 2.0})] == told
     looks["g"] = [(REACHES, "Z: patch()")]
@@ -466,10 +493,10 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     assert first.startswith("  G, ")
     grades = [Namespace(name="check-f", score=2.0), Namespace(name="exercise-1-A-b", score=1.0)]
     copied = [("f", COPIES, 2), ("f, g", COPIES, 2), ("A.b", COPIES, 1), ("g", COPIES, 0)]
-    for place, grave, points in [*copied, ("below f", REACHES, 3), ("f", STYLE, 0)]:
+    for place, grave, points in [*copied, ("below f", REACHES, 3), ("below f", COPIES, 0)]:
         assert behind_lines([(grave, f"{place}: a line")], grades) == points
     del looks["f"]
-    assert [*gravest_first(looks, called, scores, {})][-1] == "    A: import os"
+    assert [*gravest_first(looks, called, scores, {})][-1] == "    A: slope()"
 
 
 def test_a_change_that_is_seen_often_is_told_once():
@@ -599,7 +626,7 @@ def test_an_answer_that_ignores_what_it_is_given_is_told():
     hard = ["def forward_difference(f, x, h):\n    return 3 + 3 * h + h**2"]
     hard += ["forward_difference = lambda f, x, h: 3 + 3 * h + h**2"]
     for source in hard:
-        sentence = "never uses what it is given: forward_difference f, x"
+        sentence = "forward_difference: never uses what it is given: f, x"
         assert [each for _, each in told(source)] == [sentence]
     assert not told("def forward_difference(f, _x, h):\n    return f(h)")
     assert not told("def forward_difference(f, x, h):\n    return f(x) / 1e-5"), "most of it"

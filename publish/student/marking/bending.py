@@ -62,11 +62,12 @@ HARMLESS = re.compile(
 TIMED = re.compile(r"\s*%%(capture|time|timeit)\b.*\n?")
 # Functions that give the slope of values.
 SLOPES = re.compile(
-    r"approx_fprime|Chebyshev|cov|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|Legendre"
+    r"approx_fprime|Chebyshev|cov|deriv(ative)?|diff|ediff1d|gradient|i?r?fftn?|inv|Legendre"
     r"|linear_regression|lstsq|pinv|Polynomial|ptp|(cheb|herm|herme|lag|leg|poly)(fit|vander)"
     r"|solve|vander"
 )
-COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)")  # kinds of numbers
+COMPLEX = re.compile(r"complex\w*|emath|c(single|double|longdouble)|imag")  # kinds of numbers
+COMPLEX_TEXT = re.compile(r"[<>=]?(complex\w*|c\d+|[FDG])")  # the same, as NumPy reads a text
 # What changes an array in its place: methods, and functions of NumPy's.
 IN_PLACE = re.compile(r"fill|partition|put|resize|sort")
 INTO = re.compile(r"copyto|fill_diagonal|place|put|put_along_axis|putmask|shuffle")
@@ -323,6 +324,20 @@ def differences(source: str) -> list[str]:
         ends = [ast.unparse(end).lstrip("+") for end in getattr(node, "elts", [])]
         return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
 
+    moved = {  # names of arrays of which an entry has moved by a number
+        root(node.target)
+        for node in nodes
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript)
+        if isinstance(node.value, ast.Constant | ast.Name)
+    }
+
+    def both_moved(*pair: ast.expr) -> bool:
+        """Whether two calls differ in nothing but names, and take what has moved."""
+        taken = [
+            {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} for node in pair
+        ]
+        return same_form(*pair) and any(names & moved for names in taken) and taken[0] != taken[1]
+
     arguments = [node for node in nodes if isinstance(node, ast.arguments)]
     defaults = [zip(each.args[::-1], each.defaults[::-1], strict=False) for each in arguments]
     steps = {name for name, value in values.items() if is_tiny(value, set())}
@@ -346,6 +361,7 @@ def differences(source: str) -> list[str]:
         or (small and node in scaled and same_form(left, right))
         if (small or node in scaled) and node not in (each.left for each in means)
     }
+    found |= {node.lineno for node, left, right in less if both_moved(left, right)}
     found |= {
         node.lineno
         for node in quotients
@@ -359,6 +375,16 @@ def differences(source: str) -> list[str]:
         if (small or node in scaled) and any(map(both_signs, parts)) and any(map(called, parts))
     }
     found |= {node.lineno for node in constants if isinstance(node.value, complex)}
+    kinds = [(each, call.args[:1]) for call in calls for each in [getattr(call.func, "attr", "")]]
+    kinds += [("dtype", [each.value]) for each in nodes if isinstance(each, ast.keyword)
+              if each.arg == "dtype"]  # fmt: skip
+    found |= {
+        node.lineno
+        for name, given in kinds
+        for node in given
+        if name in {"astype", "dtype", "view"} and isinstance(node, ast.Constant)
+        if COMPLEX_TEXT.fullmatch(str(node.value))
+    }
     names = [(getattr(node, "attr", "") or getattr(node, "id", ""), node) for node in nodes]
     found |= {getattr(node, "lineno", 0) for name, node in names if COMPLEX.fullmatch(str(name))}
     found |= {

@@ -49,12 +49,11 @@ FINISHED = re.compile(r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|imp
 STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
 CUT = "the rest was not run"
 OLDER = ", in a cell that says it is of an older release"
-# What an instructor looks at first, then, and last.
-SEEN, REACHES, COPIES, STYLE = range(4)
+# What an instructor looks at first, then, after it, and perhaps.
+SEEN, REACHES, COPIES, IGNORES, STYLE = range(5)
 RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
-SHOWN = 3  # lines of one cell
 OUTSIDE = re.compile(r"open\(|gradebook|socket|subprocess|\b(os|shutil|urllib|requests)\.|Path\(")
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
@@ -163,6 +162,7 @@ def borrowed(
         if is_solution(cell)
         for name, text in given_by(cell).items()
         if any(name in words(check) for check in checks)
+        if not name.startswith("suspect")  # whose fault may be mended in its place
     }
     expected = {n for cell in code(solved) if differences(cell.source) for n in bound(cell.source)}
     givers = {name for cell in published for name in gradient_givers(cell)}
@@ -182,6 +182,7 @@ def borrowed(
 
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
+    needs = dict[str, set[str]]()  # what answers reach, by the place where they stand
     nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
@@ -209,6 +210,8 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         reached = needed(answer_alone, own_code) | {*mine}
+        if mine:
+            needs[place] = needs.get(place, set()) | reached
         parts = [only(each, reached - (expected - {*mine})) for each in own_code]
         helped = of_checks & free(cell.source).union(*map(free, parts))
         if mine and not expected & asked:
@@ -234,6 +237,17 @@ def borrowed(
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored and parameter not in left[name]:
                 left[name].append(parameter)
+    brought = {
+        name: (place, line)
+        for grave, place, line in seen
+        if grave == REACHES
+        for name in bound(line) - asked
+    }
+    for place, reached in needs.items():
+        for name in sorted(reached & brought.keys()):
+            there, line = brought[name]
+            if there != place:
+                seen.append((COPIES, place, f"{name}, which comes from `{line}`"))
     text, copied = "\n".join(own), list[str]()
     for cell in code(solved):
         for name, solution in SOLUTION.findall(cell.source):
@@ -244,8 +258,9 @@ def borrowed(
     if copied:
         seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
     told = gathered(seen)
-    if never := "; ".join(f"{name} {', '.join(left[name])}" for name in left if left[name]):
-        told.append((STYLE, f"never uses what it is given: {never}"))
+    if left := {name: names for name, names in left.items() if names}:
+        never = "; ".join(", ".join(names) for names in left.values())
+        told.append((IGNORES, f"{', '.join(left)}: never uses what it is given: {never}"))
     return told
 
 
@@ -271,7 +286,7 @@ def unseen(notebook: NotebookNode, released: NotebookNode) -> list[str]:
 
 
 def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
-    """Sentences for telling lines, the gravest first: each line once, and of a cell a few.
+    """Sentences for telling lines, the gravest first: each line once.
 
     Lines are alike if they differ in the operator's name alone.
     """
@@ -290,17 +305,14 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
     for grave, place in sorted(cells, key=lambda each: each[0]):
         found = sorted(cells[grave, place], key=lambda line: "=" not in line)  # what binds
         found.sort(key=lambda line: not OUTSIDE.search(line))  # and before it what reaches files
-        first, more = found[:SHOWN], len(found) - SHOWN
-        told += [(grave, f"{place}: {line}") for line in first]
-        if more > 0:
-            told.append((grave, f"{place}: and {more} more"))
+        told += [(grave, f"{place}: {line}") for line in found]
     return told
 
 
 def stops(graded: NotebookNode) -> list[str]:
     """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run.
 
-    And the errors of the answers' own cells, and checks that lacked memory.
+    And the errors of answers and of the student's own cells, and checks that lacked memory.
     """
     errors = list[str]()
     for cell in code(graded):

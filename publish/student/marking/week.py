@@ -59,6 +59,7 @@ UNSAFE = (
 )
 SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
 SHOWN = 40  # of those who sent nothing: the tables of grades have all
+LINES = 3  # of one cell: each student's in grades/ has all
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
 MOODLE = {  # what it calls them in its list of participants
     "id number": "id",
@@ -417,7 +418,7 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points, late, behind, cut = list[str](), list[str](), list[str](), list[str]()
+    points, late, behind, cut, tried = (list[str]() for _ in range(5))
     lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
     stopped = Counter[str]()  # in how many hand-ins, by what is said of a cell
     scores, doubtful = dict[str, float](), dict[str, float]()
@@ -453,6 +454,9 @@ def summary(
             points += [f"    {each}" for each in told if each not in grave]
             changed = together(ran.metadata.get("changed", []))
             looks[student] += [(SEEN, each) for each in changed] + seen
+            looks[student], rest = shortened(looks[student])
+            points += [f"    {each}" for each in rest]
+            tried += [called[student]] * any(grave == STYLE for grave, _ in seen)
             cut += [called[student]] * any(each.startswith(CUT) for each in went_wrong)
             alike.add(called[student], handed)
             doubtful[student] = behind_lines(looks[student], notebook.grades)
@@ -477,6 +481,7 @@ def summary(
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores, doubtful)]
     lines += ["to look at, the gravest first:", *looked] * bool(looked)
+    lines += [f"settings, other values for names of the notebook: {', '.join(tried)}"] * bool(tried)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
 
@@ -486,6 +491,24 @@ def lacks(graded: NotebookNode) -> set[str]:
     outputs = [each for cell in graded.cells for each in cell.get("outputs", [])]
     told = {each.evalue for each in outputs if each.get("ename") == "ModuleNotFoundError"}
     return {each for each in told if "'google" not in each}  # Colab's own, which nobody installs
+
+
+def shortened(told: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], list[str]]:
+    """What the summary shows: no style, and of a cell a few lines; and the sentences left out."""
+    shown, rest, count = list[tuple[int, str]](), list[str](), Counter[tuple[int, str]]()
+    for grave, sentence in told:
+        place = sentence.partition(": ")[0]
+        count[grave, place] += 1
+        if grave == STYLE or count[grave, place] > LINES:
+            rest.append(sentence)
+        else:
+            shown.append((grave, sentence))
+    shown += [
+        (grave, f"{place}: and {many - LINES} more")
+        for (grave, place), many in count.items()
+        if grave != STYLE and many > LINES
+    ]
+    return shown, rest
 
 
 def together(changed: list[str]) -> list[str]:
@@ -500,7 +523,7 @@ def together(changed: list[str]) -> list[str]:
 
 
 def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
-    """The points of the answers of which more than style is told; all, if a patch is elsewhere."""
+    """The points of the answers of which something is told; all, if a patch is elsewhere."""
     apart = set[str]()
     for grave, sentence in told:
         names = sentence.partition(": ")[0].replace(".", "-").split(", ")
@@ -508,7 +531,7 @@ def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
         checks = {each.name for each in grades if any(re.search(p, each.name) for p in patterns)}
         if grave in (SEEN, REACHES) and not checks:
             return sum(each.score for each in grades)
-        apart |= checks if grave < STYLE else set()
+        apart |= checks
     return sum(each.score for each in grades if each.name in apart)
 
 
