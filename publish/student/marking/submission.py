@@ -245,8 +245,8 @@ def borrowed(
     }
     for place, reached in needs.items():
         for name in sorted(reached & brought.keys()):
-            there, line = brought[name]
-            if there != place:
+            origin, line = brought[name]
+            if origin != place:
                 seen.append((COPIES, place, f"{name}, which comes from `{line}`"))
     text, copied = "\n".join(own), list[str]()
     for cell in code(solved):
@@ -258,9 +258,9 @@ def borrowed(
     if copied:
         seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
     told = gathered(seen)
-    if left := {name: names for name, names in left.items() if names}:
-        never = "; ".join(", ".join(names) for names in left.values())
-        told.append((IGNORES, f"{', '.join(left)}: never uses what it is given: {never}"))
+    if ignoring := [name for name, names in left.items() if names]:
+        never = "; ".join(", ".join(left[name]) for name in ignoring)
+        told.append((IGNORES, f"{', '.join(ignoring)}: never uses what it is given: {never}"))
     return told
 
 
