@@ -259,8 +259,9 @@ def borrowed(
         seen.append((COPIES, ", ".join(copied), "word for word the published solution"))
     told = gathered(seen)
     if ignoring := [name for name, names in left.items() if names]:
-        never = "; ".join(", ".join(left[name]) for name in ignoring)
-        told.append((IGNORES, f"{', '.join(ignoring)}: never uses what it is given: {never}"))
+        never = dict.fromkeys(parameter for name in ignoring for parameter in left[name])
+        sentence = f"{', '.join(ignoring)}: never uses what it is given: {', '.join(never)}"
+        told.append((IGNORES, sentence))
     return told
 
 
