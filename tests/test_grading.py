@@ -194,6 +194,11 @@ def test_an_answer_by_a_name_from_elsewhere_is_told_with_its_line():
     cells = [new_code_cell(line), new_code_cell(answer)]
     told = f"softmax_loss: solved, which comes from `{line}`"
     assert told in [each for _, each in borrowed(new_notebook(cells=cells), RELEASED, FULL.content)]
+    cells[1].source = cells[1].source.replace("return", "solved = S\n    return")  # its own
+    assert "comes from" not in str(borrowed(new_notebook(cells=cells), RELEASED, FULL.content))
+    cells[1].source = answer
+    cells[0].source = f"def mine(rest):\n    {line}"  # that of a function
+    assert "comes from" not in str(borrowed(new_notebook(cells=cells), RELEASED, FULL.content))
 
 
 def move_checks_to_the_end(cells):

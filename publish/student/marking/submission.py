@@ -28,6 +28,7 @@ from .bending import (
     functions,
     gradient_givers,
     imports_of,
+    local_names,
     needed,
     only,
     parsed,
@@ -183,6 +184,7 @@ def borrowed(
     own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     needs = dict[str, set[str]]()  # what answers reach, by the place where they stand
+    brought = dict[str, tuple[str, str]]()  # names that telling lines give, with place and line
     nothing = new_code_cell()
     for cell in code(notebook):
         older = OLDER * is_as_released(cell)  # a mark that a student can write, too
@@ -210,8 +212,14 @@ def borrowed(
         answers_here = [text for name, text in functions(cell.source) if name in mine]
         answer_alone = "\n".join(answers_here) or cell.source  # without what only tries it
         reached = needed(answer_alone, own_code) | {*mine}
+        brought |= {
+            name: (place, line)
+            for line in [*(line for style, line in telling if not style), *reaching]
+            for name in bound(line) & bound(cell.source) - asked  # not inside of a function
+        }
         if mine:
-            needs[place] = needs.get(place, set()) | reached
+            own_names = {n for _, each in definitions(answer_alone) for n in local_names(each)}
+            needs[place] = needs.get(place, set()) | (reached - own_names)
         parts = [only(each, reached - (expected - {*mine})) for each in own_code]
         helped = of_checks & free(cell.source).union(*map(free, parts))
         if mine and not expected & asked:
@@ -237,12 +245,6 @@ def borrowed(
             is_asked = name.partition(".")[0] in asked and whole not in stubs
             if is_asked and (name, parameter) not in ignored and parameter not in left[name]:
                 left[name].append(parameter)
-    brought = {
-        name: (place, line)
-        for grave, place, line in seen
-        if grave == REACHES
-        for name in bound(line) - asked
-    }
     for place, reached in needs.items():
         for name in sorted(reached & brought.keys()):
             origin, line = brought[name]
