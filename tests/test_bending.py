@@ -152,6 +152,11 @@ def test_what_an_answer_changes_while_its_check_runs_is_noted(tmp_path, monkeypa
     assert told(bends) == ["lib.allclose = lambda *a: True"]
     noted = ran(bends, "", tmp_path, monkeypatch).metadata["changed"]
     assert noted == ["changed numpy.allclose, seen behind check"]
+    default = RIGHT.replace(
+        "return", "check_gradient.__kwdefaults__['tolerance'] = 1e9\n    return"
+    )
+    noted = ran(default, "", tmp_path, monkeypatch).metadata["changed"]
+    assert noted == ["changed cs231n_utils.gradient_check.check_gradient, seen behind check"]
     inner = "import numpy._core.numeric as inner\ninner.asarray = inner.array"
     noted = ran(RIGHT, inner, tmp_path, monkeypatch).metadata["changed"]
     assert len(noted) == 1

@@ -59,6 +59,13 @@ for cell, solved in zip(HANDED_IN.cells, FULL.cells, strict=True):
     cell.source = solved.source
 
 
+def editions(number):
+    """A notebook with its solutions, and what students get of it."""
+    [notebook] = Notebook.series(number)
+    full = edition.solved(notebook)
+    return full, edition.unsolved(full).content
+
+
 def checks_of(notebook):
     return [cell for cell in notebook.cells if is_grade(cell)]
 
@@ -155,21 +162,19 @@ def test_a_damaged_notebook_gets_its_checks_back_and_keeps_its_answers(damage, t
 
 
 def test_a_function_that_an_answers_cell_gave_is_put_back():
-    [notebook] = Notebook.series("06")
-    full = edition.solved(notebook)
+    full, released = editions("06")
     handed = deepcopy(full.content)
     [answer] = [cell for cell in handed.cells if "def suspect_backward" in cell.source]
     own = answer.source = answer.source[answer.source.index("def block_backward") :]
-    told = restore(handed, edition.unsolved(full).content)
+    told = restore(handed, released)
     assert told == ["suspect_backward was deleted: it was put back"]
     [answer] = [cell for cell in handed.cells if "def suspect_backward" in cell.source]
     assert answer.source.endswith(f"\n\n\n{own}")
 
 
 def test_a_function_that_a_check_differences_is_named_if_it_is_another_one():
-    [notebook] = Notebook.series("24")
-    full = edition.solved(notebook)
-    released, handed = edition.unsolved(full).content, deepcopy(full.content)
+    full, released = editions("24")
+    handed = deepcopy(full.content)
     [answer] = [cell for cell in handed.cells if "def turned(" in cell.source]
     answer.source = answer.source.replace("Y = np", "# as it was\n    print(3)\n    Y = np")
     assert "as it was given" not in str(borrowed(handed, released, full.content))
@@ -179,9 +184,8 @@ def test_a_function_that_a_check_differences_is_named_if_it_is_another_one():
 
 
 def test_the_fault_that_an_exercise_asks_for_may_be_mended_in_its_place():
-    [notebook] = Notebook.series("06")
-    full = edition.solved(notebook)
-    released, handed = edition.unsolved(full).content, deepcopy(full.content)
+    full, released = editions("06")
+    handed = deepcopy(full.content)
     [answer] = [cell for cell in handed.cells if "def suspect_backward(" in cell.source]
     answer.source = answer.source.replace("def suspect_backward(", "def mended(")
     answer.source += "\n\n\ndef suspect_backward(*given):\n    return mended(*given)"
@@ -253,6 +257,10 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         'getattr(error, "__trace" + "back__")',
         'getattr(trace, "tb_frame")',
         "reach = getattr",
+        "string.Formatter().get_field(there, (mine,), {})",
+        'print("{0.__globals__}".format(mine))',
+        "steps.gi_frame",
+        "random._os.popen(there)",
         "from operator import attrgetter as reach",
         'operator.methodcaller("pop", key)(space)',
         'vars(space)["al" + "lclose"] = mine',
@@ -345,10 +353,9 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     assert f"{last}  [a numerical difference]" in looks(new_notebook(cells=[own]))
     tried = new_code_cell(f"def softmax_loss(S, y):\n    return S, y\n{line}")
     assert "numerical" not in str(looks(new_notebook(cells=[tried]))), "it only tries the answer"
-    [notebook] = Notebook.series("03")  # asks for them
-    full = edition.solved(notebook)
+    full, released = editions("03")  # asks for them
     own.source = own.source.replace("softmax_loss(S, y)", "forward_difference(f, S, y)")
-    seen = borrowed(new_notebook(cells=[own]), edition.unsolved(full).content, full.content)
+    seen = borrowed(new_notebook(cells=[own]), released, full.content)
     assert not [each for _, each in seen if "numerical" in each]
 
 
@@ -364,9 +371,7 @@ def test_a_formula_with_one_function_twice_is_no_difference(right):
 
 def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_it_tests_one():
     """Also where the notebook itself shows how differences are taken."""
-    [notebook] = Notebook.series("06")
-    full = edition.solved(notebook)
-    released = edition.unsolved(full).content
+    full, released = editions("06")
     own = new_code_cell(
         "def steepness(f, x):\n    h = 1e-5\n    return (f(x + h) - f(x - h)) / (2 * h)"
     )
@@ -384,9 +389,7 @@ def test_a_helper_by_differences_is_named_where_an_answer_uses_it_and_not_where_
 
 
 def test_a_finished_function_of_a_module_that_the_notebook_imports_is_named():
-    [notebook] = Notebook.series("07")
-    full = edition.solved(notebook)
-    released = edition.unsolved(full).content
+    full, released = editions("07")
 
     def told(*cells):
         cells = [new_code_cell(source) for source in cells]
@@ -404,9 +407,7 @@ def test_a_finished_function_of_a_module_that_the_notebook_imports_is_named():
 
 
 def test_what_the_package_has_finished_is_named_by_whatever_way_it_is_reached():
-    [notebook] = Notebook.series("22")
-    full = edition.solved(notebook)
-    released = edition.unsolved(full).content
+    full, released = editions("22")
     for name, taken, told in [
         ("lstm_step_backward", "recurrence.LSTM(2, 3).step(*given)", "recurrence.LSTM"),
         ("lstm_step_backward", "M.lstm_step_backward(*given)", "M.lstm_step_backward"),
@@ -531,9 +532,7 @@ def test_a_numerical_gradient_behind_a_helper_or_another_name_is_named():
     ],
 )
 def test_what_an_answer_does_to_or_takes_from_a_checks_objects_is_told(source, told):
-    [notebook] = Notebook.series("05")
-    full = edition.solved(notebook)
-    released = edition.unsolved(full).content
+    full, released = editions("05")
     own = new_code_cell(f"def backtrack(model, X, y, reg, learning_rate):\n{source}")
     seen = [each for _, each in borrowed(new_notebook(cells=[own]), released, full.content)]
     assert seen[0].startswith(f"backtrack: {told}")
@@ -621,9 +620,7 @@ def test_right_answers_are_not_to_be_looked_at(notebook):
 
 
 def test_an_answer_that_ignores_what_it_is_given_is_told():
-    [notebook] = Notebook.series("03")
-    full = edition.solved(notebook)
-    released = edition.unsolved(full).content
+    full, released = editions("03")
 
     def told(source):
         return borrowed(new_notebook(cells=[new_code_cell(source)]), released, full.content)

@@ -20,8 +20,9 @@ NAMES = re.compile(
 )
 ATTRIBUTES = re.compile(
     r"ast_transformers|attrgetter|builtins|DataSource|f_(back|builtins|code"
-    r"|globals|locals|trace\w*)|fromfile|genfromtxt|get_type_hints|input_transform\w+|loadtxt"
-    r"|memmap|methodcaller|modules|settrace|setprofile|tb_frame|_getframe"
+    r"|globals|locals|trace\w*)|fromfile|genfromtxt|get_field|get_type_hints|gi_frame"
+    r"|input_transform\w+|loadtxt|memmap|methodcaller|modules|settrace|setprofile|tb_frame"
+    r"|_(getframe|os|sys)"
     r"|__(?!class__|doc__|init__|name__|version__)\w+__"
 )
 # What checks ask of a model, a layer or an optimizer that an answer is given, and what these hold.
@@ -129,7 +130,8 @@ def telling(
         inside = own
         match node:
             case ast.Constant(value=str(name)) | ast.keyword(arg=str(name)):
-                if METHODS.fullmatch(name):  # in a dict, or given to setattr
+                # In a dict, given to setattr, or in what format() looks up.
+                if METHODS.fullmatch(name) or re.search(r"\.__\w+__", name):
                     yield node
             case ast.Call(func=ast.Name(id="getattr"), args=[_, key, *_]):
                 if not isinstance(key, ast.Constant) or ATTRIBUTES.fullmatch(str(key.value)):
@@ -375,15 +377,16 @@ def differences(source: str) -> list[str]:
         if (small or node in scaled) and any(map(both_signs, parts)) and any(map(called, parts))
     }
     found |= {node.lineno for node in constants if isinstance(node.value, complex)}
-    kinds = [(each, call.args[:1]) for call in calls for each in [getattr(call.func, "attr", "")]]
-    kinds += [("dtype", [each.value]) for each in nodes if isinstance(each, ast.keyword)
-              if each.arg == "dtype"]  # fmt: skip
+    kinds = [
+        call.args[0]
+        for call in calls
+        if call.args and getattr(call.func, "attr", "") in {"astype", "view"}
+    ]
+    kinds += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "dtype"]
     found |= {
         node.lineno
-        for name, given in kinds
-        for node in given
-        if name in {"astype", "dtype", "view"} and isinstance(node, ast.Constant)
-        if COMPLEX_TEXT.fullmatch(str(node.value))
+        for node in kinds
+        if isinstance(node, ast.Constant) and COMPLEX_TEXT.fullmatch(str(node.value))
     }
     names = [(getattr(node, "attr", "") or getattr(node, "id", ""), node) for node in nodes]
     found |= {getattr(node, "lineno", 0) for name, node in names if COMPLEX.fullmatch(str(name))}

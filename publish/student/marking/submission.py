@@ -50,7 +50,7 @@ FINISHED = re.compile(r"^[^#]*(cs231n_utils\.taught|from cs231n_utils import|imp
 STOPPED = ("CellTimeoutError", "DeadKernelError", "LeftOut", "NotRun", "Bent")
 CUT = "the rest was not run"
 OLDER = ", in a cell that says it is of an older release"
-# What an instructor looks at first, then, after it, and perhaps.
+# What an instructor looks at, the gravest first.
 SEEN, REACHES, COPIES, IGNORES, STYLE = range(5)
 RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
@@ -315,7 +315,7 @@ def gathered(seen: list[tuple[int, str, str]]) -> list[tuple[int, str]]:
 def stops(graded: NotebookNode) -> list[str]:
     """What went wrong while a notebook was graded: loops, dead kernels, cells that did not run.
 
-    And the errors of answers and of the student's own cells, and checks that lacked memory.
+    And the errors of the answers' own cells, and checks that lacked memory.
     """
     errors = list[str]()
     for cell in code(graded):
