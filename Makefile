@@ -6,6 +6,9 @@ BIN := .venv/bin
 ENVIRONMENTS ?=
 BENCH ?= $(filter-out side_by_side convnet speedrun,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
+# Where this is set, each kernel and each process of a test compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: lab progress data test run student slides site handouts help clean notebooks export proofs lint browser weekly matrix bench
 
 lab: .venv/.student  ## set up, then open JupyterLab on notebooks of your own

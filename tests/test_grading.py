@@ -608,6 +608,7 @@ def right_answers(number):
                     yield f"{node.targets[0].id} = {ast.unparse(value)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", SERIES, ids=lambda notebook: notebook.number)
 def test_right_answers_are_not_to_be_looked_at(notebook):
     full = edition.solved(notebook)

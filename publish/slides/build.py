@@ -364,12 +364,13 @@ def frames(output: NotebookNode) -> list[tuple[float, float, float, float]]:
 
     found = list[tuple[int, int, int, int]]()
     for (top, *upper), (bottom, *lower) in product(lines, reversed(lines)):
+        alike = abs(upper[0] - lower[0]) < tick and abs(upper[1] - lower[1]) < tick
+        if bottom - top <= shortest / 4 or not alike:
+            continue
         left, right = max(upper[0], lower[0]), min(upper[1], lower[1])
-        inside = any(
+        if not any(
             a <= left + tick and right - tick <= c and b <= top <= d for a, b, c, d in found
-        )
-        alike = all(abs(one - other) < tick for one, other in zip(upper, lower, strict=True))
-        if alike and not inside and bottom - top > shortest / 4:
+        ):
             edges = sides(left, right, top, bottom)
             if edges and edges[-1] - edges[0] > shortest / 2:
                 found.append((edges[0], top, edges[-1], bottom))
