@@ -501,6 +501,12 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     copied = [("f", COPIES, 2), ("f, g", COPIES, 2), ("A.b", COPIES, 1), ("g", COPIES, 0)]
     for place, grave, points in [*copied, ("below f", REACHES, 3), ("below f", COPIES, 0)]:
         assert behind_lines([(grave, f"{place}: a line")], grades) == points
+    for read in ["from cs231n_utils.taught import layers", "print(inspect.getsource(layers.f))"]:
+        assert behind_lines([(REACHES, f"below f: {read}")], grades) == 0
+    looks |= {"a": [(REACHES, "below f: import x")], "g": [(COPIES, "f: g")]}
+    heads = [told[:4] for told in gravest_first(looks, called, scores, {"b": 1.0, "g": 2.0})]
+    assert heads.index("  B,") < heads.index("  G,") < heads.index("  A,"), "A gained nothing"
+    looks |= {"a": [line], "g": [(REACHES, "Z: patch()")]}
     del looks["f"]
     assert [*gravest_first(looks, called, scores, {})][-1] == "    A: slope()"
 
@@ -1019,6 +1025,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     ]:
         assert re.search(told, printed), told
     assert "handed_in/ann" not in printed
+    assert "several files" not in printed
     assert "nothing from" not in printed, "who is asked about may be either of one name"
     assert packed(course, "moodle") == [f"Ann Lee_7_assignsubmission_file/{notebook.name}.html"]
     assert packed(course, "canvas") == ["weisdan_LATE_103_55_03 gradient_checking.html"]
@@ -1043,6 +1050,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
 
     os.utime(page, (0, 0))
     give(course, "dan/03 gradient_checking(2)", hands["solved"])
+    os.utime(next((course / "handed_in").glob("weisdan*")), (0, 0))
     marked = course / "handed_in" / "dan" / "03 gradient_checking(2).ipynb"
     marked.write_text(marked.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as on Windows
     behind = deepcopy(hands["untouched"])
@@ -1066,7 +1074,10 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert "ida Ida Braun: 11 points" in printed
     assert "\nnothing from 1: idb Ida Braun\n" in printed
     assert re.search(r"ben Ben Okafor: 0 points.*\n    by hand: ", printed)
-    assert re.search(r"\nlate: ann Ann Lee, ", printed)
+    assert re.search(r"\nlate: ann Ann Lee \(\d+ days late\), ", printed)
+    assert re.search(r" dan Dan Weiss \(\d+ days late, and an older file was in time\),", printed)
+    assert "\nseveral files, of which the newest counts: dan Dan Weiss\n" in printed
+    assert "\n    the newest file counts, not handed_in/weisdan_LATE_103_55_03 grad" in printed
     renewed = Path(str(page).replace("/ann/", "/ida/")).read_text(encoding="utf-8")
     assert "<strong>11</strong> of 12" in renewed
     assert "<strong>0 of 1</strong>, given by hand: The loop is not hers.</li>" in renewed

@@ -59,6 +59,9 @@ UNSAFE = (
 )
 SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
 SHOWN = 40  # of those who sent nothing: the tables of grades have all
+READS = re.compile(
+    r".*: ((from [\w.]+ )?import [\w.]+( as \w+)?|print\(inspect\.getsource\([\w.]+\)\))"
+)
 LINES = 3  # of one cell: each student's in grades/ has all
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
 MOODLE = {  # what it calls them in its list of participants
@@ -99,6 +102,7 @@ def main() -> int:
     with gradebook(course) as book:
         before = reached(book, course, name)
     came, unknown, unread = take_in(course, name)
+    newest = {student: paths[-1] for student, paths in came.items()}
     with gradebook(course) as book:
         drop_stale_pages(book, course, name)
     new = [student for student in submitted(course, name) if not is_graded(course, name, student)]
@@ -110,7 +114,7 @@ def main() -> int:
     with gradebook(course) as book:
         asked = {*map(plain, unknown)}
         sent = {student for student, each in names_of(course).items() if plain(each) in asked}
-        told, points, failed = summary(book, course, name, sent | {*unread})
+        told, points, failed = summary(book, course, name, came, sent | {*unread})
         export(book, grades, [row["id"] for row in class_list(course)])
         now = reached(book, course, name)
     fewer = [
@@ -122,7 +126,7 @@ def main() -> int:
     for reason in dict.fromkeys(unknown.values()):
         who = [student for student in unknown if unknown[student] == reason]
         refused.append(f"who is this? {', '.join(who)}: {reason}")
-    text = "\n".join([told[0], *refused, *fewer, *told[1:], *pack(course, name, came)])
+    text = "\n".join([told[0], *refused, *fewer, *told[1:], *pack(course, name, newest)])
     each = "\n".join(["", "by student:", *points] if points else [])
     text, each = (SIGNS.sub("?", part) for part in (text, each))
     whole = f"{text}{each}\n".encode(errors="backslashreplace")  # a folder's name may be no UTF-8
@@ -181,21 +185,23 @@ def due(course: Path, name: str) -> datetime | None:
     return date.astimezone(UTC).replace(tzinfo=None) if date else None
 
 
-def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], dict[str, str]]:
+def take_in(
+    course: Path, name: str
+) -> tuple[dict[str, list[Path]], dict[str, str], dict[str, str]]:
     """Copy the newest file of each student to where nbgrader looks.
 
     What was made of another file of the student's, or for another release, goes: it is graded anew.
 
     Returns
     -------
-    dict of str to Path
-        Where below handed_in/ each student's file is.
+    dict of str to list of Path
+        Where below handed_in/ each student's files are, the newest last.
     dict of str to str
         By each who is not known, why.
     dict of str to str
         A sentence for each whose newest file cannot be read.
     """
-    newest, unknown, unread = dict[str, Path](), dict[str, str](), dict[str, str]()
+    came, unknown, unread = defaultdict[str, list[Path]](list), dict[str, str](), dict[str, str]()
     title = read(course / "release" / name / f"{name}.ipynb").cells[0].source.partition("\n")[0]
     listed = [row["id"] for row in class_list(course)]
     called = Counter(each for row in class_list(course) for each in spellings(row))
@@ -219,14 +225,14 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
                 "archive of a class, move what it holds one folder up"
             )
         elif belongs:
-            newest[student] = relative
+            came[student].append(relative)
             unread.pop(student, None)
     for archive in (course / "handed_in").glob("*.zip"):
         if sender(Path(archive.name))[0] == archive.name:  # whose it is does not stand there
             unread[archive.name] = f"handed_in/{archive.name} is an archive: unpack it"
     released = digest(course / "release" / name / f"{name}.ipynb")
-    for student, relative in newest.items():
-        path = course / "handed_in" / relative
+    for student, paths in came.items():
+        path = course / "handed_in" / paths[-1]
         target = course / "submitted" / student / name
         file, seen = target / f"{name}.ipynb", target / "digests.txt"
         digests = f"{digest(path)} handed in\n{released} released\n"
@@ -239,7 +245,7 @@ def take_in(course: Path, name: str) -> tuple[dict[str, Path], dict[str, str], d
             when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
             (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
             seen.write_text(digests, encoding="utf-8")
-    return newest, unknown, unread
+    return came, unknown, unread
 
 
 def files(course: Path, pattern: str) -> Iterator[tuple[str, Path]]:
@@ -265,6 +271,18 @@ def others(course: Path, name: str) -> dict[str, str]:
         if not alike or (plain(name) in alike and path.suffix != ".ipynb"):
             told[student] = f"{told.get(student, ', but there is')} handed_in/{path.as_posix()}"
     return told
+
+
+def older(course: Path, paths: list[Path]) -> dict[str, datetime]:
+    """When a student's files came, in UTC, that are other ones than the last."""
+    places = [course / "handed_in" / path for path in paths]
+    return {
+        f"handed_in/{relative.as_posix()}": datetime.fromtimestamp(
+            path.stat().st_mtime, tz=UTC
+        ).replace(tzinfo=None)
+        for relative, path in zip(paths, places, strict=True)
+        if digest(path) != digest(places[-1])
+    }
 
 
 def numbered(path: Path) -> str:
@@ -399,7 +417,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def summary(
-    book: Gradebook, course: Path, name: str, unread: set[str]
+    book: Gradebook, course: Path, name: str, came: dict[str, list[Path]], unread: set[str]
 ) -> tuple[list[str], list[str], bool]:
     """What is to be done, what each student reached, and whether a notebook was not graded."""
     date = due(course, name)
@@ -418,7 +436,7 @@ def summary(
         read(course / folder / name / f"{name}.ipynb") for folder in ("release", "source")
     )
     looks, alike = defaultdict[str, list[tuple[int, str]]](list), Copies(released, solved)
-    points, late, behind, cut, tried = (list[str]() for _ in range(5))
+    points, several, late, behind, cut, tried = (list[str]() for _ in range(6))
     lacking = defaultdict[str, list[str]](list)  # who needs a package, by what Python says
     stopped = Counter[str]()  # in how many hand-ins, by what is said of a cell
     scores, doubtful = dict[str, float](), dict[str, float]()
@@ -427,9 +445,14 @@ def summary(
         submission = book.find_submission(name, student)
         scores[student] = submission.score
         reached = f"{counted(submission.score)}, {percent(book, name, student)} of 100"
-        reached += delay(submission.total_seconds_late)
-        points.append(f"  {called[student]}: {reached}")
-        late += [called[student]] * (submission.total_seconds_late > 0)
+        after = delay(submission.total_seconds_late)
+        points.append(f"  {called[student]}: {reached}" + f", {after}" * bool(after))
+        if before := older(course, came.get(student, [])):
+            several.append(called[student])
+            points.append(f"    the newest file counts, not {', '.join(before)}")
+            if after and date and any(when <= date for when in before.values()):
+                after += ", and an older file was in time"
+        late += [f"{called[student]} ({after})"] * bool(after)
         [notebook] = submission.notebooks
         lost = sorted(grade.name for grade in notebook.grades if grade.score < grade.max_score)
         by_hand = sorted(
@@ -470,6 +493,7 @@ def summary(
     listed = ", ".join(silent[:SHOWN]) + ", ..." * (len(silent) > SHOWN)
     lines += [f"nothing from {len(silent)}: {listed}"] * bool(silent)
     lines += [f"late: {', '.join(late)}"] * bool(late)
+    lines += [f"several files, of which the newest counts: {', '.join(several)}"] * bool(several)
     lines += [f"{error}: install it, for {', '.join(who)}" for error, who in lacking.items()]
     lines += [
         f"in {count} hand-ins, is the machine too slow? {sentence}"
@@ -523,13 +547,16 @@ def together(changed: list[str]) -> list[str]:
 
 
 def behind_lines(told: list[tuple[int, str]], grades: list[Any]) -> float:
-    """The points of the answers of which something is told; all, if a patch is elsewhere."""
+    """The points of the answers of which something is told; all, if a patch is elsewhere.
+
+    To import or to read something elsewhere is no patch: an answer that uses it is told of.
+    """
     apart = set[str]()
     for grave, sentence in told:
         names = sentence.partition(": ")[0].replace(".", "-").split(", ")
         patterns = [rf"\b{re.escape(name)}\b" for name in names]
         checks = {each.name for each in grades if any(re.search(p, each.name) for p in patterns)}
-        if grave in (SEEN, REACHES) and not checks:
+        if grave in (SEEN, REACHES) and not checks and not READS.fullmatch(sentence):
             return sum(each.score for each in grades)
         apart |= checks
     return sum(each.score for each in grades if each.name in apart)
@@ -552,9 +579,10 @@ def gravest_first(
         for student, told in looks.items()
     }
 
-    def order(student: str) -> tuple[int, float, float]:
-        """The gravest first, and then who gained most by it."""
-        return own[student][0][0], -doubtful.get(student, 0), -scores[student]
+    def order(student: str) -> tuple[bool, int, float, float]:
+        """The gravest first, and then who gained most by it; last who gained nothing."""
+        gained = doubtful.get(student, 0)
+        return not gained, own[student][0][0], -gained, -scores[student]
 
     for student in sorted(filter(own.get, own), key=order):
         behind = f", {doubtful[student]:g} behind this" if doubtful.get(student) else ""
@@ -570,13 +598,13 @@ def counted(score: float) -> str:
 
 
 def delay(seconds: float) -> str:
-    """How late a hand-in came, to be read behind its points."""
+    """How late a hand-in came; "" if it was in time."""
     if seconds <= 0:
         return ""
     for size, unit in ((24 * 3600, "days"), (3600, "h")):
         if seconds >= 2 * size:
-            return f", {seconds / size:.0f} {unit} late"
-    return f", {seconds / 60:.0f} min late"
+            return f"{seconds / size:.0f} {unit} late"
+    return f"{seconds / 60:.0f} min late"
 
 
 def difficulties(book: Gradebook, name: str, graded: list[str]) -> Iterator[str]:
