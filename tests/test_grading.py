@@ -501,8 +501,10 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     copied = [("f", COPIES, 2), ("f, g", COPIES, 2), ("A.b", COPIES, 1), ("g", COPIES, 0)]
     for place, grave, points in [*copied, ("below f", REACHES, 3), ("below f", COPIES, 0)]:
         assert behind_lines([(grave, f"{place}: a line")], grades) == points
-    for read in ["from cs231n_utils.taught import layers", "print(inspect.getsource(layers.f))"]:
-        assert behind_lines([(REACHES, f"below f: {read}")], grades) == 0
+    imports = "from cs231n_utils.taught import layers as it, losses (2 such lines)"
+    lines = {imports: 0, "print(inspect.getsource(layers.f))": 0, "import x; patch()": 3}
+    for own, points in lines.items():
+        assert behind_lines([(REACHES, f"below f: {own}")], grades) == points
     looks |= {"a": [(REACHES, "below f: import x")], "g": [(COPIES, "f: g")]}
     heads = [told[:4] for told in gravest_first(looks, called, scores, {"b": 1.0, "g": 2.0})]
     assert heads.index("  B,") < heads.index("  G,") < heads.index("  A,"), "A gained nothing"

@@ -59,8 +59,9 @@ UNSAFE = (
 )
 SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal might obey them
 SHOWN = 40  # of those who sent nothing: the tables of grades have all
-READS = re.compile(
-    r".*: ((from [\w.]+ )?import [\w.]+( as \w+)?|print\(inspect\.getsource\([\w.]+\)\))"
+READS = re.compile(  # what an own cell may do without a patch
+    r".*: ((from [\w.]+ )?import [\w., ]+|print\(inspect\.getsource\([\w.]+\)\))"
+    r"( \(\d+ such lines\))?"
 )
 LINES = 3  # of one cell: each student's in grades/ has all
 FIELDS = ("first_name", "last_name", "email", "lms_user_id")  # of students.csv, besides the id
@@ -242,8 +243,8 @@ def take_in(
                     rmtree(str(old))  # on Windows, too, where nbgrader's files are read-only
             target.mkdir(parents=True)
             file.write_text(path.read_text(encoding="utf-8-sig"), encoding="utf-8")
-            when = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
-            (target / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC", encoding="utf-8")
+            when = f"{arrived(path):%Y-%m-%d %H:%M:%S} UTC"
+            (target / "timestamp.txt").write_text(when, encoding="utf-8")
             seen.write_text(digests, encoding="utf-8")
     return came, unknown, unread
 
@@ -273,16 +274,15 @@ def others(course: Path, name: str) -> dict[str, str]:
     return told
 
 
-def older(course: Path, paths: list[Path]) -> dict[str, datetime]:
-    """When a student's files came, in UTC, that are other ones than the last."""
-    places = [course / "handed_in" / path for path in paths]
-    return {
-        f"handed_in/{relative.as_posix()}": datetime.fromtimestamp(
-            path.stat().st_mtime, tz=UTC
-        ).replace(tzinfo=None)
-        for relative, path in zip(paths, places, strict=True)
-        if digest(path) != digest(places[-1])
-    }
+def older(course: Path, paths: list[Path]) -> list[Path]:
+    """Of a student's files below handed_in/ those that differ from the newest, which is last."""
+    there = [course / "handed_in" / path for path in paths]
+    return [path for path in there if digest(path) != digest(there[-1])]
+
+
+def arrived(path: Path) -> datetime:
+    """When a file came, in UTC, as nbgrader wants it."""
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).replace(tzinfo=None)
 
 
 def numbered(path: Path) -> str:
@@ -449,8 +449,9 @@ def summary(
         points.append(f"  {called[student]}: {reached}" + f", {after}" * bool(after))
         if before := older(course, came.get(student, [])):
             several.append(called[student])
-            points.append(f"    the newest file counts, not {', '.join(before)}")
-            if after and date and any(when <= date for when in before.values()):
+            left_out = ", ".join(path.relative_to(course).as_posix() for path in before)
+            points.append(f"    the newest file counts, not {left_out}")
+            if after and date and any(arrived(path) <= date for path in before):
                 after += ", and an older file was in time"
         late += [f"{called[student]} ({after})"] * bool(after)
         [notebook] = submission.notebooks
