@@ -286,6 +286,10 @@ def differences(source: str) -> list[str]:
             node = node.elt
         return root(node) if node in functions and root(node) not in dir(builtins) else ""
 
+    def called_as(node: ast.expr, *names: str) -> bool:
+        """Whether this is a function of one of these names, also of a module's."""
+        return (getattr(node, "attr", "") or getattr(node, "id", "")) in names
+
     def mirrored(*pair: ast.expr) -> bool:
         """Whether these are like f(x) and f(-x), or f(x) and f(1 - x): no small step apart."""
         given = [
@@ -344,16 +348,17 @@ def differences(source: str) -> list[str]:
     defaults = [zip(each.args[::-1], each.defaults[::-1], strict=False) for each in arguments]
     steps = {name for name, value in values.items() if is_tiny(value, set())}
     steps |= {each.arg for pairs in defaults for each, value in pairs if is_tiny(value, set())}
-    less: list[tuple[ast.expr, ast.expr, ast.expr]] = [
-        (node, node.left, node.right)
-        for node in nodes
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
-    ]
-    less += [
-        (node, node.args[0], node.args[1])
-        for node in calls
-        if ast.unparse(node.func).endswith("subtract") and len(node.args) > 1
-    ]
+    less = list[tuple[ast.expr, ast.expr, ast.expr]]()
+    for node in nodes:
+        match node:
+            case ast.BinOp(left, ast.Sub(), right):
+                less.append((node, left, right))
+            case ast.BinOp(left, ast.Add(), ast.UnaryOp(ast.USub(), right)):
+                less.append((node, left, right))
+            case ast.BinOp(left, ast.Add(), ast.Call(func, [right])) if called_as(func, "negative"):
+                less.append((node, left, right))
+            case ast.Call(func, [left, right, *_]) if called_as(func, "subtract", "sub"):
+                less.append((node, left, right))
     found = {
         node.lineno
         for node, left, right in less

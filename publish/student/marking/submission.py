@@ -181,7 +181,7 @@ def borrowed(
         )
         return module in modules and not allowed and bool(asked & needed(inside, all_cells))
 
-    own, seen, last = list[str](), list[tuple[int, str, str]](), "the first cells"
+    own, seen, last = list[str](), list[tuple[int, str, str]](), ["the first cells"]
     left = defaultdict[str, list[str]](list)  # parameters, by the function that ignores them
     needs = dict[str, set[str]]()  # what answers reach, by the place where they stand
     brought = dict[str, tuple[str, str]]()  # names that telling lines give, with place and line
@@ -193,8 +193,8 @@ def borrowed(
         answer = YOURS.match(original.source)
         mine = [name for name in bound(cell.source) if name in asked]
         names = [answer[1]] if answer else mine or DEFINED.findall(cell.source)
-        last = ", ".join(names) or last
-        place = (last if names else f"below {last}") + older
+        last = names or last
+        place = (", ".join(last) if names else f"below {' and '.join(last)}") + older
         if cell.source == original.source:
             continue
         gives = given_by(cell)

@@ -446,7 +446,7 @@ def summary(
         scores[student] = submission.score
         reached = f"{counted(submission.score)}, {percent(book, name, student)} of 100"
         after = delay(submission.total_seconds_late)
-        points.append(f"  {called[student]}: {reached}" + f", {after}" * bool(after))
+        points.append(f"  {called[student]}: {reached}" + f", {after} late" * bool(after))
         if before := older(course, came.get(student, [])):
             several.append(called[student])
             left_out = ", ".join(path.relative_to(course).as_posix() for path in before)
@@ -604,8 +604,8 @@ def delay(seconds: float) -> str:
         return ""
     for size, unit in ((24 * 3600, "days"), (3600, "h")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit} late"
-    return f"{seconds / 60:.0f} min late"
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 60:.0f} min"
 
 
 def difficulties(book: Gradebook, name: str, graded: list[str]) -> Iterator[str]:
