@@ -63,9 +63,10 @@ def convnet(images: np.ndarray, widths: Sequence[int], pairs: Sequence[int] = (-
 
     layers: list[Layer] = [Pixels(images, dtype)]
     size = images.shape[3]
+    followed = [range(len(widths))[number] for number in pairs]
     for number, width in enumerate(widths):
         layers += block(size, width, MaxPool2D(2))  # (17.4)
-        if number in pairs or number - len(widths) in pairs:
+        if number in followed:
             layers += [Residual([*block(width, width), *block(width, width)])]
         size = width
     layers += [GlobalMeanPool(), Affine(size, num_classes, rng=rng, dtype=dtype)]
