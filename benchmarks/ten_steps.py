@@ -69,6 +69,8 @@ def rungs() -> dict[str, tuple[str, tuple[str, ...]]]:
         found[f"17's + short memory + {part}"] = ("17", ("short memory", part))
         others = tuple(each for each in TRICKS if each != "Muon")
         found[f"the new one, {part} for Muon"] = ("25", (*others, part))
+    for base, tricks in {"17's": (), "17's + short memory": ("short memory",)}.items():
+        found[f"{base} + Muon's lengths + its directions"] = ("17", (*tricks, "Muon"))
     return found | {"the new one - all seven": ("25", ())}
 
 
@@ -181,6 +183,8 @@ def base_of(name: str) -> str:
     """The rung that another one adds a trick to, or leaves one out of."""
     if name.startswith("17's + both + "):
         return "17's + both"
+    if name.endswith(" + its directions"):
+        return name.removesuffix(" + its directions")
     for trick in TRICKS[:2]:
         if name.startswith(f"17's + {trick} + "):
             return f"17's + {trick}"
