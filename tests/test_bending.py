@@ -141,6 +141,11 @@ def test_a_right_answer_keeps_its_points(answer, trick, tmp_path, monkeypatch):
     assert graded(answer, trick, tmp_path, monkeypatch) == 1
 
 
+def test_an_answer_may_need_what_a_star_brings_in_the_place_of_pythons_own(tmp_path, monkeypatch):
+    answer = "def double(X):\n    return sum([X, X], axis=0)"
+    assert graded(answer, "from numpy import *", tmp_path, monkeypatch) == 1
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_that_bends_is_told(answer, tmp_path, monkeypatch):
     assert told(ANSWERS[answer])

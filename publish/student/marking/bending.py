@@ -8,6 +8,7 @@ import builtins
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import cast
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -29,7 +30,7 @@ ATTRIBUTES = re.compile(
 ASKED_OF = re.compile(r"backward|forward|loss|loss_of_scores|predict|scores|step|train")
 HELD_BY = re.compile(rf"{ASKED_OF.pattern}|grads|layers|params|state")
 PLAIN = {"float_info", "maxsize", "version", "version_info"}  # of sys: numbers and a text
-METHODS = re.compile(r"__(?!init|call|repr|str|len|iter|getitem)\w+__")
+METHODS = re.compile(r"__(?!main|init|call|repr|str|len|iter|getitem)\w+__")
 NEUTRAL = (
     r"collections|copy|IPython\.display|dataclasses|functools|itertools|math|matplotlib|numpy"
     r"|operator|random|statistics|string|time|typing"
@@ -100,7 +101,7 @@ def bent(source: str, given: list[str], answers: list[str]) -> Iterator[tuple[bo
     kept |= modules
     usual = set[tuple[str, str, str]]().union(*map(imports_of, given))
     lines = source.splitlines()
-    tools = modules.union(*map(tools_of, given)) - finished(given)
+    tools = modules.union(*map(tools_of, given)) - of_package(given)
     aliases = aliases_of(source, tools)
     words = {"signal"} & bound(source)  # a name of students' own, too
     style = dict[int, bool]()  # by the number of the line
@@ -205,7 +206,7 @@ def imports_of(source: str) -> set[tuple[str, str, str]]:
     return imported(parsed(source))
 
 
-def finished(cells: list[str]) -> set[str]:
+def of_package(cells: list[str]) -> set[str]:
     """What cells take from the package's finished functions: a student may write it again."""
     taken = set[tuple[str, str, str]]().union(*map(imports_of, cells))
     return {new or name for module, name, new in taken if module.startswith("cs231n_utils.taught")}
@@ -280,10 +281,9 @@ def differences(source: str) -> list[str]:
             node = whole(values.get(node.id, node))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             node = node.args[0]  # np.array([f(x + h), f(x - h)])
-        if isinstance(node, ast.List | ast.Tuple) and node.elts:
-            node = node.elts[0]
-        if isinstance(node, ast.ListComp):
-            node = node.elt
+        while isinstance(node, ast.List | ast.Tuple | ast.ListComp):
+            inside = [node.elt] if isinstance(node, ast.ListComp) else node.elts
+            node = inside[0] if inside else ast.Constant(None)
         return root(node) if node in functions and root(node) not in dir(builtins) else ""
 
     def called_as(node: ast.expr, *names: str) -> bool:
@@ -330,19 +330,42 @@ def differences(source: str) -> list[str]:
         ends = [ast.unparse(end).lstrip("+") for end in getattr(node, "elts", [])]
         return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
 
-    moved = {  # names of arrays of which an entry has moved by a number
-        root(node.target)
-        for node in nodes
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript)
-        if isinstance(node.value, ast.Constant | ast.Name)
-    }
+    moved = set[str]()  # names of arrays of which an entry has moved by a number, or become one
+    for node in nodes:
+        match node:
+            case ast.AugAssign(ast.Subscript() as entry, _, ast.Constant() | ast.Name()):
+                moved.add(root(entry))
+            case ast.AugAssign(ast.Subscript() as entry, _, ast.Attribute() | ast.BinOp() as by):
+                moved |= {root(entry)} if not set(calls) & {*ast.walk(by)} else set()
+            case ast.Assign([ast.Subscript() as entry], ast.Constant(int() | float())):
+                moved.add(root(entry))
+            case ast.Assign([ast.Subscript() as entry], ast.BinOp(was)) if same(entry, was):
+                moved.add(root(entry))
 
     def both_moved(*pair: ast.expr) -> bool:
-        """Whether two calls differ in nothing but names, and take what has moved."""
+        """Whether these are two values of one expression, of which one takes what has moved."""
+        ends = [values.get(node.id, node) if isinstance(node, ast.Name) else node for node in pair]
         taken = [
-            {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} for node in pair
+            {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} for node in ends
         ]
-        return same_form(*pair) and any(names & moved for names in taken) and taken[0] != taken[1]
+        alike = same_form(*ends) or (called(ends[0]) and called(ends[0]) == called(ends[1]))
+        apart = taken[0] != taken[1] or same_code(*pair)
+        return bool(alike and apart and any(names & moved for names in taken))
+
+    def shifted(*pair: ast.expr) -> bool:
+        """Whether these are two values of one function, f(x + 1, w) and f(x, w)."""
+        if not called(pair[0]) or called(pair[0]) != called(pair[1]) or mirrored(*pair):
+            return False
+        ends = [values.get(node.id, node) if isinstance(node, ast.Name) else node for node in pair]
+        given = [
+            [each for part in ast.walk(node) if isinstance(part, ast.Call) for each in part.args]
+            for node in ends
+        ]
+        return any(
+            isinstance(up, ast.BinOp) and isinstance(up.op, ast.Add | ast.Sub) and same(up.left, at)
+            for ups, ats in (given, given[::-1])
+            for up, at in product(ups, ats)
+        )
 
     arguments = [node for node in nodes if isinstance(node, ast.arguments)]
     defaults = [zip(each.args[::-1], each.defaults[::-1], strict=False) for each in arguments]
@@ -368,7 +391,21 @@ def differences(source: str) -> list[str]:
         or (small and node in scaled and same_form(left, right))
         if (small or node in scaled) and node not in (each.left for each in means)
     }
-    found |= {node.lineno for node, left, right in less if both_moved(left, right)}
+    found |= {
+        node.lineno for node, left, right in less if both_moved(left, right) or shifted(left, right)
+    }
+    gained = [  # entry += f(x), and with it entry -= f(x), where x has moved
+        (type(node.op).__name__ if isinstance(node, ast.AugAssign) else "Add", node, entry)
+        for node in nodes
+        if isinstance(node, ast.AugAssign | ast.Assign) and isinstance(node.value, ast.Call)
+        for entry in [node.target if isinstance(node, ast.AugAssign) else node.targets[0]]
+    ]
+    found |= {
+        lost.lineno
+        for (kind, lost, entry), (other, once, place) in product(gained, repeat=2)
+        if moved and (kind, other) == ("Sub", "Add")
+        if same(entry, place) and same(lost.value, once.value)
+    }
     found |= {
         node.lineno
         for node in quotients

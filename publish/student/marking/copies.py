@@ -84,7 +84,10 @@ class Copies:
                 shared[tuple(sorted(those))] = [MOST.format(len(names), ", ".join(names))]
         for group, names in sorted(shared.items(), key=lambda each: len(each[0])):
             whole = [name for name in (WHOLE, RENAMED) if name in names]
-            yield list(group), (whole or [", ".join(names)])[0]
+            known = [name.removesuffix(PUBLISHED) for name in names if name.endswith(PUBLISHED)]
+            parts = [name for name in names if not name.endswith(PUBLISHED)]
+            parts += [", ".join(known) + PUBLISHED] * bool(known)
+            yield list(group), (whole or [", ".join(parts)])[0]
 
     def several(self) -> dict[frozenset[str], Answers]:
         """Students who share several short answers that few others have, and these answers."""

@@ -16,6 +16,7 @@ from typing import Any
 KEPT = ("numpy", "cs231n_utils", "math", "IPython", "ipykernel", "builtins")
 CHECKED = ("numpy", "cs231n_utils", "math", "builtins")  # what no hand-in has to change
 PARTS = ("__code__", "__defaults__", "__kwdefaults__")  # of a function
+ALIKE = ("abs", "max", "min", "round", "sum")  # NumPy's do for a check what Python's do
 SHOWN = 10_000_000  # characters of a notebook: who grades keeps them in memory
 
 
@@ -132,8 +133,10 @@ class Guard:
             callbacks[:] = [each for each in callbacks if is_known(each)]
         self.shell.custom_exceptions = ()
         space = self.shell.user_ns
+        numpys = {name: vars(self.modules["numpy"])[name] for name in ALIKE}
         for name in vars(builtins).keys() & space.keys() & {*names} - self.names.keys():
-            del space[name]
+            if space[name] is not numpys.get(name):  # an answer may need it
+                del space[name]
         restore(space, {name: self.names[name] for name in names if name in self.names})
         return " ".join([hashlib.sha256(f"{self.secret}{nonce}".encode()).hexdigest(), *changed])
 

@@ -30,6 +30,7 @@ from .bending import (
     imports_of,
     local_names,
     needed,
+    of_package,
     only,
     parsed,
     taken_from,
@@ -56,6 +57,7 @@ RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
 OUTSIDE = re.compile(r"open\(|gradebook|socket|subprocess|\b(os|shutil|urllib|requests)\.|Path\(")
+DEFINES = re.compile(r"def (\w+)\(.*")
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
 
@@ -151,10 +153,13 @@ def borrowed(
     own_cells = [cell for cell in code(notebook) if cell.source not in [*answers, *others]]
     # What the package lends: what is still to write; and gradients without a derivation.
     measured = GRADIENTS.difference(*map(words, others)) | {"numerical_gradient"}
-    lent = asked.difference(*map(written, own_cells)) | measured
+    lent = asked.difference(*(written(cell) - of_package([cell.source]) for cell in own_cells))
+    lent |= measured
     checks = [cell.source for cell in code(released) if is_grade(cell)]
+    unneeded = {name for cell in others for name in bound(cell)}
+    unneeded = unneeded.difference(*(needed(check, others) for check in checks))
     of_checks = {name for check in checks for name in bound(check)} - asked
-    of_checks -= {name for cell in others if cell not in checks for name in bound(cell)}
+    of_checks -= {name for cell in others if cell not in checks for name in tools_of(cell)}
     of_checks = of_checks.difference(*(tools_of(cell.source) for cell in own_cells))
     # Functions that stand beside answers are the student's to keep: nothing puts them back.
     lasting = {
@@ -205,7 +210,10 @@ def borrowed(
         ]
         there = lines(original.source)  # what takes over below a check is not given above it
         telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
-        seen += [(STYLE if style else REACHES, place, line) for style, line in telling]
+        seen += [
+            (STYLE if style or DEFINES.sub(r"\1", line) in unneeded else REACHES, place, line)
+            for style, line in telling
+        ]
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]
@@ -228,8 +236,12 @@ def borrowed(
         used = (lent & words(answer_alone) | helped | behind).difference(
             bound(cell.source), forward_of(mine), *(full.get(name, set()) for name in mine)
         )
-        if used and mine:
-            seen.append((COPIES, place, f"{', '.join(sorted(used))}, which no answer here needs"))
+        for names_used, whose in [
+            (used & of_checks, "which its check has made"),
+            (used - of_checks, "which no answer here needs"),
+        ]:
+            if names_used and mine:
+                seen.append((COPIES, place, f"{', '.join(sorted(names_used))}, {whose}"))
         objects = set[str]().union(*(taken_from(part, variables) for part in parts if mine))
         objects = {each for each in objects if not any(each in cell for cell in published)}
         if objects:

@@ -505,7 +505,7 @@ def summary(
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores, doubtful)]
-    lines += ["to look at, the gravest first:", *looked] * bool(looked)
+    lines += ["to look at, who gained most by it first:", *looked] * bool(looked)
     lines += [f"settings, other values for names of the notebook: {', '.join(tried)}"] * bool(tried)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
@@ -580,10 +580,9 @@ def gravest_first(
         for student, told in looks.items()
     }
 
-    def order(student: str) -> tuple[bool, int, float, float]:
-        """The gravest first, and then who gained most by it; last who gained nothing."""
-        gained = doubtful.get(student, 0)
-        return not gained, own[student][0][0], -gained, -scores[student]
+    def order(student: str) -> tuple[float, int, float]:
+        """Who gained most by it first, then the gravest; last who gained nothing."""
+        return -doubtful.get(student, 0), own[student][0][0], -scores[student]
 
     for student in sorted(filter(own.get, own), key=order):
         behind = f", {doubtful[student]:g} behind this" if doubtful.get(student) else ""
