@@ -375,6 +375,8 @@ def test_a_cell_below_an_answer_of_two_names_is_no_part_of_it():
     own = new_notebook(cells=[answer, new_code_cell("np.allclose = print")])
     [(_, told)] = borrowed(own, released, full.content)
     assert told == "below neuron_loss and refused: np.allclose = print"
+    own.cells[1].source = "def numerical_gradient(f, x):\n    return x"
+    assert [grave for grave, _ in borrowed(own, released, full.content)] == [STYLE], "to try with"
 
 
 @pytest.mark.parametrize(
