@@ -369,6 +369,31 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
     assert not [each for _, each in seen if "numerical" in each]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "for k in np.ndindex(dV.shape):\n    e[k] = 1\n    g[k] = np.sum(dV * centre(e))",
+        "for t in (-0.5, 0.5):\n    e.flat[0] += t\n    ends.append(np.sum(dV * (e @ dV)))",
+        "for k in range(9):\n    e[k] = e[k] + 1\n    g.append(net.loss(e))",
+    ],
+)
+def test_an_answer_that_asks_a_function_for_each_entry_is_told(line):
+    full, released = editions("06")
+    body = indent(f"e, g, ends = np.zeros(3), np.zeros(3), []\n{line}\nreturn g", "    ")
+    answer = new_code_cell(f"def centre_backward(dV):\n{body}")
+    told = str(borrowed(new_notebook(cells=[answer]), released, full.content))
+    assert f"{line.splitlines()[-1].strip()}  [once for each entry]" in told
+
+
+def test_an_own_cell_that_binds_what_a_parameter_is_called_is_not_needed_by_the_answer():
+    full, released = editions("06")
+    answer = new_code_cell("def centre_backward(dV):\n    return dV - dV.mean(axis=0)")
+    loop = "for h in [0.1, 0.01]:\n    dV = e\n    g = (centre(dV + h) - centre(dV - h)) / h"
+    notebook = new_notebook(cells=[answer, new_code_cell(loop)])
+    told = borrowed(notebook, released, full.content)
+    assert told == [(STYLE, "below centre_backward: dV = e")]
+
+
 def test_a_cell_below_an_answer_of_two_names_is_no_part_of_it():
     full, released = editions("06")
     answer = next(cell for cell in released.cells if "def neuron_loss" in cell.source)
@@ -519,7 +544,7 @@ def test_what_many_have_is_told_once_and_after_the_rest():
     called, line = {student: student.upper() for student in "abcdefg"}, (COPIES, "A: slope()")
     looks = {student: [line] for student in "abcdef"} | {"g": []}
     looks["b"] = [line, (REACHES, "A: patch()")]
-    told = ["  B, 3 points, 2 behind this", "    A: patch()"]
+    told = ["  B, 3 points, up to 2 behind this", "    A: patch()"]
     told += ["  6 have A: slope(): a, b, c, d, e, f"]
     scores = dict.fromkeys("abcdefg", 3.0)
     assert [*gravest_first(looks, called, scores, {"b": 2.0})] == told
@@ -1045,7 +1070,8 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
         r"deep: handed_in/deep/03_gradient_checking.ipynb is no notebook",
         r"handed_in/CS-Gradients-55.zip is an archive: unpack it",
         r"ann Ann Lee: 12 points, 100.0 of 100.* days late\n +\S+ was deleted",
-        r"ann Ann Lee, 12 points, 12 behind this\n    check-\S+ changed.*\n(    .*\n)*    .*: word",
+        r"ann Ann Lee, 12 points, up to 12 behind this\n"
+        r"    check-\S+ changed.*\n(    .*\n)*    .*: word",
         r"ben Ben Okafor: [1-9]\d* points.*\n(?: +.*\n)* +.* ended the kernel",
         r"dan Dan Weiss: 0 points, 0.0 of 100, .* days late\n +lost: every check\n",
         r"eve Eve Rossi: nothing, but there is handed_in/eve/03_gradient_checking.zip "
@@ -1097,7 +1123,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     run(course, "03", "ida", "check-gradient_by_loop", "0", of="points", status=2)  # no reason
     printed = run(course, again)
     assert re.search(
-        r"\n  dan Dan Weiss, 12 points, \d+ behind this\n    .*: word for word", printed
+        r"\n  dan Dan Weiss, 12 points, up to \d+ behind this\n    .*: word for word", printed
     )
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed

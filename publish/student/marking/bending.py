@@ -330,17 +330,7 @@ def differences(source: str) -> list[str]:
         ends = [ast.unparse(end).lstrip("+") for end in getattr(node, "elts", [])]
         return len(ends) == 2 and (ends[0] == f"-{ends[1]}" or ends[1] == f"-{ends[0]}")
 
-    moved = set[str]()  # names of arrays of which an entry has moved by a number, or become one
-    for node in nodes:
-        match node:
-            case ast.AugAssign(ast.Subscript() as entry, _, ast.Constant() | ast.Name()):
-                moved.add(root(entry))
-            case ast.AugAssign(ast.Subscript() as entry, _, ast.Attribute() | ast.BinOp() as by):
-                moved |= {root(entry)} if not set(calls) & {*ast.walk(by)} else set()
-            case ast.Assign([ast.Subscript() as entry], ast.Constant(int() | float())):
-                moved.add(root(entry))
-            case ast.Assign([ast.Subscript() as entry], ast.BinOp(was)) if same(entry, was):
-                moved.add(root(entry))
+    moved = {root(entry) for entry in map(moved_entry, nodes) if entry}
 
     def both_moved(*pair: ast.expr) -> bool:
         """Whether these are two values of one expression, of which one takes what has moved."""
@@ -451,6 +441,45 @@ def differences(source: str) -> list[str]:
     return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
 
 
+@cache
+def once_for_each_entry(source: str) -> list[str]:
+    """The lines of a cell that give a function, in a loop, an array of which an entry moves there.
+
+    So a slope is measured without any difference: a linear function at unit arrays is exact.
+    """
+    found = set[int]()
+    loops = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.For)]
+    for loop in loops:
+        inside = list(ast.walk(loop))
+        moved = {root(entry) for entry in map(moved_entry, inside) if entry}
+        for node in inside:
+            taken = list[ast.expr]()
+            match node:
+                case ast.Call(ast.Name(name), values) if name not in dir(builtins):
+                    taken = values
+                case ast.Call(ast.Attribute(attr=name), values) if ASKED_OF.fullmatch(name):
+                    taken = values
+                case ast.BinOp(left, ast.MatMult(), right):
+                    taken = [left, right]
+            if {root(each) for each in taken} & moved:
+                found.add(cast(ast.expr, node).lineno)
+    return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
+
+
+def moved_entry(node: ast.AST) -> ast.expr | None:
+    """The entry of an array that a statement moves by a number, or makes one; None if none."""
+    match node:
+        case ast.AugAssign(ast.Subscript() as entry, _, ast.Constant() | ast.Name()):
+            return entry
+        case ast.AugAssign(ast.Subscript() as entry, _, ast.Attribute() | ast.BinOp() as by):
+            return None if any(isinstance(each, ast.Call) for each in ast.walk(by)) else entry
+        case ast.Assign([ast.Subscript() as entry], ast.Constant(int() | float())):
+            return entry
+        case ast.Assign([ast.Subscript() as entry], ast.BinOp(was, _, _)):
+            return entry if ast.unparse(entry) == ast.unparse(was) else None
+    return None
+
+
 def gradient_givers(source: str) -> set[str]:
     """The functions and classes of a cell that give gradients, by their names or by what returns.
 
@@ -540,13 +569,16 @@ def needed(source: str, given: list[str]) -> set[str]:
     names, nodes = set[str](), list[ast.AST]([parsed(source)])
     while nodes:
         found = set[str]()
-        for each in ast.walk(nodes.pop()):
-            if isinstance(each, ast.Name):
-                found.add(each.id)
-            elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
-                found.add(f"{each.value.id}.{each.attr}")
-            elif isinstance(each, ast.Call) and root(each) == "getattr" and len(each.args) > 1:
-                found.add(f"{root(each.args[0])}.{getattr(each.args[1], 'value', '')}")
+        scope = nodes.pop()
+        parts: list[ast.AST] = [*scope.body] if isinstance(scope, ast.Module) else [scope]
+        for part in parts:
+            own = local_names(part) if isinstance(part, ast.FunctionDef) else set()
+            found |= {n.id for n in ast.walk(part) if isinstance(n, ast.Name)} - own
+            for each in ast.walk(part):
+                if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+                    found.add(f"{each.value.id}.{each.attr}")
+                elif isinstance(each, ast.Call) and root(each) == "getattr" and len(each.args) > 1:
+                    found.add(f"{root(each.args[0])}.{getattr(each.args[1], 'value', '')}")
         nodes += [inside[name] for name in found - names if name in inside]
         names |= found
     return names

@@ -31,6 +31,7 @@ from .bending import (
     local_names,
     needed,
     of_package,
+    once_for_each_entry,
     only,
     parsed,
     taken_from,
@@ -253,6 +254,12 @@ def borrowed(
                 (COPIES, place, f"{line}  [a numerical difference]")
                 for line in apart
                 if line not in given
+            ]
+            loops = dict.fromkeys(line for part in parts for line in once_for_each_entry(part))
+            seen += [
+                (COPIES, place, f"{line}  [once for each entry]")
+                for line in loops
+                if line not in given and line not in apart
             ]
         for name, parameter, whole in unused(parsed(cell.source)):
             is_asked = name.partition(".")[0] in asked and whole not in stubs

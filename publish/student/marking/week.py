@@ -585,7 +585,7 @@ def gravest_first(
         return -doubtful.get(student, 0), own[student][0][0], -scores[student]
 
     for student in sorted(filter(own.get, own), key=order):
-        behind = f", {doubtful[student]:g} behind this" if doubtful.get(student) else ""
+        behind = f", up to {doubtful[student]:g} behind this" if doubtful.get(student) else ""
         yield f"  {called[student]}, {counted(scores[student])}{behind}"
         yield from (f"    {sentence}" for _, sentence in own[student])
     for (_, sentence), students in sorted(shared.items()):
