@@ -480,7 +480,8 @@ def summary(
             looks[student] += [(SEEN, each) for each in changed] + seen
             looks[student], rest = shortened(looks[student])
             points += [f"    {each}" for each in rest]
-            tried += [called[student]] * any(grave == STYLE for grave, _ in seen)
+            only_tried = not looks[student] and any(grave == STYLE for grave, _ in seen)
+            tried += [called[student]] * only_tried
             cut += [called[student]] * any(each.startswith(CUT) for each in went_wrong)
             alike.add(called[student], handed)
             doubtful[student] = behind_lines(looks[student], notebook.grades)
