@@ -402,6 +402,8 @@ def test_a_cell_below_an_answer_of_two_names_is_no_part_of_it():
     assert told == "below neuron_loss and refused: np.allclose = print"
     own.cells[1].source = "def numerical_gradient(f, x):\n    return x"
     assert [grave for grave, _ in borrowed(own, released, full.content)] == [STYLE], "to try with"
+    own.cells[1].source = "def numerical_gradient(f, h=eval('x')): pass"
+    assert borrowed(own, released, full.content)[0][0] == REACHES
 
 
 @pytest.mark.parametrize(
@@ -1107,13 +1109,16 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert given.index('"lost"') < given.index('"passed"')
 
     os.utime(page, (0, 0))
-    give(course, "dan/03 gradient_checking(2)", hands["solved"])
+    tried = new_code_cell("%matplotlib inline")
+    late = deepcopy(hands["solved"])
+    late.cells.append(tried)
+    give(course, "dan/03 gradient_checking(2)", late)
     os.utime(next((course / "handed_in").glob("weisdan*")), (0, 0))
     marked = course / "handed_in" / "dan" / "03 gradient_checking(2).ipynb"
     marked.write_text(marked.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as on Windows
     behind = deepcopy(hands["untouched"])
     answer = new_code_cell("def gradient_by_loop(f, x, h=1e-5):\n    return x")
-    behind.cells += [new_code_cell("import no_such_package"), answer]
+    behind.cells += [new_code_cell("import no_such_package"), answer, tried]
     give(course, normalize("NFD", "Müller Zoë_9_assignsubmission_file/03"), behind)
     shutil.copytree(course / "submitted" / "ann", course / "submitted" / "before")  # an older id
     run(course, "03", "ida", "check-gradient_by_loop", "0", "The loop is not hers.", of="points")
@@ -1125,6 +1130,7 @@ def test_the_recipe_of_the_guide_grades_a_week(tmp_path, monkeypatch):
     assert re.search(
         r"\n  dan Dan Weiss, 12 points, up to \d+ behind this\n    .*: word for word", printed
     )
+    assert "\nsettings, other values" not in printed, "dan and zoe stand above"
     assert "dan Dan Weiss: 12 points, 100.0 of 100" in printed
     assert "zoe Zoë Müller: 0 points" in printed
     assert "\nanswered where no check sees it: zoe Zoë Müller\n" in printed

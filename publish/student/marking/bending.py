@@ -46,6 +46,7 @@ HARMLESS = re.compile(
     r"|from (__future__|pathlib|pprint|scipy[\w.]*|sklearn[\w.]*|tqdm[\w.]*) import [\w, ]+"
     r"|from cs231n_utils\.gradient_check import [\w, ]+|sys\.setrecursionlimit\([\d_* ()]+\)"
     r"|print\((sys\.version|os\.getcwd\(\)|, )+\)|plt\.rcParams\[['\"][\w.]+['\"]\] = [\w.'\"(), ]+"
+    r"|def numerical_gradient\([\w, =.-]*\):"  # to try answers with; a check gets its own back
     r"|import cs231n_utils|gc\.collect\(\)|sys\.stdout\.flush\(\)"
     r"|(print\()?inspect\.signature\(\w+\)\)?"
     r"|warnings\.(filterwarnings|simplefilter)\([^()]*\)|np\.set_printoptions\([\w=., ]*\)"
@@ -274,11 +275,13 @@ def differences(source: str) -> list[str]:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "append" and call.args
     }
 
+    def meant(node: ast.expr) -> ast.expr:
+        """What a name stands for; all else stands for itself."""
+        return values.get(node.id, node) if isinstance(node, ast.Name) else node
+
     def called(node: ast.expr) -> str:
         """The function whose value, or part of a value, this is; "" if it is none."""
-        node = whole(node)
-        if isinstance(node, ast.Name):
-            node = whole(values.get(node.id, node))
+        node = whole(meant(whole(node)))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             node = node.args[0]  # np.array([f(x + h), f(x - h)])
         while isinstance(node, ast.List | ast.Tuple | ast.ListComp):
@@ -334,7 +337,7 @@ def differences(source: str) -> list[str]:
 
     def both_moved(*pair: ast.expr) -> bool:
         """Whether these are two values of one expression, of which one takes what has moved."""
-        ends = [values.get(node.id, node) if isinstance(node, ast.Name) else node for node in pair]
+        ends = [*map(meant, pair)]
         taken = [
             {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} for node in ends
         ]
@@ -346,10 +349,9 @@ def differences(source: str) -> list[str]:
         """Whether these are two values of one function, f(x + 1, w) and f(x, w)."""
         if not called(pair[0]) or called(pair[0]) != called(pair[1]) or mirrored(*pair):
             return False
-        ends = [values.get(node.id, node) if isinstance(node, ast.Name) else node for node in pair]
         given = [
             [each for part in ast.walk(node) if isinstance(part, ast.Call) for each in part.args]
-            for node in ends
+            for node in map(meant, pair)
         ]
         return any(
             isinstance(up, ast.BinOp) and isinstance(up.op, ast.Add | ast.Sub) and same(up.left, at)

@@ -58,7 +58,6 @@ RESTORED = " changed: what was released was run"
 CLAIMED = "a cell that is not of the release asks for points: it counts nothing"
 CHECKERS = {"check_gradient", "check_directions", "check_model"}  # know a gradient, too
 OUTSIDE = re.compile(r"open\(|gradebook|socket|subprocess|\b(os|shutil|urllib|requests)\.|Path\(")
-DEFINES = re.compile(r"def (\w+)\(.*")
 YOURS = re.compile(rf"# {SIGN} .*?: (.*)")  # above what a student writes: what it is
 
 
@@ -157,9 +156,6 @@ def borrowed(
     lent = asked.difference(*(written(cell) - of_package([cell.source]) for cell in own_cells))
     lent |= measured
     checks = [cell.source for cell in code(released) if is_grade(cell)]
-    unneeded = {name for cell in others for name in bound(cell)}
-    unneeded = unneeded.difference(*(needed(check, others) for check in checks))
-    unneeded.add("numerical_gradient")  # to try answers with; a check gets its own back
     of_checks = {name for check in checks for name in bound(check)} - asked
     of_checks -= {name for cell in others if cell not in checks for name in tools_of(cell)}
     of_checks = of_checks.difference(*(tools_of(cell.source) for cell in own_cells))
@@ -212,10 +208,7 @@ def borrowed(
         ]
         there = lines(original.source)  # what takes over below a check is not given above it
         telling = [pair for pair in bent(cell.source, others, answers) if pair[1] not in given]
-        seen += [
-            (STYLE if style or DEFINES.sub(r"\1", line) in unneeded else REACHES, place, line)
-            for style, line in telling
-        ]
+        seen += [(STYLE if style else REACHES, place, line) for style, line in telling]
         there += [line for _, line in telling]
         reaching = [li for li in lines(cell.source) if FINISHED.match(li) and li not in there]
         seen += [(REACHES, place, line) for line in reaching]

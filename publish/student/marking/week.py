@@ -506,7 +506,7 @@ def summary(
     lines += [f"answered where no check sees it: {', '.join(behind)}"] * bool(behind)
     lines += ["passed, of those graded:", *difficulties(book, name, graded)]
     looked = [*gravest_first(looks, called, scores, doubtful)]
-    lines += ["to look at, who gained most by it first:", *looked] * bool(looked)
+    lines += ["to look at, who may have gained most first:", *looked] * bool(looked)
     lines += [f"settings, other values for names of the notebook: {', '.join(tried)}"] * bool(tried)
     shared = [f"  {what}: {', '.join(group)}" for group, what in alike.told()]
     return [*lines, *["answers that are the same:"] * bool(shared), *shared], points, bool(left)
@@ -570,7 +570,7 @@ def gravest_first(
     scores: dict[str, float],
     doubtful: dict[str, float],
 ) -> Iterator[str]:
-    """What to look at by student, who gained most by it first; then what many share."""
+    """What to look at by student, who may have gained most first; then what many share."""
     whose = defaultdict[tuple[int, str], list[str]](list)
     for student, told in looks.items():
         for each in dict.fromkeys(told):
@@ -582,7 +582,7 @@ def gravest_first(
     }
 
     def order(student: str) -> tuple[float, int, float]:
-        """Who gained most by it first, then the gravest; last who gained nothing."""
+        """Who may have gained most first, then the gravest; last who gained nothing."""
         return -doubtful.get(student, 0), own[student][0][0], -scores[student]
 
     for student in sorted(filter(own.get, own), key=order):
