@@ -37,7 +37,7 @@ from cs231n_utils.types import Params
 TRICKS = ("short memory", "Muon", "small head", "white", "GELU", "bias alone", "identity")
 PLAIN = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # rates of filters
 OF_MUON = (0.06, 0.12, 0.24, 0.48, 0.96, 1.92)
-PARTS = ("Muon's directions", "Muon's lengths", "fixed length")  # each alone, in Muon's place
+PARTS = ("Muon's directions", "Muon's lengths", "its step's length", "fixed length")  # for Muon
 OTHERS = {"17": (0.1, 0.2, 0.4, 0.8, 1.6), "25": (0.025, 0.05, 0.1, 0.2, 0.4)}  # of all else
 
 digits = load_digits()
@@ -126,10 +126,11 @@ def rebuilt(model: Sequential, layers: list[Layer], tricks: Collection[str]) -> 
 
 
 class PartOfMuon(Muon):
-    """Some of what Muon does: its directions, both its lengths, or only the weights' length."""
+    """Some of what Muon does: its directions, both its lengths, or one of the two."""
 
     def __init__(self, part: str, learning_rate: float, momentum: float = 0.6) -> None:
-        super().__init__(learning_rate, momentum, fixed_norm=part != "Muon's directions")
+        fixes_weights = part in {"Muon's lengths", "fixed length"}
+        super().__init__(learning_rate, momentum, fixed_norm=fixes_weights)
         self.part = part
 
     def step(self, params: Params, grads: Params) -> None:
@@ -140,10 +141,11 @@ class PartOfMuon(Muon):
             self.velocity[name] = self.momentum * self.velocity[name] + grads[name]
             step = self.velocity[name]
             length = W.shape[-1] ** 0.5
-            if self.part == "Muon's lengths":  # of the gradient's direction, in Nesterov's form
+            if self.part != "fixed length":  # the gradient's own direction, in Nesterov's form
                 ahead = grads[name] + self.momentum * step
                 step = length * ahead / (np.linalg.norm(ahead) + 1e-7)
-            W *= length / (np.linalg.norm(W) + 1e-7)
+            if self.fixed_norm:
+                W *= length / (np.linalg.norm(W) + 1e-7)
             W -= self.learning_rate * step
         return None
 
@@ -200,7 +202,7 @@ def measured(names: Collection[str], seeds: range = range(10, 20)) -> Iterator[d
     with_bases = [each for name in names for each in (base_of(base_of(name)), base_of(name), name)]
     for name in dict.fromkeys(with_bases):
         base, tricks = rungs()[name]
-        turns = {"Muon", *PARTS[:2]} & set(tricks)
+        turns = {"Muon", *PARTS[:3]} & set(tricks)
         filters = OF_MUON if turns else PLAIN
         chosen = {
             pair: np.mean([share_read(base, tricks, seed, *pair) for seed in range(5)])
