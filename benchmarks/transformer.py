@@ -3,7 +3,7 @@
     python -m benchmarks.transformer               milliseconds of a step, one thread and two
     python -m benchmarks.transformer recipe        nanoGPT's recipe whole, by both, three seeds
     python -m benchmarks.transformer ladder        counts, window, LSTM, GPT: bits and minutes
-    python -m benchmarks.transformer long          the run of half an hour of a core, one seed
+    python -m benchmarks.transformer long          half an hour of a core, one seed, and its text
 
 The recipe is that of Karpathy's nanoGPT for a processor: 4 blocks of 4 heads, 128 wide, windows of
 64 letters, 12 in a batch, 2,000 steps, no dropout. Both contenders begin with the same numbers and
@@ -36,11 +36,12 @@ from cs231n_utils.taught.layers import Affine, Flatten, ReLU, Sequential
 from cs231n_utils.taught.optimizers import Adam, warm_cosine
 from cs231n_utils.taught.recurrence import LSTM
 from cs231n_utils.taught.sequences import Embedding, PerPosition, SequenceModel, draw_windows
-from cs231n_utils.taught.transformer import GPT, training_steps
+from cs231n_utils.taught.transformer import GPT, generate, training_steps
 
 CHARACTERS = 64
 STEPS = 12  # of a contender, in each round
 ROUNDS = 10
+PROMPT = "\n\nFIRST "
 PLAYS = load_plays()
 TEXT = np.concatenate(list(PLAYS.train.values()))
 UNREAD = PLAYS.val["Twelfth Night"]
@@ -249,16 +250,18 @@ def bits_of(model: Any, length: int) -> float:
     return float(total / len(starts) / np.log(2))
 
 
-def run(recipe: Recipe, seed: int, threads: int = 1, by_torch: bool = False) -> np.ndarray:
-    """Bits, minutes of the clock and of a core: from the run's file, or trained now."""
+def run(
+    recipe: Recipe, seed: int, threads: int = 1, by_torch: bool = False
+) -> dict[str, np.ndarray]:
+    """What `trained` finds: from the run's file, or now."""
     told = repr(vars(recipe) | {"build": recipe.build.__name__}), seed, threads, by_torch
     key = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     path = BUILD / "transformer" / f"{key}.npz"
-    return kept(path, lambda: {"found": trained(recipe, seed, threads, by_torch)})["found"]
+    return kept(path, lambda: trained(recipe, seed, threads, by_torch))
 
 
-def trained(recipe: Recipe, seed: int, threads: int, by_torch: bool) -> np.ndarray:
-    """Train a network; its bits, and the minutes of the clock and of a core."""
+def trained(recipe: Recipe, seed: int, threads: int, by_torch: bool) -> dict[str, np.ndarray]:
+    """Train a network; its bits, the minutes of the clock and of a core, and what a GPT writes."""
     model = recipe.model(seed)
     theirs = Torch(model) if by_torch else None
     torch.set_num_threads(threads)
@@ -273,7 +276,10 @@ def trained(recipe: Recipe, seed: int, threads: int, by_torch: bool) -> np.ndarr
     if theirs:
         for array, tensor in zip(ordered(model), theirs.parameters(), strict=True):
             array[...] = tensor.detach().numpy()
-    return np.array([bits_of(model, recipe.length), *minutes])
+    found = {"found": np.array([bits_of(model, recipe.length), *minutes])}
+    if isinstance(model, GPT):
+        found["written"] = generate(model, PLAYS.encode(PROMPT), 400, temperature=0.8)
+    return found
 
 
 def row(name: str, runs: list[np.ndarray], numbers: int) -> None:
@@ -288,7 +294,7 @@ def print_recipe(seeds: range, threads: int) -> None:
     """Print the whole recipe by both."""
     numbers = sum(array.size for array in NANO.model(0).params.values())
     for name, by_torch in {"NumPy": False, "PyTorch": True}.items():
-        row(name, [run(NANO, seed, threads, by_torch) for seed in seeds], numbers)
+        row(name, [run(NANO, seed, threads, by_torch)["found"] for seed in seeds], numbers)
 
 
 def print_ladder(seeds: range) -> None:
@@ -297,7 +303,7 @@ def print_ladder(seeds: range) -> None:
         row(name, [np.array([bits, minutes, minutes])], numbers)
     for name, recipe in LADDER.items():
         numbers = sum(array.size for array in recipe.model(0).params.values())
-        row(name, [run(recipe, seed) for seed in seeds], numbers)
+        row(name, [run(recipe, seed)["found"] for seed in seeds], numbers)
 
 
 def counted(longest: int = 8, beta: float = 64) -> dict[str, tuple[float, float, int]]:
@@ -359,7 +365,9 @@ def main() -> None:
         print_ladder(seeds)
     else:
         numbers = sum(array.size for array in LONG.model(0).params.values())
-        row("half an hour of a core", [run(LONG, 0, 2)], numbers)
+        half_an_hour = run(LONG, 0, 2)
+        row("half an hour of a core", [half_an_hour["found"]], numbers)
+        print(f"\n{PLAYS.decode(half_an_hour['written'])}")
 
 
 if __name__ == "__main__":
