@@ -354,6 +354,8 @@ def test_what_reaches_or_copies_a_finished_function_is_flagged():
         "g[0] = f(S)\nS[0] += e\ng[0] -= f(S)",
         "B[0] += 0.5\nT[0] -= 0.5\ng = np.sum(dZ * (B @ a)) - np.sum(dZ * (T @ a))",
         "def mine(E):\n    return np.linalg.inv(E) @ losses",
+        "g = f(S + 0.5, W) - f(S - 0.5, W), y",
+        "at = S + f(S)\ng = np.divide(S + 1e-7 + f(S + 1e-7) - at, 1e-7)",
     ],
 )
 def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
@@ -375,6 +377,7 @@ def test_differences_by_hand_are_named_where_no_answer_needs_them(line):
         "for k in np.ndindex(dV.shape):\n    e[k] = 1\n    g[k] = np.sum(dV * centre(e))",
         "for t in (-0.5, 0.5):\n    e.flat[0] += t\n    ends.append(np.sum(dV * (e @ dV)))",
         "for k in range(9):\n    e[k] = e[k] + 1\n    g.append(net.loss(e))",
+        "for k in range(9):\n    e[k] = 1.0\n    g.append(np.vdot(dV, e - e.mean(axis=0)))",
     ],
 )
 def test_an_answer_that_asks_a_function_for_each_entry_is_told(line):
@@ -383,6 +386,16 @@ def test_an_answer_that_asks_a_function_for_each_entry_is_told(line):
     answer = new_code_cell(f"def centre_backward(dV):\n{body}")
     told = str(borrowed(new_notebook(cells=[answer]), released, full.content))
     assert f"{line.splitlines()[-1].strip()}  [once for each entry]" in told
+
+
+def test_a_helper_called_as_a_variable_of_the_notebook_hides_no_difference():
+    full, released = editions("06")
+    assert any("\nslope = " in cell.source for cell in full.content.cells)
+    line = "return (f(A + h) - f(A - h)) / (2 * h)"
+    helper = f"def slope(f, A, h=1e-6):\n    {line}\n"
+    answer = new_code_cell(f"{helper}def centre_backward(dV):\n    return slope(np.sum, dV)")
+    told = str(borrowed(new_notebook(cells=[answer]), released, full.content))
+    assert f"centre_backward: {line}  [a numerical difference]" in told
 
 
 def test_an_own_cell_that_binds_what_a_parameter_is_called_is_not_needed_by_the_answer():

@@ -354,7 +354,10 @@ def differences(source: str) -> list[str]:
             for node in map(meant, pair)
         ]
         return any(
-            isinstance(up, ast.BinOp) and isinstance(up.op, ast.Add | ast.Sub) and same(up.left, at)
+            isinstance(up, ast.BinOp)
+            and isinstance(up.op, ast.Add | ast.Sub)
+            and not same(up, at)
+            and any(same(up.left, each) for each in (at, getattr(at, "left", at)))
             for ups, ats in (given, given[::-1])
             for up, at in product(ups, ats)
         )
@@ -403,6 +406,13 @@ def differences(source: str) -> list[str]:
         for node in quotients
         if is_tiny(node.right, steps) and not isinstance(node.left, ast.Constant)
         if any(isinstance(each, ast.Name) for each in ast.walk(node.right))
+    }
+    found |= {  # np.divide(... - ..., 1e-7)
+        call.lineno
+        for call in calls
+        if called_as(call.func, "divide", "true_divide", "truediv") and len(call.args) > 1
+        if is_tiny(call.args[1], steps)
+        if any(isinstance(each, ast.Sub) for each in ast.walk(call.args[0]))
     }
     products = [(node, [node.left, node.right]) for node in nodes if isinstance(node, ast.BinOp)]
     found |= {
@@ -454,6 +464,7 @@ def once_for_each_entry(source: str) -> list[str]:
     for loop in loops:
         inside = list(ast.walk(loop))
         moved = {root(entry) for entry in map(moved_entry, inside) if entry}
+        units = {root(entry) for entry in map(unit_entry, inside) if entry}
         for node in inside:
             taken = list[ast.expr]()
             match node:
@@ -465,7 +476,21 @@ def once_for_each_entry(source: str) -> list[str]:
                     taken = [left, right]
             if {root(each) for each in taken} & moved:
                 found.add(cast(ast.expr, node).lineno)
+            if isinstance(node, ast.Call) and any(
+                isinstance(each, ast.Name) and each.id in units
+                for value in node.args
+                for each in ast.walk(value)
+            ):
+                found.add(node.lineno)
     return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
+
+
+def unit_entry(node: ast.AST) -> ast.expr | None:
+    """The entry of an array that a statement makes a number that is not 0; None if none."""
+    match node:
+        case ast.Assign([ast.Subscript() as entry], ast.Constant(int() | float() as made)) if made:
+            return entry
+    return None
 
 
 def moved_entry(node: ast.AST) -> ast.expr | None:
