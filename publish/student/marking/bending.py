@@ -464,7 +464,6 @@ def once_for_each_entry(source: str) -> list[str]:
     for loop in loops:
         inside = list(ast.walk(loop))
         moved = {root(entry) for entry in map(moved_entry, inside) if entry}
-        units = {root(entry) for entry in map(unit_entry, inside) if entry}
         for node in inside:
             taken = list[ast.expr]()
             match node:
@@ -476,21 +475,7 @@ def once_for_each_entry(source: str) -> list[str]:
                     taken = [left, right]
             if {root(each) for each in taken} & moved:
                 found.add(cast(ast.expr, node).lineno)
-            if isinstance(node, ast.Call) and any(
-                isinstance(each, ast.Name) and each.id in units
-                for value in node.args
-                for each in ast.walk(value)
-            ):
-                found.add(node.lineno)
     return [as_python(source).splitlines()[number - 1].strip() for number in sorted(found)]
-
-
-def unit_entry(node: ast.AST) -> ast.expr | None:
-    """The entry of an array that a statement makes a number that is not 0; None if none."""
-    match node:
-        case ast.Assign([ast.Subscript() as entry], ast.Constant(int() | float() as made)) if made:
-            return entry
-    return None
 
 
 def moved_entry(node: ast.AST) -> ast.expr | None:

@@ -168,10 +168,9 @@ def borrowed(
         if any(name in words(check) for check in checks)
         if not name.startswith("suspect")  # whose fault may be mended in its place
     }
-    # Answers and functions of the series beside differences; a variable's name allows nothing.
-    beside = [cell for cell in all_cells if differences(cell)]
-    allowed_names = {*asked, *(name for cell in all_cells for name, _ in functions(cell))}
-    expected = {name for cell in beside for name in bound(cell)} & allowed_names
+    # What the series writes with differences; a variable beside them excuses no helper of its name.
+    definitions_given = [each for cell in all_cells for each in functions(cell)]
+    expected = {name for name, text in definitions_given if differences(text)}
     givers = {name for cell in published for name in gradient_givers(cell)}
     own_code = [cell.source for cell in own_cells]
     # Variables of the release, which may hold finished models and layers.
